@@ -1,0 +1,305 @@
+/* filter_gen.c - build-time generator: syscalls.def -> static arrays of BPF in the header named by argv[1].
+ *
+ * libseccomp compiles the rules; it is needed here only. Building a filter at run time costs 0.3-0.8 ms per process and
+ * would put a library into every binary of the tree, so each profile's program is exported (sorted into a binary tree:
+ * half the load time of a linear one) and compiled in.
+ *
+ * libseccomp has one default action, but we want two: EPERM for calls we know and refuse, ENOSYS for those newer than the
+ * table, so that a libc built for a newer kernel falls back. Six instructions in front of the exported program do that;
+ * they leave foreign architectures and x32 numbers to libseccomp's own check, which kills.
+ */
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/fiemap.h>
+#include <linux/filter.h>
+#include <linux/fs.h>
+#include <linux/if_ether.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fcntl.h>
+#include <netinet/in.h>
+
+/* A call above this number is ENOSYS, whatever it is. Nothing above it may have an allowing row. */
+#define SYSCALLS_NEWEST_KNOWN 451
+
+#if defined(__x86_64__)
+#define NATIVE_AUDIT_ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define NATIVE_AUDIT_ARCH AUDIT_ARCH_AARCH64
+#else
+#error "the sandbox knows x86_64 and aarch64"
+#endif
+#define X32_BIT 0x40000000u
+
+enum profile_bit { P = 1, I = 2, W = 4 };
+
+enum rule {
+    ALLOW,
+    NOSYS,           /* ENOSYS */
+    CLONE_PLAIN,     /* flags without namespaces, CLONE_PARENT, CLONE_UNTRACED, CLONE_PTRACE */
+    OPEN_AT_1,       /* flags in argument 1, mode in 2: no set-id bits, unless nothing is created and the mode means nothing */
+    OPEN_AT_2,       /* the same, one further */
+    MODE_AT_1,       /* mode without set-id bits */
+    MODE_AT_2,
+    MKNOD_AT_1,      /* mode: FIFO, socket or plain file, without set-id bits */
+    MKNOD_AT_2,
+    NO_EXEC_AT_2,    /* protection without PROT_EXEC */
+    SELF_AT_0,       /* pid 0 */
+    IOCTL_PROGRAM,   /* one of a list */
+    IOCTL_REFLINK,
+    IOCTL_LOOPBACK,
+    PRCTL_PROGRAM,   /* one of a list */
+    PRCTL_INSPECTOR,
+    ARCH_PRCTL,
+    PERSONALITY,
+    SCHED_ORDINARY,
+    SOCKET_PROGRAM,
+    SOCKETPAIR_UNIX,
+    KEYCTL_JOIN,
+};
+
+struct row {
+    const char *name;
+    unsigned profiles;
+    enum rule rule;
+};
+static const struct row rows[] = {
+#define ROW(name, profiles, rule, reason) {#name, (profiles), rule},
+#include "sandbox/syscalls.def"
+#undef ROW
+};
+#define N_ROWS (sizeof rows / sizeof rows[0])
+
+#define SET_ID_BITS (S_ISUID | S_ISGID)
+#define CLONE_REFUSED                                                                                                     \
+    (CLONE_NEWTIME | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |           \
+     CLONE_NEWNET | CLONE_PARENT | CLONE_UNTRACED | CLONE_PTRACE)
+#define LOW32 0xffffffffu
+
+static const char *now; /* the row being added, for messages */
+
+static void die(const char *what, int rc) {
+    fprintf(stderr, "cto-filter-gen: %s: %s: %s\n", now ? now : "-", what, strerror(rc < 0 ? -rc : rc));
+    exit(1);
+}
+
+static void add(scmp_filter_ctx ctx, uint32_t action, int nr, const struct scmp_arg_cmp *cmp, unsigned n) {
+    int rc = seccomp_rule_add_array(ctx, action, nr, n, cmp);
+    if (rc < 0) die("seccomp_rule_add", rc);
+}
+
+/* Allowed when the masked argument has this value. The kernel looks at 32 bits of most of these arguments, so the mask never
+ * covers more: a caller must not get past a comparison with bits that nobody reads. */
+static void allow_masked(scmp_filter_ctx ctx, int nr, unsigned arg, uint64_t mask, uint64_t value) {
+    struct scmp_arg_cmp c = {.arg = arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
+    add(ctx, SCMP_ACT_ALLOW, nr, &c, 1);
+}
+
+static void allow_list(scmp_filter_ctx ctx, int nr, unsigned arg, const uint32_t *values, size_t n) {
+    for (size_t i = 0; i < n; i++) allow_masked(ctx, nr, arg, LOW32, values[i]);
+}
+#define ALLOW_LIST(ctx, nr, arg, list) allow_list(ctx, nr, arg, list, sizeof(list) / sizeof((list)[0]))
+
+static void allow_open(scmp_filter_ctx ctx, int nr, unsigned flags_arg) {
+    allow_masked(ctx, nr, flags_arg + 1, SET_ID_BITS, 0);
+    allow_masked(ctx, nr, flags_arg, O_CREAT | (O_TMPFILE & ~O_DIRECTORY), 0);
+}
+
+static void allow_mknod(scmp_filter_ctx ctx, int nr, unsigned mode_arg) {
+    static const uint32_t kinds[] = {0, S_IFREG, S_IFIFO, S_IFSOCK};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        allow_masked(ctx, nr, mode_arg, S_IFMT | SET_ID_BITS, kinds[i]);
+}
+
+/* A list, not "all but TIOCSTI, TIOCLINUX, TIOCSETD": device and file system ioctls are the widest surface there is.
+ * No TIOCSCTTY either: a session leader with an inherited terminal would take it over. */
+static const uint32_t ioctl_program[] = {
+    TCGETS, TCSETS, TCSETSW, TCSETSF, TCSBRK, TCXONC, TCFLSH, TIOCGWINSZ, TIOCSWINSZ, TIOCGPGRP, TIOCSPGRP, TIOCGSID, TIOCOUTQ,
+    TIOCGETD, TIOCEXCL, TIOCNXCL, TIOCNOTTY, FIONREAD, FIONBIO, FIOASYNC, FIOCLEX, FIONCLEX, FIOQSIZE, FIGETBSZ,
+    FICLONE, FICLONERANGE, FS_IOC_GETFLAGS, FS_IOC_GETVERSION, FS_IOC_FSGETXATTR, FS_IOC_FIEMAP,
+    0x8910 /* SIOCGIFNAME */, 0x8912 /* SIOCGIFCONF */, 0x8913 /* SIOCGIFFLAGS */, 0x8915 /* SIOCGIFADDR */,
+    0x8919 /* SIOCGIFBRDADDR */, 0x891b /* SIOCGIFNETMASK */, 0x8921 /* SIOCGIFMTU */, 0x8927 /* SIOCGIFHWADDR */,
+    0x8933 /* SIOCGIFINDEX */, 0x8905 /* SIOCATMARK */,
+};
+static const uint32_t ioctl_reflink[] = {FICLONE, FICLONERANGE};
+static const uint32_t ioctl_loopback[] = {0x8913 /* SIOCGIFFLAGS */, 0x8914 /* SIOCSIFFLAGS */};
+
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#endif
+/* Not here: PR_SET_SECCOMP, PR_SET_MM, PR_SCHED_CORE, PR_SET_PTRACER, PR_SET_IO_FLUSHER, PR_SET_SECUREBITS. */
+static const uint32_t prctl_program[] = {
+    PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_GET_KEEPCAPS, PR_SET_KEEPCAPS, PR_SET_NAME,
+    PR_GET_NAME, PR_GET_SECCOMP, PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_GET_TSC, PR_GET_SECUREBITS, PR_SET_TIMERSLACK,
+    PR_GET_TIMERSLACK, PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS,
+    PR_GET_TID_ADDRESS, PR_SET_THP_DISABLE, PR_GET_THP_DISABLE, PR_CAP_AMBIENT, PR_SVE_SET_VL, PR_SVE_GET_VL,
+    PR_GET_SPECULATION_CTRL, PR_SET_SPECULATION_CTRL, PR_PAC_RESET_KEYS, PR_SET_TAGGED_ADDR_CTRL, PR_GET_TAGGED_ADDR_CTRL,
+    PR_SET_VMA,
+};
+static const uint32_t prctl_inspector[] = {PR_SET_NAME, PR_GET_NAME, PR_SET_VMA, PR_GET_DUMPABLE, PR_GET_NO_NEW_PRIVS,
+                                           PR_GET_SECCOMP, PR_CAPBSET_READ};
+/* ARCH_{SET,GET}_{GS,FS}; CPUID faulting state; AMX permissions. */
+static const uint32_t arch_prctl_list[] = {0x1001, 0x1002, 0x1003, 0x1004, 0x1011, 0x1021, 0x1022, 0x1023, 0x1024, 0x1025};
+static const uint32_t personality_list[] = {0xffffffffu, 0};
+static const uint32_t sched_ordinary[] = {0 /* OTHER */, 3 /* BATCH */, 5 /* IDLE */, 0x40000000u, 0x40000003u, 0x40000005u};
+
+static void allow_socket(scmp_filter_ctx ctx, int nr, int domain, int type, int protocol) {
+    const struct scmp_arg_cmp c[3] = {
+        {.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = LOW32, .datum_b = (uint64_t)domain},
+        {.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = LOW32 & ~(uint32_t)(SOCK_CLOEXEC | SOCK_NONBLOCK), .datum_b = (uint64_t)type},
+        {.arg = 2, .op = SCMP_CMP_MASKED_EQ, .datum_a = LOW32, .datum_b = (uint64_t)protocol},
+    };
+    add(ctx, SCMP_ACT_ALLOW, nr, c, 3);
+}
+
+/* Stream and datagram over plain TCP and UDP: raw, packet, netlink, vsock, SCTP and the rest are only attack surface. */
+static void allow_sockets(scmp_filter_ctx ctx, int nr) {
+    static const int inet[] = {AF_INET, AF_INET6};
+    for (size_t i = 0; i < 2; i++) {
+        allow_socket(ctx, nr, inet[i], SOCK_STREAM, 0);
+        allow_socket(ctx, nr, inet[i], SOCK_STREAM, IPPROTO_TCP);
+        allow_socket(ctx, nr, inet[i], SOCK_DGRAM, 0);
+        allow_socket(ctx, nr, inet[i], SOCK_DGRAM, IPPROTO_UDP);
+    }
+    allow_socket(ctx, nr, AF_UNIX, SOCK_STREAM, 0);
+    allow_socket(ctx, nr, AF_UNIX, SOCK_DGRAM, 0);
+    allow_socket(ctx, nr, AF_UNIX, SOCK_SEQPACKET, 0);
+}
+
+static void add_rule(scmp_filter_ctx ctx, int nr, enum rule rule) {
+    switch (rule) {
+    case ALLOW: add(ctx, SCMP_ACT_ALLOW, nr, NULL, 0); break;
+    case NOSYS: add(ctx, SCMP_ACT_ERRNO(ENOSYS), nr, NULL, 0); break;
+    case CLONE_PLAIN: allow_masked(ctx, nr, 0, CLONE_REFUSED, 0); break;
+    case OPEN_AT_1: allow_open(ctx, nr, 1); break;
+    case OPEN_AT_2: allow_open(ctx, nr, 2); break;
+    case MODE_AT_1: allow_masked(ctx, nr, 1, SET_ID_BITS, 0); break;
+    case MODE_AT_2: allow_masked(ctx, nr, 2, SET_ID_BITS, 0); break;
+    case MKNOD_AT_1: allow_mknod(ctx, nr, 1); break;
+    case MKNOD_AT_2: allow_mknod(ctx, nr, 2); break;
+    case NO_EXEC_AT_2: allow_masked(ctx, nr, 2, PROT_EXEC, 0); break;
+    case SELF_AT_0: allow_masked(ctx, nr, 0, LOW32, 0); break;
+    case IOCTL_PROGRAM: ALLOW_LIST(ctx, nr, 1, ioctl_program); break;
+    case IOCTL_REFLINK: ALLOW_LIST(ctx, nr, 1, ioctl_reflink); break;
+    case IOCTL_LOOPBACK: ALLOW_LIST(ctx, nr, 1, ioctl_loopback); break;
+    case PRCTL_PROGRAM: ALLOW_LIST(ctx, nr, 0, prctl_program); break;
+    case PRCTL_INSPECTOR: ALLOW_LIST(ctx, nr, 0, prctl_inspector); break;
+    case ARCH_PRCTL: ALLOW_LIST(ctx, nr, 0, arch_prctl_list); break;
+    case PERSONALITY: ALLOW_LIST(ctx, nr, 0, personality_list); break;
+    case SCHED_ORDINARY: ALLOW_LIST(ctx, nr, 1, sched_ordinary); break;
+    case SOCKET_PROGRAM: allow_sockets(ctx, nr); break;
+    case SOCKETPAIR_UNIX: allow_masked(ctx, nr, 0, LOW32, AF_UNIX); break;
+    case KEYCTL_JOIN: allow_masked(ctx, nr, 0, LOW32, 1 /* KEYCTL_JOIN_SESSION_KEYRING */); break;
+    }
+}
+
+/* Does this row speak for this profile? The worker's filter also has all that its children are permitted. */
+static bool row_applies(const struct row *r, unsigned profile) {
+    if (r->profiles & profile) return true;
+    return profile == W && r->rule != NOSYS;
+}
+
+/* An unconditional permission makes every other row of the call moot, and libseccomp must not see both. */
+static bool has_plain_allow(const char *name, unsigned profile) {
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (strcmp(rows[i].name, name) == 0 && rows[i].rule == ALLOW && row_applies(&rows[i], profile)) return true;
+    return false;
+}
+
+static bool already_allowed(size_t upto, const char *name, unsigned profile) {
+    for (size_t i = 0; i < upto; i++)
+        if (strcmp(rows[i].name, name) == 0 && rows[i].rule == ALLOW && row_applies(&rows[i], profile)) return true;
+    return false;
+}
+
+static void add_row(scmp_filter_ctx ctx, size_t i, unsigned profile) {
+    const struct row *r = &rows[i];
+    now = r->name;
+    if (!row_applies(r, profile)) return;
+    int nr = seccomp_syscall_resolve_name(r->name);
+    if (nr == __NR_SCMP_ERROR) die("unknown name: a typing error in syscalls.def, or a libseccomp older than 2.5.4", EINVAL);
+    if (nr < 0) return; /* another architecture's */
+    if (nr > SYSCALLS_NEWEST_KNOWN) die("above SYSCALLS_NEWEST_KNOWN", EINVAL);
+    if (r->rule != ALLOW && has_plain_allow(r->name, profile)) return;
+    if (r->rule == ALLOW && already_allowed(i, r->name, profile)) return;
+    add_rule(ctx, nr, r->rule);
+}
+
+static scmp_filter_ctx build(unsigned profile) {
+    scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    if (!ctx) die("seccomp_init", ENOMEM);
+    int rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+    if (rc == 0) rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    if (rc < 0) die("seccomp_attr_set", rc);
+    for (size_t i = 0; i < N_ROWS; i++) add_row(ctx, i, profile);
+    now = NULL;
+    return ctx;
+}
+
+static size_t export_program(scmp_filter_ctx ctx, struct sock_filter *out, size_t max) {
+    FILE *f = tmpfile();
+    if (!f) die("tmpfile", errno);
+    int rc = seccomp_export_bpf(ctx, fileno(f));
+    if (rc < 0) die("seccomp_export_bpf", rc);
+    rewind(f);
+    size_t n = fread(out, sizeof *out, max, f);
+    if (n == max) die("program too long", E2BIG);
+    fclose(f);
+    return n;
+}
+
+static void emit(FILE *out, const char *name, unsigned profile) {
+    const unsigned above = SYSCALLS_NEWEST_KNOWN;
+    const struct sock_filter front[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_AUDIT_ARCH, 0, 4),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, above, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+    };
+    static struct sock_filter body[BPF_MAXINSNS];
+    scmp_filter_ctx ctx = build(profile);
+    size_t n = export_program(ctx, body, BPF_MAXINSNS - sizeof front / sizeof front[0]);
+    seccomp_release(ctx);
+    fprintf(out, "static const struct sock_filter seccomp_%s[] = {\n", name);
+    for (size_t i = 0; i < sizeof front / sizeof front[0]; i++)
+        fprintf(out, "    {0x%04x, %u, %u, 0x%08x},\n", front[i].code, front[i].jt, front[i].jf, front[i].k);
+    for (size_t i = 0; i < n; i++)
+        fprintf(out, "    {0x%04x, %u, %u, 0x%08x},\n", body[i].code, body[i].jt, body[i].jf, body[i].k);
+    fprintf(out, "};\n");
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2) {
+        fprintf(stderr, "usage: cto-filter-gen OUTPUT.h\n");
+        return 2;
+    }
+    FILE *out = fopen(argv[1], "we");
+    if (!out) die(argv[1], errno);
+    fprintf(out, "/* Made by cto-filter-gen from sandbox/syscalls.def. */\n#include <linux/filter.h>\n\n");
+#if defined(__x86_64__)
+    fprintf(out, "#ifndef __x86_64__\n#error \"generated for x86_64\"\n#endif\n");
+#else
+    fprintf(out, "#ifndef __aarch64__\n#error \"generated for aarch64\"\n#endif\n");
+#endif
+    emit(out, "program", P);
+    emit(out, "inspector", I);
+    emit(out, "worker", W);
+    if (fclose(out) != 0) die(argv[1], errno);
+    return 0;
+}

@@ -1,0 +1,224 @@
+/* jail.c - the parent's side of a jail, and the theory of the whole folder.
+ *
+ * A jail is a kernel object with one owner: a pid namespace whose pid 1 (init.c) is our child, known by a pidfd. Killing pid 1
+ * kills everything in it, and the kernel lets us reap pid 1 only when everything in it has been reaped; so jail_wait's "ended"
+ * means that nothing lives. pid 1 dies with us by PR_SET_PDEATHSIG.
+ *
+ *   parent: open sources as detached trees -> status pipe, pidfd of ourselves -> clone3(all namespaces, PIDFD)
+ *   pid 1:  init.c                                                            -> STARTED or FAILED through the pipe
+ *   parent: poll the pidfd with a deadline -> kill -> reap -> read the last record
+ *
+ * The clone is a fork, not CLONE_VM: pid 1 lives on and must not share our memory. It runs no code that needs a lock.
+ *
+ * Traps that shaped this:
+ *  - Two modes. Root: the namespaces belong to the initial user namespace and the program gets an unprivileged kernel uid.
+ *    Ordinary user: the caller must be in a user namespace of its own *before* the clone, since detached trees need
+ *    CAP_SYS_ADMIN over the caller's mount namespace; the jail itself is then cloned without CLONE_NEWUSER. jail_enter does
+ *    that for a worker; for any other caller jail_start does it once, and it lasts: afterwards the caller is uid
+ *    JAIL_INNER_UID in its own eyes, with capabilities over that namespace only. The caller must be single-threaded then.
+ *  - Records on the pipe are smaller than PIPE_BUF, hence whole. No record after STARTED means that pid 1 was killed.
+ *  - Without CLONE_PIDFD a pid could be reused between a death and a kill.
+ *  - Somebody who builds jails must not be under Landlock file rules: they forbid mounting to it and all its children.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/io.h"
+#include "sandbox/internal.h"
+
+#define START_DEADLINE_MS 30000
+#define HOSTNAME_BYTES 64
+#define JAIL_CLONE_FLAGS                                                                                                  \
+    (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PIDFD |             \
+     CLONE_CLEAR_SIGHAND)
+
+struct jail {
+    int pidfd, status;
+    bool reaped;
+    struct jail_report report;
+    struct jail_end end; /* when reaped */
+};
+
+static int check_spec(const struct jail_spec *s, enum jail_mode mode, uint32_t required, struct err *e) {
+    if (s->profile != JAIL_ENGINE && s->profile != JAIL_VERIFIER)
+        return err_set(e, ERR_USAGE, "profile %s is not for programs in a jail", jail_profile_name(s->profile));
+    if (!s->argv || !s->argv[0] || !s->argv[0][0]) return err_set(e, ERR_USAGE, "no program given");
+    if (!s->cwd || s->cwd[0] != '/') return err_set(e, ERR_USAGE, "the working directory must be an absolute path inside");
+    if (mode == JAIL_MODE_ROOT && (s->uid == 0 || s->uid == (uid_t)-1))
+        return err_set(e, ERR_USAGE, "unprivileged uid: started by root, so a uid that is not 0 must be given");
+    if (s->hostname && strlen(s->hostname) > HOSTNAME_BYTES) return err_set(e, ERR_USAGE, "host name: too long");
+    if (required & JAIL_M_CGROUP)
+        return err_set(e, ERR_UNSUPPORTED, "cgroup limits: required, but this build sets limits per process only");
+    return 0;
+}
+
+static pid_t clone_into_namespaces(int *ret_pidfd) {
+    struct clone_args a = {.flags = JAIL_CLONE_FLAGS, .pidfd = (uint64_t)(uintptr_t)ret_pidfd, .exit_signal = SIGCHLD};
+    return (pid_t)syscall(SYS_clone3, &a, sizeof a);
+}
+
+/* One of six namespaces was refused and the kernel does not say which: try them one by one in a child of ours. */
+static int blame_namespace(int error, struct err *e) {
+    static const struct {
+        int flag;
+        enum jail_mechanism m;
+    } spaces[] = {{CLONE_NEWNS, JAIL_M_MOUNTNS},  {CLONE_NEWPID, JAIL_M_PIDNS}, {CLONE_NEWNET, JAIL_M_NETNS},
+                  {CLONE_NEWIPC, JAIL_M_IPCNS},   {CLONE_NEWUTS, JAIL_M_UTSNS}, {CLONE_NEWCGROUP, JAIL_M_CGROUPNS}};
+    for (size_t i = 0; i < sizeof spaces / sizeof spaces[0]; i++) {
+        const pid_t pid = fork();
+        if (pid == 0) _exit(unshare(spaces[i].flag) < 0 ? 1 : 0);
+        int ws = 0;
+        if (pid < 0 || waitpid(pid, &ws, 0) < 0) break;
+        if (ws == 0) continue;
+        errno = error;
+        return mechanism_err(e, spaces[i].m, "clone3");
+    }
+    errno = error;
+    return mechanism_err(e, JAIL_M_PIDNS, "clone3");
+}
+
+static int read_status(int fd, struct status *st, struct err *e) {
+    ssize_t n;
+    do
+        n = read(fd, st, sizeof *st);
+    while (n < 0 && errno == EINTR);
+    if (n == (ssize_t)sizeof *st) return 1;
+    return n == 0 ? 0 : err_sys(e, "status of pid 1");
+}
+
+static void reap(struct jail *j) {
+    siginfo_t si;
+    struct rusage ru;
+    memset(&ru, 0, sizeof ru);
+    long rc;
+    do
+        rc = syscall(SYS_waitid, P_PIDFD, j->pidfd, &si, WEXITED, &ru);
+    while (rc < 0 && errno == EINTR);
+    j->reaped = true;
+    /* Of pid 1 and of all it or the kernel reaped in its namespace. */
+    j->end.cpu_us = (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000u +
+                    (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec);
+    j->end.max_rss_kib = (uint64_t)ru.ru_maxrss;
+}
+
+/* Waits for the first record; anything but STARTED is a failure, and then nothing of the jail is left. */
+static int await_start(struct jail *j, struct err *e) {
+    struct status st = {.kind = STATUS_FAILED};
+    const int ready = io_wait(j->status, POLLIN, START_DEADLINE_MS, e);
+    if (ready < 0) return -1;
+    if (ready == 0) return err_set(e, ERR_LIMIT, "the jail was not ready after %d s", START_DEADLINE_MS / 1000);
+    const int got = read_status(j->status, &st, e);
+    if (got < 0) return -1;
+    if (got == 0) return err_set(e, ERR_SYS, "pid 1 of the jail was killed before the program started");
+    if (st.kind == STATUS_STARTED) {
+        j->report = st.report;
+        return 0;
+    }
+    if (e) *e = st.end.err;
+    if (e && st.end.kind == JAIL_END_EXEC_FAILED) e->code = ERR_MISSING;
+    return -1;
+}
+
+static struct jail *jail_new(struct err *e) {
+    struct jail *j = calloc(1, sizeof *j);
+    if (!j) {
+        err_sys(e, "jail");
+        return NULL;
+    }
+    j->pidfd = j->status = -1;
+    return j;
+}
+
+static int spawn(struct jail *j, const struct init_args *plan, struct err *e) {
+    struct init_args a = *plan;
+    int pipefd[2];
+    if (pipe2(pipefd, O_CLOEXEC) < 0) return err_sys(e, "status pipe");
+    AUTO_FD int status_r = pipefd[0], status_w = pipefd[1];
+    AUTO_FD int self = pidfd_open(getpid(), 0);
+    if (self < 0) return mechanism_err(e, JAIL_M_PDEATHSIG, "pidfd_open");
+    a.status_r = status_r;
+    a.status_w = status_w;
+    a.parent = self;
+    const pid_t pid = clone_into_namespaces(&j->pidfd);
+    if (pid == 0) init_run(&a);
+    if (pid < 0) {
+        j->pidfd = -1;
+        return blame_namespace(errno, e);
+    }
+    j->status = take_fd(&status_r);
+    return 0;
+}
+
+int jail_start(const struct jail_spec *spec, struct jail **ret, struct err *e) {
+    const enum jail_mode mode = jail_mode();
+    const uint32_t required = spec->required ? spec->required : jail_required(spec->profile, mode);
+    struct trees trees;
+    if (check_spec(spec, mode, required, e) < 0) return err_ctx(e, "jail");
+    if (mode == JAIL_MODE_USER && !ids_entered() && ids_enter_user_namespace(0, e) < 0) return err_ctx(e, "jail");
+    struct jail *j = jail_new(e);
+    if (!j) return -1;
+    const struct init_args a = {.spec = spec, .mode = mode, .required = required, .trees = &trees,
+                                .limits = profile_limits(spec->profile, &spec->limits)};
+    int rc = trees_open(&trees, spec->binds, spec->n_binds, false, e);
+    if (rc == 0) {
+        rc = spawn(j, &a, e);
+        trees_close(&trees);
+    }
+    if (rc == 0) rc = await_start(j, e);
+    if (rc < 0) {
+        jail_free(j);
+        return err_ctx(e, "jail");
+    }
+    *ret = j;
+    return 0;
+}
+
+int jail_pidfd(const struct jail *j) { return j->pidfd; }
+const struct jail_report *jail_report(const struct jail *j) { return &j->report; }
+
+void jail_kill(struct jail *j) {
+    if (j->pidfd >= 0 && !j->reaped) syscall(SYS_pidfd_send_signal, j->pidfd, SIGKILL, NULL, 0);
+}
+
+/* pid 1 is dead: the record, when there is one, was written before. Our copy of the write end is closed, so this never blocks:
+ * pid 1 was the last holder. */
+static void take_end(struct jail *j) {
+    struct status st;
+    j->end.kind = JAIL_END_KILLED;
+    if (j->status < 0 || read_status(j->status, &st, NULL) != 1) return;
+    if (st.kind == STATUS_ENDED) j->end = st.end;
+}
+
+int jail_wait(struct jail *j, int timeout_ms, struct jail_end *end, struct err *e) {
+    if (!j->reaped) {
+        const int ready = io_wait(j->pidfd, POLLIN, timeout_ms, e);
+        if (ready <= 0) return ready;
+        take_end(j);
+        reap(j);
+    }
+    if (end) *end = j->end;
+    return 1;
+}
+
+void jail_free(struct jail *j) {
+    if (!j) return;
+    if (j->pidfd >= 0 && !j->reaped) {
+        jail_kill(j);
+        reap(j);
+    }
+    if (j->pidfd >= 0) close(j->pidfd);
+    if (j->status >= 0) close(j->status);
+    free(j);
+}

@@ -1,0 +1,119 @@
+/* landlock.c - the second lock on files, independent of the mounts: what a mistake in a mount would open stays shut.
+ *
+ * Graceful by ABI, never silent: every access right that the kernel knows is handled (and so denied where no rule grants it),
+ * the report says which ABI that was, and no environment variable has a say. Debian 12's headers know ABI 3; the newer
+ * constants are here. With a network namespace of its own a jail needs no TCP rules: those know ports only, and no UDP.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/io.h"
+#include "sandbox/internal.h"
+
+#define FS_REFER (UINT64_C(1) << 13)     /* ABI 2 */
+#define FS_TRUNCATE (UINT64_C(1) << 14)  /* ABI 3 */
+#define FS_IOCTL_DEV (UINT64_C(1) << 15) /* ABI 5 */
+#define NET_BIND_TCP (UINT64_C(1) << 0)  /* ABI 4 */
+#define NET_CONNECT_TCP (UINT64_C(1) << 1)
+#define SCOPE_ABSTRACT_UNIX (UINT64_C(1) << 0) /* ABI 6 */
+#define SCOPE_SIGNAL (UINT64_C(1) << 1)
+
+#define FS_ABI_1 ((UINT64_C(1) << 13) - 1)
+#define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define FS_WRITE                                                                                                          \
+    (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |                     \
+     LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |                           \
+     LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_SYM | FS_REFER | FS_TRUNCATE)
+#define FS_OF_FILES                                                                                                       \
+    (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE | FS_TRUNCATE | FS_IOCTL_DEV)
+
+struct ruleset_attr {
+    uint64_t fs, net, scoped;
+};
+
+int landlock_abi(void) {
+    const long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    return abi < 0 ? 0 : (int)abi;
+}
+
+static struct ruleset_attr handled_by(int abi, bool with_net) {
+    struct ruleset_attr a = {.fs = FS_ABI_1};
+    if (abi >= 2) a.fs |= FS_REFER;
+    if (abi >= 3) a.fs |= FS_TRUNCATE;
+    if (abi >= 5) a.fs |= FS_IOCTL_DEV;
+    if (abi >= 4 && with_net) a.net = NET_BIND_TCP | NET_CONNECT_TCP;
+    if (abi >= 6) a.scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL;
+    return a;
+}
+
+int landlock_open(struct landlock *l, bool with_net, struct err *e) {
+    const int abi = landlock_abi();
+    if (abi <= 0) return mechanism_err(e, JAIL_M_LANDLOCK, "not in this kernel, or not switched on (lsm=)");
+    const struct ruleset_attr a = handled_by(abi, with_net);
+    /* An older kernel must not be given fields it does not know, even as zeros beyond its size: it accepts zeros. */
+    const int fd = (int)syscall(SYS_landlock_create_ruleset, &a, sizeof a, 0);
+    if (fd < 0) return mechanism_err(e, JAIL_M_LANDLOCK, "create ruleset");
+    *l = (struct landlock){.fd = fd, .abi = abi, .fs = a.fs, .net = a.net, .scope = a.scoped};
+    return 0;
+}
+
+static uint64_t access_bits(unsigned access) {
+    uint64_t bits = 0;
+    if (access & LL_READ) bits |= FS_READ;
+    if (access & LL_LIST) bits |= LANDLOCK_ACCESS_FS_READ_DIR;
+    if (access & LL_EXEC) bits |= LANDLOCK_ACCESS_FS_EXECUTE;
+    if (access & LL_WRITE) bits |= FS_WRITE;
+    /* O_TRUNC on a device is a truncation too. ioctl: isatty() must be able to say no. */
+    if (access & LL_DEVICE) bits |= LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE | FS_TRUNCATE | FS_IOCTL_DEV;
+    return bits;
+}
+
+int landlock_allow(const struct landlock *l, const char *path, unsigned access, bool optional, struct err *e) {
+    AUTO_FD int fd = open(path, O_PATH | O_CLOEXEC);
+    if (fd < 0) return optional && (errno == ENOENT || errno == ENOTDIR) ? 0 : err_sys(e, "landlock: %s", path);
+    struct stat st;
+    if (fstat(fd, &st) < 0) return err_sys(e, "landlock: %s", path);
+    struct landlock_path_beneath_attr rule = {.allowed_access = access_bits(access) & l->fs, .parent_fd = fd};
+    if (!S_ISDIR(st.st_mode)) rule.allowed_access &= FS_OF_FILES;
+    if (rule.allowed_access == 0) return 0;
+    if (syscall(SYS_landlock_add_rule, l->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0) {
+        mechanism_err(e, JAIL_M_LANDLOCK, "add rule");
+        return err_ctx(e, "%s", path);
+    }
+    return 0;
+}
+
+int landlock_jail_rules(const struct landlock *l, const struct trees *t, struct err *e) {
+    static const struct {
+        const char *path;
+        unsigned access;
+    } own[] = {
+        {"/", LL_LIST}, {"/etc", LL_READ}, {"/proc", LL_READ}, {"/scratch", LL_READ | LL_WRITE | LL_EXEC}, {"/tmp", LL_READ | LL_WRITE | LL_EXEC},
+    };
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        if (landlock_allow(l, own[i].path, own[i].access, false, e) < 0) return -1;
+    for (const char *const *p = dev_nodes; *p; p++)
+        if (landlock_allow(l, *p, LL_DEVICE, false, e) < 0) return -1;
+    for (size_t i = 0; i < t->n; i++) {
+        const struct tree *tree = &t->v[i];
+        if (tree->standard && !tree->is_dir) continue; /* devices */
+        const unsigned access = LL_READ | (tree->no_exec ? 0u : LL_EXEC) | (tree->writable ? LL_WRITE : 0u);
+        if (landlock_allow(l, tree->target, access, false, e) < 0) return -1;
+    }
+    return 0;
+}
+
+int landlock_restrict(const struct landlock *l, struct jail_report *r, struct err *e) {
+    if (syscall(SYS_landlock_restrict_self, l->fd, 0) < 0) return mechanism_err(e, JAIL_M_LANDLOCK, "restrict");
+    r->in_force |= JAIL_M_LANDLOCK;
+    r->landlock_abi = l->abi;
+    r->landlock_fs = l->fs;
+    r->landlock_net = l->net;
+    r->landlock_scope = l->scope;
+    return 0;
+}

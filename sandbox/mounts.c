@@ -1,0 +1,159 @@
+/* mounts.c - the parent's part of the root: every source is opened once, without following a link at its end, and becomes a
+ * detached mount tree (open_tree with OPEN_TREE_CLONE) that is read-only, nosuid and nodev before anybody can see it. What
+ * happens to the source path afterwards does not matter, and the child attaches trees instead of paths.
+ *
+ * Always recursive: in a user namespace the mounts below a directory are locked to it, and a clone without them is EINVAL.
+ *
+ * No id-mapping. In root mode the caller arranges that writable binds belong to the kernel uid the program gets (the worker
+ * creates the workspace under the slot's uid), so a file has the same owner inside and outside and works on every file
+ * system; mapped mounts would need support of the file system, and a second place where ownership is decided.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "common/io.h"
+#include "common/path.h"
+#include "sandbox/internal.h"
+
+const char *const usr_links[] = {"/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32", NULL};
+const char *const dev_nodes[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", NULL};
+/* Directories of /etc that programs of /usr reach through links. Certificates: verifying code refuses to start without. */
+static const char *const etc_dirs[] = {"/etc/alternatives", "/etc/ssl/certs", NULL};
+
+void trees_close(struct trees *t) {
+    for (size_t i = 0; i < t->n; i++) close(t->v[i].fd);
+    t->n = 0;
+}
+
+static struct tree *tree_slot(struct trees *t, struct err *e) {
+    if (t->n == TREES_MAX) {
+        err_set(e, ERR_LIMIT, "more than %d mounts", TREES_MAX);
+        return NULL;
+    }
+    return &t->v[t->n];
+}
+
+struct source {
+    const char *path, *target;
+    bool writable, no_exec, device, standard;
+};
+
+static int tree_restrict(int fd, const struct source *s, struct err *e) {
+    struct mount_attr a = {.attr_set = MOUNT_ATTR_NOSUID};
+    if (!s->device) a.attr_set |= MOUNT_ATTR_NODEV;
+    if (!s->writable) a.attr_set |= MOUNT_ATTR_RDONLY;
+    if (s->no_exec || s->device) a.attr_set |= MOUNT_ATTR_NOEXEC;
+    if (mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &a, sizeof a) < 0)
+        return mechanism_err(e, JAIL_M_ROOT, "mount_setattr");
+    return 0;
+}
+
+/* A socket, FIFO or device bound into a jail would be a door to whoever holds its other side. */
+static int tree_check_type(int fd, const struct source *s, bool *ret_dir, struct err *e) {
+    struct stat st;
+    if (fstat(fd, &st) < 0) return err_sys(e, "%s", s->path);
+    *ret_dir = S_ISDIR(st.st_mode);
+    if (s->device ? S_ISCHR(st.st_mode) : S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)) return 0;
+    return err_set(e, ERR_USAGE, "%s: neither a directory nor a plain file, cannot be given to a jail", s->path);
+}
+
+/* 1: opened, 0: missing. */
+static int tree_open(struct trees *t, const struct source *s, struct err *e) {
+    struct tree *slot = tree_slot(t, e);
+    if (!slot) return -1;
+    AUTO_FD int fd = open_tree(AT_FDCWD, s->path,
+                               OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT);
+    if (fd < 0) {
+        if (errno == ENOENT || errno == ENOTDIR) return 0;
+        if (errno == ENOSYS || errno == EPERM) return mechanism_err(e, JAIL_M_ROOT, "open_tree");
+        return err_sys(e, "%s", s->path);
+    }
+    bool is_dir = false;
+    if (tree_check_type(fd, s, &is_dir, e) < 0 || tree_restrict(fd, s, e) < 0) return -1;
+    *slot = (struct tree){.fd = take_fd(&fd), .target = s->target, .is_dir = is_dir, .writable = s->writable,
+                          .no_exec = s->no_exec, .standard = s->standard};
+    t->n++;
+    return 1;
+}
+
+static int standard_trees(struct trees *t, bool worker, struct err *e) {
+    struct source s = {.path = "/usr", .target = "/usr", .standard = true};
+    int rc = tree_open(t, &s, e);
+    if (rc <= 0) return rc < 0 ? -1 : err_set(e, ERR_MISSING, "/usr: not there");
+    for (const char *const *p = usr_links; *p; p++) {
+        struct stat st;
+        if (lstat(*p, &st) < 0 || !S_ISDIR(st.st_mode)) continue; /* a link or nothing: root.c */
+        s.path = s.target = *p;
+        if (tree_open(t, &s, e) < 0) return -1;
+    }
+    for (const char *const *p = etc_dirs; *p; p++) {
+        s.path = s.target = *p;
+        if (tree_open(t, &s, e) < 0) return -1;
+    }
+    s.device = true;
+    for (const char *const *p = dev_nodes; *p; p++) {
+        s.path = s.target = *p;
+        if ((rc = tree_open(t, &s, e)) <= 0) return rc < 0 ? -1 : err_set(e, ERR_MISSING, "%s: not there", *p);
+    }
+    if (!worker) return 0;
+    /* A user namespace may mount a /proc of its own only where a whole one can be seen already: the worker keeps the host's,
+     * with all that is mounted over it, for its jails to be allowed one. */
+    s = (struct source){.path = "/proc", .target = "/proc", .standard = true, .no_exec = true};
+    rc = tree_open(t, &s, e);
+    return rc > 0 ? 0 : rc < 0 ? -1 : err_set(e, ERR_MISSING, "/proc: not there");
+}
+
+static bool at_or_below(const char *path, const char *dir) {
+    const size_t n = strlen(dir);
+    return strncmp(path, dir, n) == 0 && (path[n] == '\0' || path[n] == '/');
+}
+
+static int check_target(const struct jail_bind *b, struct err *e) {
+    const char *t = b->target;
+    if (b->source[0] != '/' || t[0] != '/' || !path_is_plain_relative(t + 1, strlen(t + 1)))
+        return err_set(e, ERR_USAGE, "bind %s to %s: both must be absolute paths without \"..\" or empty parts", b->source, t);
+    if (at_or_below(t, "/proc") || at_or_below(t, "/dev") || strcmp(t, "/scratch") == 0 ||
+        (b->writable && (strcmp(t, "/usr") == 0 || strcmp(t, "/etc") == 0)))
+        return err_set(e, ERR_USAGE, "bind %s to %s: this place is the jail's own", b->source, t);
+    return 0;
+}
+
+/* Parents before children: a longer target can only lie below a shorter one. The order of equals stays the caller's. */
+static void order_binds(const struct jail_bind *b, size_t n, unsigned char *order) {
+    for (size_t i = 0; i < n; i++) {
+        size_t at = i;
+        while (at > 0 && strlen(b[order[at - 1]].target) > strlen(b[i].target)) {
+            order[at] = order[at - 1];
+            at--;
+        }
+        order[at] = (unsigned char)i;
+    }
+}
+
+static int bind_trees(struct trees *t, const struct jail_bind *binds, size_t n, struct err *e) {
+    unsigned char order[TREES_MAX];
+    _Static_assert(TREES_MAX <= UCHAR_MAX + 1, "indices fit");
+    if (n > TREES_MAX) return err_set(e, ERR_LIMIT, "more than %d binds", TREES_MAX);
+    order_binds(binds, n, order);
+    for (size_t i = 0; i < n; i++) {
+        const struct jail_bind *b = &binds[order[i]];
+        const struct source s = {.path = b->source, .target = b->target, .writable = b->writable, .no_exec = b->no_exec};
+        if (check_target(b, e) < 0) return -1;
+        const int rc = tree_open(t, &s, e);
+        if (rc < 0) return -1;
+        if (rc == 0 && !b->optional) return err_set(e, ERR_MISSING, "bind %s: not there", b->source);
+    }
+    return 0;
+}
+
+int trees_open(struct trees *t, const struct jail_bind *binds, size_t n, bool worker, struct err *e) {
+    t->n = 0;
+    if (standard_trees(t, worker, e) == 0 && bind_trees(t, binds, n, e) == 0) return 0;
+    trees_close(t);
+    return -1;
+}

@@ -1,0 +1,266 @@
+/* root.c - assembles the minimal root in a mount namespace of its own and makes it the root of the process.
+ *
+ * A small tmpfs holds the directories, links and the few files of /etc that are written here; everything else is a tree that
+ * mounts.c detached. Home directories, other repositories, the store are not hidden: they are not there.
+ *
+ * Order: the new root is mounted over "/" first, since older kernels cannot attach to a tree that is itself detached; absolute
+ * paths go on meaning the old root until pivot_root. /proc is mounted before the old root goes away, because the kernel lets
+ * a user namespace mount one only while a complete one is in sight. Read-only comes last.
+ *
+ * /dev has no tty, /dev/shm lies in scratch. The names of files in /proc/self/mountinfo that stem from the host (the
+ * path of a bound directory within its file system) cannot be hidden from inside: give work directories neutral names.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "common/io.h"
+#include "sandbox/internal.h"
+
+#define ROOT_BYTES "8388608"
+#define ETC_FILE_MAX (1 << 20)
+
+/* Files of /etc that the C library and the runtimes read; copied, so that the host's stay the host's. */
+static const char *const etc_copies[] = {"/etc/ld.so.cache", "/etc/services", "/etc/protocols", "/etc/ssl/openssl.cnf", NULL};
+static const char *const root_dirs[] = {"usr", "etc", "etc/ssl", "dev", "proc", "scratch", "var", "run", NULL};
+static const struct {
+    const char *at, *to;
+} root_links[] = {
+    {"dev/fd", "/proc/self/fd"}, {"dev/stdin", "/proc/self/fd/0"}, {"dev/stdout", "/proc/self/fd/1"},
+    {"dev/stderr", "/proc/self/fd/2"}, {"dev/shm", "/scratch/shm"}, {"etc/mtab", "/proc/mounts"},
+};
+static const char *const scratch_dirs[] = {"home", "tmp", "shm", NULL};
+
+/* --- file systems ------------------------------------------------------------------------------------------------------ */
+static int fs_option(int fs, const char *key, const char *value, struct err *e) {
+    if (fsconfig(fs, FSCONFIG_SET_STRING, key, value, 0) < 0) {
+        mechanism_err(e, JAIL_M_ROOT, key);
+        return err_ctx(e, "mount option %s=%s", key, value);
+    }
+    return 0;
+}
+
+static int fs_mount(int fs, unsigned attrs, struct err *e) {
+    if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) return mechanism_err(e, JAIL_M_ROOT, "fsconfig");
+    const int fd = fsmount(fs, FSMOUNT_CLOEXEC, attrs);
+    return fd < 0 ? mechanism_err(e, JAIL_M_ROOT, "fsmount") : fd;
+}
+
+static int new_tmpfs(uint64_t bytes, uint64_t inodes, struct err *e) {
+    AUTO_FD int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+    if (fs < 0) return mechanism_err(e, JAIL_M_ROOT, "fsopen tmpfs");
+    char size[24], count[24];
+    snprintf(size, sizeof size, "%llu", (unsigned long long)bytes);
+    snprintf(count, sizeof count, "%llu", (unsigned long long)inodes);
+    if (fs_option(fs, "size", size, e) < 0 || fs_option(fs, "nr_inodes", count, e) < 0 || fs_option(fs, "mode", "0755", e) < 0)
+        return -1;
+    return fs_mount(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, e);
+}
+
+/* hidepid=2: what a process may not trace (pid 1 of the jail is one such) it does not see. */
+static int new_proc(struct err *e) {
+    AUTO_FD int fs = fsopen("proc", FSOPEN_CLOEXEC);
+    if (fs < 0) return mechanism_err(e, JAIL_M_ROOT, "fsopen proc");
+    if (fs_option(fs, "hidepid", "2", e) < 0) return -1;
+    const int fd = fs_mount(fs, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, e);
+    return fd < 0 ? err_ctx(e, "/proc (is the caller's own one complete?)") : fd;
+}
+
+static int attach(int tree, int dir, const char *path, struct err *e) {
+    const unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | (*path ? 0u : MOVE_MOUNT_T_EMPTY_PATH);
+    if (move_mount(tree, "", dir, path, flags) < 0) {
+        mechanism_err(e, JAIL_M_ROOT, "move_mount");
+        return err_ctx(e, "%s", *path ? path : "bind");
+    }
+    return 0;
+}
+
+/* --- contents ---------------------------------------------------------------------------------------------------------- */
+static int make_dir(int root, const char *path, struct err *e) {
+    if (mkdirat(root, path, 0755) < 0 && errno != EEXIST) return err_sys(e, "minimal root: mkdir %s", path);
+    return 0;
+}
+
+static int make_link(int root, const char *path, const char *to, struct err *e) {
+    return symlinkat(to, root, path) < 0 ? err_sys(e, "minimal root: link %s", path) : 0;
+}
+
+static int make_file(int root, const char *path, const char *text, struct err *e) {
+    AUTO_FD int fd = openat(root, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0) return err_sys(e, "minimal root: %s", path);
+    return io_write_full(fd, text, strlen(text), e);
+}
+
+/* Missing, special or huge: left out. These are conveniences, not mechanisms. */
+static int copy_host_file(int root, const char *path, struct err *e) {
+    AUTO_FD int from = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+    if (from < 0 || fstat(from, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > ETC_FILE_MAX) return 0;
+    AUTO_FD int to = openat(root, path + 1, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (to < 0) return err_sys(e, "minimal root: %s", path);
+    for (off_t left = st.st_size; left > 0;) {
+        const ssize_t n = sendfile(to, from, NULL, (size_t)left);
+        if (n < 0) return err_sys(e, "minimal root: copy %s", path);
+        if (n == 0) break;
+        left -= n;
+    }
+    return 0;
+}
+
+static int write_identity(int root, uid_t uid, struct err *e) {
+    char passwd[256], group[128];
+    snprintf(passwd, sizeof passwd,
+             "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\njail:x:%u:%u:jail:/scratch/home:/bin/sh\n"
+             "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+             (unsigned)uid, (unsigned)uid);
+    snprintf(group, sizeof group, "root:x:0:\njail:x:%u:\nnogroup:x:65534:\n", (unsigned)uid);
+    if (make_file(root, "etc/passwd", passwd, e) < 0 || make_file(root, "etc/group", group, e) < 0 ||
+        make_file(root, "etc/hosts", "127.0.0.1 localhost\n::1 localhost\n", e) < 0 ||
+        make_file(root, "etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n", e) < 0)
+        return -1;
+    return 0;
+}
+
+static int copy_usr_links(int root, struct err *e) {
+    for (const char *const *p = usr_links; *p; p++) {
+        char to[PATH_MAX];
+        const ssize_t n = readlink(*p, to, sizeof to - 1);
+        if (n < 0) continue; /* a directory, which is among the trees, or nothing */
+        to[n] = '\0';
+        if (make_link(root, *p + 1, to, e) < 0) return -1;
+    }
+    return 0;
+}
+
+static int fill_skeleton(int root, const struct root_plan *p, struct err *e) {
+    for (const char *const *d = root_dirs; *d; d++)
+        if (make_dir(root, *d, e) < 0) return -1;
+    for (size_t i = 0; i < sizeof root_links / sizeof root_links[0]; i++)
+        if (make_link(root, root_links[i].at, root_links[i].to, e) < 0) return -1;
+    for (const char *const *f = etc_copies; *f; f++)
+        if (copy_host_file(root, *f, e) < 0) return -1;
+    if (copy_usr_links(root, e) < 0) return -1;
+    return write_identity(root, p->uid, e);
+}
+
+static int attach_standard(int root, const struct trees *t, struct err *e) {
+    for (size_t i = 0; i < t->n && t->v[i].standard; i++) {
+        const char *path = t->v[i].target + 1;
+        if (t->v[i].is_dir) {
+            if (make_dir(root, path, e) < 0) return -1;
+        } else if (mknodat(root, path, S_IFREG | 0644, 0) < 0) {
+            return err_sys(e, "minimal root: %s", path);
+        }
+        if (attach(t->v[i].fd, root, path, e) < 0) return -1;
+    }
+    return 0;
+}
+
+/* --- binds: their targets may pass through earlier binds, so the walk follows no link -------------------------------------- */
+static int walk_step(int dir, const char *name, bool as_dir, struct err *e) {
+    const int made = as_dir ? mkdirat(dir, name, 0755) : mknodat(dir, name, S_IFREG | 0644, 0);
+    if (made < 0 && errno != EEXIST) return err_sys(e, "create mount point %s", name);
+    const int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC | (as_dir ? O_DIRECTORY : 0));
+    return fd < 0 ? err_sys(e, "mount point %s (a link?)", name) : fd;
+}
+
+static int attach_bind(int root, const struct tree *t, struct err *e) {
+    AUTO_FD int at = fcntl(root, F_DUPFD_CLOEXEC, 0);
+    if (at < 0) return err_sys(e, "bind");
+    char name[NAME_MAX + 1];
+    for (const char *p = t->target + 1; *p;) {
+        const size_t n = strcspn(p, "/");
+        if (n > NAME_MAX) return err_set(e, ERR_USAGE, "bind at %s: a name is too long", t->target);
+        memcpy(name, p, n);
+        name[n] = '\0';
+        p += n + (p[n] == '/');
+        const int next = walk_step(at, name, *p != '\0' || t->is_dir, e);
+        if (next < 0) return err_ctx(e, "bind at %s", t->target);
+        close(at);
+        at = next;
+    }
+    return attach(t->fd, at, "", e) < 0 ? err_ctx(e, "bind at %s", t->target) : 0;
+}
+
+static int attach_binds(int root, const struct trees *t, struct err *e) {
+    for (size_t i = 0; i < t->n; i++)
+        if (!t->v[i].standard && attach_bind(root, &t->v[i], e) < 0) return -1;
+    return 0;
+}
+
+/* --- scratch ------------------------------------------------------------------------------------------------------------ */
+static int own(int dir, const char *name, const struct root_plan *p, struct err *e) {
+    if (!p->set_owner) return 0;
+    if (fchownat(dir, name, p->uid, (gid_t)p->uid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0) return err_sys(e, "scratch: owner");
+    return 0;
+}
+
+static bool any_target_in_tmp(const struct trees *t) {
+    for (size_t i = 0; i < t->n; i++)
+        if (strncmp(t->v[i].target, "/tmp/", 5) == 0 || strcmp(t->v[i].target, "/tmp") == 0) return true;
+    return false;
+}
+
+/* /tmp is a link into scratch, unless something is bound below it: then the same directory is mounted there, so that the
+ * bind's path is what its user calls it. */
+static int place_tmp(int root, const struct trees *t, struct err *e) {
+    if (!any_target_in_tmp(t)) return make_link(root, "tmp", "scratch/tmp", e);
+    AUTO_FD int tree = open_tree(root, "scratch/tmp", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (tree < 0) return mechanism_err(e, JAIL_M_ROOT, "open_tree scratch/tmp");
+    if (make_dir(root, "tmp", e) < 0) return -1;
+    return attach(tree, root, "tmp", e);
+}
+
+static int make_scratch(int root, const struct root_plan *p, struct err *e) {
+    AUTO_FD int fd = new_tmpfs(p->scratch_bytes, p->scratch_inodes, e);
+    if (fd < 0) return err_ctx(e, "scratch");
+    if (own(fd, "", p, e) < 0) return -1;
+    for (const char *const *d = scratch_dirs; *d; d++)
+        if (make_dir(fd, *d, e) < 0 || own(fd, *d, p, e) < 0) return -1;
+    if (attach(fd, root, "scratch", e) < 0) return -1;
+    return place_tmp(root, p->trees, e);
+}
+
+/* --- the whole ---------------------------------------------------------------------------------------------------------- */
+static int become_root(int root, struct err *e) {
+    if (fchdir(root) < 0) return err_sys(e, "minimal root: fchdir");
+    /* Both arguments the same: the old root lands on top of the new one and is taken off at once. */
+    if (syscall(SYS_pivot_root, ".", ".") < 0) return mechanism_err(e, JAIL_M_ROOT, "pivot_root");
+    if (umount2(".", MNT_DETACH) < 0) return mechanism_err(e, JAIL_M_ROOT, "detach the old root");
+    if (chdir("/") < 0) return err_sys(e, "minimal root: chdir");
+    struct mount_attr a = {.attr_set = MOUNT_ATTR_RDONLY};
+    if (mount_setattr(root, "", AT_EMPTY_PATH, &a, sizeof a) < 0) return mechanism_err(e, JAIL_M_ROOT, "read-only");
+    return 0;
+}
+
+static int make_private(struct err *e) {
+    struct mount_attr a = {.propagation = MS_PRIVATE};
+    if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &a, sizeof a) < 0) return mechanism_err(e, JAIL_M_ROOT, "private mounts");
+    return 0;
+}
+
+static int fill_root(int root, const struct root_plan *p, struct err *e) {
+    if (fill_skeleton(root, p, e) < 0 || attach_standard(root, p->trees, e) < 0) return -1;
+    if (!p->worker) {
+        AUTO_FD int proc = new_proc(e);
+        if (proc < 0 || attach(proc, root, "proc", e) < 0 || make_scratch(root, p, e) < 0) return -1;
+    }
+    return attach_binds(root, p->trees, e);
+}
+
+int root_build(const struct root_plan *p, struct err *e) {
+    const mode_t mask = umask(022);
+    AUTO_FD int root = -1;
+    int rc = -1;
+    if (make_private(e) == 0 && (root = new_tmpfs(8u << 20, 4096, e)) >= 0 && attach(root, AT_FDCWD, "/", e) == 0 &&
+        fill_root(root, p, e) == 0 && become_root(root, e) == 0)
+        rc = 0;
+    umask(mask);
+    return rc;
+}

@@ -1,0 +1,110 @@
+/* batch.c - see batch.h. */
+#include "supervisor/batch.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/progress.h"
+
+int batch_default_jobs(void) {
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n > 0 ? n : 1;
+}
+
+int batch_parse_jobs(const char *command, const char *text) {
+    char *end;
+    errno = 0;
+    long n = strtol(text, &end, 10);
+    if (errno == 0 && *end == '\0' && end != text && n >= 1 && n <= 4096) return (int)n;
+    cli_usage(command, "-j %s: a number from 1 to 4096 is expected", text);
+    return 0;
+}
+
+int batch_load(struct batch *b, const struct global_options *g, char *const *ids, int n, struct err *e) {
+    *b = (struct batch){0};
+    if (home_resolve(&b->home, &g->home, e) < 0) return -1;
+    b->cases = calloc((size_t)n, sizeof *b->cases);
+    b->rows = calloc((size_t)n, sizeof *b->rows);
+    b->report_paths = calloc((size_t)n, sizeof *b->report_paths);
+    BUG_UNLESS(b->cases && b->rows && b->report_paths);
+    for (; b->n < n; b->n++)
+        if (case_load(&b->cases[b->n], b->home.cases, ids[b->n], e) < 0) return -1;
+    return 0;
+}
+
+void batch_release(struct batch *b) {
+    for (int i = 0; i < b->n; i++) case_release(&b->cases[i]);
+    free(b->cases);
+    free(b->rows);
+    free(b->report_paths);
+    executor_close(b->x);
+    *b = (struct batch){0};
+}
+
+struct batch_view {
+    struct batch *b;
+    struct progress *p;
+};
+
+static void on_state(void *ctx, int i, const struct run_record *rec, enum run_state s) {
+    struct batch_view *v = ctx;
+    progress_state(v->p, i, rec, s);
+}
+
+static void on_done(void *ctx, int i, const struct run_record *rec, const struct seal_summary *sum, const struct err *e) {
+    struct batch_view *v = ctx;
+    struct matrix_row *row = &v->b->rows[i];
+    if (rec) {
+        matrix_row_fill(row, rec, sum && !e ? sum->report_sha256 : "");
+        snprintf(v->b->report_paths[i], sizeof v->b->report_paths[i], "%.4000s/" EVIDENCE_REPORT, rec->run_dir);
+    }
+    if (e) { /* sealed badly or not at all: no verdict is claimed */
+        row->status = VERDICT_NONE;
+        row->as_expected = false;
+        snprintf(row->note, sizeof row->note, "%.190s", e->text);
+        if (v->b->failure.code == ERR_NONE) v->b->failure = *e;
+    }
+    progress_done(v->p, i, v->b->cases[i].id, rec, row->as_expected, row->note);
+}
+
+static void on_tick(void *ctx) { progress_tick(((struct batch_view *)ctx)->p); }
+
+static int begin_matrix(struct batch *b, const struct batch_options *o, int64_t started_ms, struct err *e) {
+    if (matrix_dir_create(&b->home, o->matrix_kind, started_ms, b->matrix_id, e) < 0) return -1;
+    struct store_matrix m = {.started_ms = started_ms, .planned = b->n};
+    snprintf(m.id, sizeof m.id, "%s", b->matrix_id);
+    snprintf(m.kind, sizeof m.kind, "%s", o->matrix_kind);
+    snprintf(m.backend, sizeof m.backend, "%s", o->engine);
+    return store_matrix_insert(executor_store(b->x), &m, e);
+}
+
+static void prefill_rows(struct batch *b, const char *engine) {
+    for (int i = 0; i < b->n; i++) {
+        b->rows[i] = (struct matrix_row){.case_id = b->cases[i].id, .backend = engine, .expected = b->cases[i].expect.status};
+        snprintf(b->rows[i].note, sizeof b->rows[i].note, "not started");
+    }
+}
+
+int batch_run(struct batch *b, const struct batch_options *o, struct err *e) {
+    int64_t started = clock_real_ms();
+    static const struct executor_events events = {on_state, on_done, on_tick};
+    prefill_rows(b, o->engine);
+    if (executor_open(&b->home, &b->x, e) < 0) return -1;
+    if (o->matrix_kind && begin_matrix(b, o, started, e) < 0) return -1;
+    struct job *jobs = calloc((size_t)b->n, sizeof *jobs);
+    BUG_UNLESS(jobs != NULL);
+    for (int i = 0; i < b->n; i++)
+        jobs[i] = (struct job){.c = &b->cases[i], .engine = o->engine, .matrix_id = o->matrix_kind ? b->matrix_id : NULL,
+                               .attempt = 1, .keep = o->keep};
+    struct batch_view v = {.b = b, .p = progress_new(b->n, o->quiet, o->no_color)};
+    struct err failure = ERR_INIT;
+    if (executor_run(b->x, jobs, b->n, o->jobs, &events, &v, &failure) < 0 && b->failure.code == ERR_NONE) b->failure = failure;
+    progress_free(v.p);
+    free(jobs);
+    b->interrupted = executor_interrupted(b->x);
+    return 0;
+}

@@ -1,0 +1,39 @@
+/* batch.h - a list of cases on one backend, run to the end: what run-case, run-all-fake and the validators share. */
+#ifndef CTO_SUPERVISOR_BATCH_H
+#define CTO_SUPERVISOR_BATCH_H
+
+#include "supervisor/cli.h"
+#include "supervisor/executor.h"
+#include "supervisor/matrix_report.h"
+
+struct batch {
+    struct home home;
+    struct executor *x;
+    struct cto_case *cases; /* loaded, in order */
+    struct matrix_row *rows;
+    char (*report_paths)[PATH_MAX]; /* of each run, "" when there is none */
+    int n;
+    char matrix_id[RUN_ID_MAX]; /* "" when there is no matrix */
+    bool interrupted;
+    struct err failure; /* the harness itself failed */
+};
+
+/* Loads the cases before anything is written: a broken one is a usage error and changes nothing. */
+int batch_load(struct batch *b, const struct global_options *g, char *const *ids, int n, struct err *e);
+struct batch_options {
+    const char *engine;
+    int jobs;
+    bool keep;
+    const char *matrix_kind; /* NULL: no matrix */
+    bool quiet, no_color;
+};
+/* Runs them; rows and report paths are filled. 0 also when runs fail: that is in the rows. */
+int batch_run(struct batch *b, const struct batch_options *o, struct err *e);
+void batch_release(struct batch *b);
+
+/* Number of processors this process may use: the default of -j. */
+int batch_default_jobs(void);
+/* 1..4096, or a usage error (0). */
+int batch_parse_jobs(const char *command, const char *text);
+
+#endif

@@ -1,0 +1,414 @@
+/* case.c - the strict reader of a case folder.
+ *
+ * A case is the contract that a run is judged by, so nothing in it may be misunderstood: every key is claimed by exactly
+ * one reader below, every value has a type and bounds, and the first thing that does not fit ends the reading with file,
+ * line and key. A key that is misspelt would otherwise be a rule that is silently not applied ("forbiden_paths").
+ *
+ * The order is one flat list, read_root(); errors stick in the JSON document, so that the readers need no error paths of
+ * their own and the end looks once. What needs more than this one file (does the fixture exist? do the expectations fit the
+ * table of blockers?) is case_lint.c.
+ */
+#include "supervisor/case.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/io.h"
+#include "common/path.h"
+#include "supervisor/case_steps.h"
+
+#define TEXT_MAX 2000u
+#define NAME_MAX_LEN 64u
+#define ARG_MAX_LEN 8192u
+#define DAY_S 86400
+#define WEEK_S (7 * DAY_S)
+
+const char *const forbidden_actions_all[] = {
+    "push",        "merge",              "deploy",            "close",                  "pr_open",
+    "issue_close", "public_publication", "credential_change", "vendor_source_mutation", "cortex_core_mutation",
+    NULL};
+
+const char *const required_events_pass[] = {
+    "run.started",      "task.contract.created",  "plan.updated",  "patch.applied",
+    "git.diff.checked", "verification.completed", "run.completed", NULL};
+
+static const char *const backend_words[] = {"fake", "codex", "pi", "case", "exec", NULL};
+static const char *const kind_words[] = {"task", "failure", NULL};
+static const char *const risk_words[] = {"low", "medium", "high", NULL};
+static const char *const mutation_words[] = {
+    "none", "copied-fixture", "sandbox-repo", "owned-noncritical-repo", "candidate-default", NULL};
+static const char *const end_of_life_words[] = {"quiet", "first_commit", "exit", NULL};
+static const char *const network_words[] = {"loopback", "none", NULL};
+static const char *const status_words[] = {"pass", "fail", "blocked", NULL}; /* enum verdict from VERDICT_PASS on */
+
+static int count_words(const char *const *words) {
+    int n = 0;
+    while (words[n]) n++;
+    return n;
+}
+
+/* --- single values ----------------------------------------------------------------------------------------------------- */
+
+/* Is it one line of printable text? These strings end in reports, on terminals and in event lines. */
+static bool is_line(const char *s) {
+    if (!*s) return false;
+    for (; *s; s++)
+        if ((unsigned char)*s < 0x20 || *s == 0x7f) return false;
+    return true;
+}
+
+static const char *read_line(struct json_obj *o, const char *key, enum json_need need) {
+    const char *s = json_str(o, key, need, TEXT_MAX);
+    if (s && !is_line(s)) (void)json_fail(o, key, "must be one line of text without control bytes, and not empty");
+    return s;
+}
+
+/* A word of a closed list, as the word itself. */
+static const char *read_word(struct json_obj *o, const char *key, const char *const *words) {
+    int i = json_enum(o, key, words, -1);
+    return i < 0 ? NULL : words[i];
+}
+
+static int64_t read_seconds(struct json_obj *o, const char *key, int64_t dflt_s, int64_t lo_s, int64_t hi_s) {
+    return json_int(o, key, dflt_s, lo_s, hi_s) * 1000;
+}
+
+/* --- lists ------------------------------------------------------------------------------------------------------------- */
+
+/* Says what is wrong with one element in `why`, or returns true. */
+typedef bool (*elem_check)(const char *s, char *why, size_t size);
+
+static bool check_line(const char *s, char *why, size_t size) {
+    if (is_line(s)) return true;
+    (void)snprintf(why, size, "must be one line of text without control bytes, and not empty");
+    return false;
+}
+
+static bool check_rule(enum path_rule_kind kind, const char *s, char *why, size_t size) {
+    struct err e = ERR_INIT;
+    if (path_rule_check(kind, s, &e) == 0) return true;
+    (void)snprintf(why, size, "%s", e.text);
+    return false;
+}
+
+static bool check_allowed(const char *s, char *why, size_t size) { return check_rule(PATH_ALLOWED, s, why, size); }
+static bool check_forbidden(const char *s, char *why, size_t size) { return check_rule(PATH_FORBIDDEN, s, why, size); }
+
+static bool check_plain_path(const char *s, char *why, size_t size) {
+    if (is_line(s) && path_is_plain_relative(s, strlen(s))) return true;
+    (void)snprintf(why, size, "\"%.100s\" is not a plain relative path", s);
+    return false;
+}
+
+static bool check_word(const char *s, const char *const *words, const char *what, char *why, size_t size) {
+    char hint[160];
+    int n = count_words(words);
+    for (int i = 0; i < n; i++)
+        if (strcmp(words[i], s) == 0) return true;
+    case_suggest(s, words, n, hint, sizeof(hint));
+    (void)snprintf(why, size, "\"%.60s\" is not %s%s", s, what, hint);
+    return false;
+}
+
+static bool check_backend(const char *s, char *why, size_t size) {
+    return check_word(s, backend_words, "a backend", why, size);
+}
+
+static bool check_action(const char *s, char *why, size_t size) {
+    return check_word(s, forbidden_actions_all, "one of the ten forbidden actions", why, size);
+}
+
+/* "word.word": also types that nothing emits, since a fixture asks for exactly that. */
+static bool check_event(const char *s, char *why, size_t size) {
+    size_t n = strlen(s), ok = strspn(s, "abcdefghijklmnopqrstuvwxyz_.");
+    if (ok == n && strchr(s, '.') && s[0] != '.' && s[n - 1] != '.' && !strstr(s, "..")) return true;
+    (void)snprintf(why, size, "\"%.60s\" is not an event type such as \"run.started\"", s);
+    return false;
+}
+
+static void read_list(struct json_obj *o, const char *key, enum json_need need, elem_check check, struct case_list *ret) {
+    const cJSON *array = NULL;
+    int n = json_array(o, key, need, CASE_MAX_LIST, &array);
+    for (int i = 0; i < n; i++) {
+        char place[96], why[400];
+        const char *s = json_elem_str(o, key, array, i, TEXT_MAX);
+        if (!s) return;
+        (void)snprintf(place, sizeof(place), "%s[%d]", key, i);
+        if (!check(s, why, sizeof(why))) (void)json_fail(o, place, "%s", why);
+        for (int j = 0; j < ret->n; j++)
+            if (strcmp(ret->v[j], s) == 0) (void)json_fail(o, place, "\"%.100s\" is listed twice", s);
+        ret->v[ret->n++] = s;
+    }
+}
+
+static void read_full_list(struct json_obj *o, const char *key, elem_check check, struct case_list *ret) {
+    read_list(o, key, JSON_REQUIRED, check, ret);
+    if (!o->doc->bad && ret->n == 0) (void)json_fail(o, key, "must not be empty");
+}
+
+static void default_list(struct case_list *list, const char *const *words) {
+    for (int i = 0; words[i]; i++) list->v[list->n++] = words[i];
+}
+
+/* --- the parts of case.json -------------------------------------------------------------------------------------------- */
+
+static void read_identity(struct json_obj *o, struct cto_case *c, const char *id) {
+    c->id = json_str(o, "id", JSON_REQUIRED, CASE_ID_MAX);
+    if (c->id && strcmp(c->id, id) != 0) (void)json_fail(o, "id", "is \"%s\", but the folder's name is \"%s\"", c->id, id);
+    c->title = read_line(o, "title", JSON_REQUIRED);
+    c->kind = read_word(o, "kind", kind_words);
+    c->authority_basis = read_line(o, "authority_basis", JSON_REQUIRED);
+    c->risk_class = read_word(o, "risk_class", risk_words);
+    c->mutation_mode = read_word(o, "mutation_mode", mutation_words);
+    c->approval_required = json_bool(o, "approval_required", false);
+    c->rollback_expectation = read_line(o, "rollback_expectation", JSON_REQUIRED);
+    c->no_test_rationale = read_line(o, "no_test_rationale", JSON_OPTIONAL);
+    read_full_list(o, "success_criteria", check_line, &c->success_criteria);
+    read_list(o, "evidence_expectations", JSON_OPTIONAL, check_line, &c->evidence_expectations);
+}
+
+static void read_rules(struct json_obj *o, struct cto_case *c) {
+    static const char *const fake_only[] = {"fake", NULL};
+    if (json_has(o, "backends"))
+        read_full_list(o, "backends", check_backend, &c->backends);
+    else
+        default_list(&c->backends, fake_only);
+    read_full_list(o, "allowed_writes", check_allowed, &c->allowed_writes);
+    read_list(o, "forbidden_paths", JSON_OPTIONAL, check_forbidden, &c->forbidden_paths);
+    read_full_list(o, "forbidden_actions", check_action, &c->forbidden_actions);
+    read_list(o, "ignore", JSON_OPTIONAL, check_forbidden, &c->ignore);
+    read_list(o, "pristine", JSON_OPTIONAL, check_plain_path, &c->pristine);
+    c->clean_start_required = json_bool(o, "clean_start_required", true);
+    c->diff_required = json_bool(o, "diff_required", true);
+    if (json_has(o, "required_events"))
+        read_full_list(o, "required_events", check_event, &c->required_events);
+    else
+        default_list(&c->required_events, required_events_pass);
+    if (c->required_events.n > CASE_MAX_EVENTS)
+        (void)json_fail(o, "required_events", "more than %d event types", CASE_MAX_EVENTS);
+}
+
+static void read_command(struct json_obj *o, struct spec_command *ret) {
+    const cJSON *array = NULL;
+    int n = json_array(o, "argv", JSON_REQUIRED, SPEC_MAX_ARGV, &array);
+    if (n == 0) (void)json_fail(o, "argv", "must not be empty");
+    for (int i = 0; i < n; i++) {
+        const char *s = json_elem_str(o, "argv", array, i, ARG_MAX_LEN);
+        if (!s) return;
+        if (i == 0 && !*s) (void)json_fail(o, "argv[0]", "must name a program");
+        ret->argv[ret->argc++] = s;
+    }
+    ret->timeout_ms = read_seconds(o, "timeout_s", 60, 1, DAY_S);
+    (void)json_end(o);
+}
+
+static void read_verification(struct json_obj *o, struct cto_case *c) {
+    const cJSON *array = NULL;
+    int n = json_array(o, "verification", JSON_OPTIONAL, SPEC_MAX_VERIFY, &array);
+    for (int i = 0; i < n; i++) {
+        struct json_obj command;
+        if (!json_elem_obj(o, "verification", array, i, &command)) return;
+        read_command(&command, &c->verify[c->n_verify++]);
+    }
+}
+
+static void read_lifecycle(struct json_obj *o, struct cto_case *c) {
+    struct json_obj t;
+    c->commit = (enum commit_by)json_enum(o, "commit", commit_by_words, COMMIT_AGENT);
+    c->end_of_life = (enum end_of_life)json_enum(o, "end_of_life", end_of_life_words, EOL_QUIET);
+    c->grace_ms = json_int(o, "grace_ms", 2000, 0, 600000);
+    c->grace_max_ms = json_int(o, "grace_max_ms", 30000, 0, 3600000);
+    if (c->grace_max_ms < c->grace_ms)
+        (void)json_fail(o, json_has(o, "grace_max_ms") ? "grace_max_ms" : "grace_ms",
+                        "grace_max_ms (%lld) is below grace_ms (%lld)", (long long)c->grace_max_ms, (long long)c->grace_ms);
+    c->network_none = json_enum(o, "network", network_words, 0) == 1;
+    c->backend_timeout_ms = 300 * 1000;
+    if (!json_child(o, "timeouts", JSON_OPTIONAL, &t)) return;
+    c->backend_timeout_ms = read_seconds(&t, "backend_s", 300, 1, WEEK_S);
+    c->idle_timeout_ms = read_seconds(&t, "idle_s", 0, 0, WEEK_S);
+    (void)json_end(&t);
+}
+
+static void read_limits(struct json_obj *o, struct cto_case *c) {
+    const int64_t huge = INT64_C(1) << 50;
+    struct json_obj l;
+    if (!json_child(o, "limits", JSON_OPTIONAL, &l)) return;
+    struct {
+        const char *key;
+        int64_t *value, hi;
+    } const rows[] = {
+        {"memory_bytes", &c->limits.memory_bytes, huge},   {"processes", &c->limits.processes, 1 << 20},
+        {"cpu_s", &c->limits.cpu_s, WEEK_S},               {"disk_bytes", &c->limits.disk_bytes, huge},
+        {"inodes", &c->limits.inodes, 1 << 30},            {"open_files", &c->limits.open_files, 1 << 20},
+        {"file_bytes", &c->limits.file_bytes, huge},       {"scratch_bytes", &c->limits.scratch_bytes, huge},
+        {"output_bytes", &c->limits.output_bytes, huge},   {"log_lines", &c->limits.log_lines, 1 << 30},
+        {"run_dir_bytes", &c->run_dir_bytes, huge},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (json_has(&l, rows[i].key)) *rows[i].value = json_int(&l, rows[i].key, JSON_INT_REQUIRED, 1, rows[i].hi);
+    (void)json_end(&l);
+}
+
+static const char *read_plain_path(struct json_obj *o, const char *key) {
+    char why[160];
+    const char *s = json_str(o, key, JSON_REQUIRED, 255);
+    if (s && !check_plain_path(s, why, sizeof(why))) (void)json_fail(o, key, "%s", why);
+    return s;
+}
+
+static void read_submodules(struct json_obj *o, struct cto_case *c) {
+    const cJSON *array = NULL;
+    int n = json_array(o, "submodules", JSON_OPTIONAL, SPEC_MAX_SUBMODULES, &array);
+    for (int i = 0; i < n; i++) {
+        struct json_obj sub;
+        if (!json_elem_obj(o, "submodules", array, i, &sub)) return;
+        struct spec_submodule *s = &c->submodules[c->n_submodules++];
+        s->path = read_plain_path(&sub, "path");
+        s->fixture = read_plain_path(&sub, "fixture");
+        (void)json_end(&sub);
+    }
+}
+
+static void read_baseline(struct json_obj *o, struct cto_case *c) {
+    struct json_obj b, g;
+    if (!json_child(o, "baseline", JSON_OPTIONAL, &b)) return;
+    c->baseline_empty = json_bool(&b, "empty", false);
+    c->history_commits = json_int(&b, "history_commits", 0, 0, 10000);
+    read_submodules(&b, c);
+    if (json_child(&b, "generate", JSON_OPTIONAL, &g)) {
+        c->generate_dir = read_plain_path(&g, "dir");
+        c->generate_count = json_int(&g, "count", JSON_INT_REQUIRED, 1, 100000);
+        c->generate_size = json_int(&g, "size", JSON_INT_REQUIRED, 0, 1 << 20);
+        (void)json_end(&g);
+    }
+    if (c->baseline_empty && (c->history_commits || c->n_submodules || c->generate_dir))
+        (void)json_fail(&b, "empty", "an empty repository has no history, submodules or generated files");
+    (void)json_end(&b);
+}
+
+/* The steps travel to the fake agent as JSON text: compact, bounded, because they are a part of one RUN_SPEC frame. */
+static char *compact(struct json_obj *o, const char *key, const cJSON *node) {
+    char *text = cJSON_PrintUnformatted(node);
+    BUG_UNLESS(text != NULL);
+    if (strlen(text) > CASE_STEPS_MAX) (void)json_fail(o, key, "longer than %u bytes", CASE_STEPS_MAX);
+    return text;
+}
+
+static void read_fake(struct json_obj *o, struct cto_case *c) {
+    struct json_obj f;
+    if (json_has(o, "dirty_start") && case_steps_check(o, "dirty_start", JSON_OPTIONAL) >= 0)
+        c->dirty_start = compact(o, "dirty_start", json_any(o, "dirty_start"));
+    if (!json_child(o, "fake", JSON_OPTIONAL, &f)) return;
+    (void)case_steps_check(&f, "steps", JSON_REQUIRED);
+    (void)read_line(&f, "executable", JSON_OPTIONAL);
+    if (json_end(&f) == 0 && !o->doc->bad) c->fake_config = compact(o, "fake", f.node);
+}
+
+static void read_expect(struct json_obj *o, struct cto_case *c) {
+    struct json_obj x;
+    struct case_list reasons = {.n = 0};
+    if (!json_child(o, "expect", JSON_REQUIRED, &x)) return;
+    c->expect.status = (enum verdict)(VERDICT_PASS + json_enum(&x, "status", status_words, -1));
+    read_list(&x, "blockers", JSON_OPTIONAL, check_line, &reasons);
+    for (int i = 0; i < reasons.n && !o->doc->bad; i++) {
+        enum blocker b = blocker_by_reason(reasons.v[i]);
+        if (b == BLOCKER_COUNT) (void)json_fail(&x, "blockers", "\"%.60s\" is not a blocker reason", reasons.v[i]);
+        else c->expect.blockers[c->expect.n_blockers++] = b;
+    }
+    c->expect.failure_class = read_line(&x, "failure_class", JSON_OPTIONAL);
+    c->expect.marker = read_line(&x, "marker", JSON_OPTIONAL);
+    (void)json_end(&x);
+}
+
+static void check_whole(struct json_obj *o, struct cto_case *c) {
+    bool fake = false;
+    for (int i = 0; i < c->backends.n; i++) fake |= strcmp(c->backends.v[i], "fake") == 0;
+    if (fake && !c->fake_config) (void)json_fail(o, "fake", "missing, though \"fake\" is one of the backends");
+}
+
+static int read_root(struct cto_case *c, const char *id, struct err *e) {
+    struct json_obj o = json_root(&c->doc);
+    read_identity(&o, c, id);
+    read_rules(&o, c);
+    read_verification(&o, c);
+    read_lifecycle(&o, c);
+    read_limits(&o, c);
+    read_baseline(&o, c);
+    read_fake(&o, c);
+    read_expect(&o, c);
+    (void)json_end(&o);
+    if (!c->doc.bad) check_whole(&o, c);
+    if (!c->doc.bad) return 0;
+    *e = c->doc.err;
+    return -1;
+}
+
+/* --- the folder -------------------------------------------------------------------------------------------------------- */
+
+static int read_task(struct cto_case *c, int dir, struct err *e) {
+    AUTO_BUF struct buf b = BUF_INIT(CASE_TASK_MAX);
+    if (io_read_file_at(dir, "task.md", CASE_TASK_MAX - 1, &b, e) < 0) return err_ctx(e, "case %s: task.md", c->dir);
+    if (b.len == 0) return err_set(e, ERR_USAGE, "%s/task.md:1: empty: say what is to be done", c->dir);
+    if (memchr(b.p, 0, b.len) || !json_is_utf8(b.p, b.len))
+        return err_set(e, ERR_USAGE, "%s/task.md:1: not UTF-8 text", c->dir);
+    c->task = buf_detach(&b);
+    BUG_UNLESS(c->task != NULL);
+    return 0;
+}
+
+static int read_json(struct cto_case *c, int dir, const char *id, struct err *e) {
+    AUTO_BUF struct buf b = BUF_INIT(CASE_FILE_MAX);
+    if (io_read_file_at(dir, "case.json", CASE_FILE_MAX - 1, &b, e) < 0) return err_ctx(e, "case %s: case.json", c->dir);
+    if (json_parse(&c->doc, c->file, buf_str(&b), b.len, e) < 0) return -1;
+    return read_root(c, id, e);
+}
+
+/* A failure fixture among the tasks would turn run-all-fake red; a task among the fixtures would never be run there. */
+static int check_place(struct cto_case *c, const char *place, struct err *e) {
+    bool below = strchr(place, '/') != NULL;
+    if (below == (strcmp(c->kind, "failure") == 0)) return 0;
+    struct json_obj o = json_root(&c->doc);
+    (void)json_fail(&o, "kind", "is \"%s\", but the folder is %s", c->kind, below ? "under failures/" : "not under failures/");
+    *e = c->doc.err;
+    return -1;
+}
+
+static int open_folder(struct cto_case *c, const char *cases_dir, const char *place, struct err *e) {
+    char *root = realpath(cases_dir, NULL);
+    if (!root) return err_sys(e, "cases folder %s", cases_dir);
+    int n = snprintf(c->dir, sizeof(c->dir), "%s/%s", root, place);
+    free(root);
+    if (n < 0 || (size_t)n >= sizeof(c->dir)) return err_set(e, ERR_LIMIT, "the path of case %s is too long", place);
+    if (asprintf(&c->file, "%s/case.json", c->dir) < 0) c->file = NULL;
+    BUG_UNLESS(c->file != NULL);
+    int fd = open(c->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 ? err_sys(e, "open case %s", c->dir) : fd;
+}
+
+void case_release(struct cto_case *c) {
+    if (!c) return;
+    json_release(&c->doc);
+    free(c->dirty_start);
+    free(c->fake_config);
+    free(c->task);
+    free(c->file);
+    memset(c, 0, sizeof(*c));
+}
+
+int case_load(struct cto_case *ret, const char *cases_dir, const char *id, struct err *e) {
+    char place[CASE_ID_MAX + 16];
+    struct err mine = ERR_INIT;
+    memset(ret, 0, sizeof(*ret));
+    if (case_find(cases_dir, id, place, e) < 0) return -1;
+    AUTO_FD int dir = open_folder(ret, cases_dir, place, &mine);
+    if (dir >= 0 && read_json(ret, dir, id, &mine) == 0 && check_place(ret, place, &mine) == 0 &&
+        read_task(ret, dir, &mine) == 0)
+        return 0;
+    if (e) *e = mine;
+    case_release(ret);
+    return -1;
+}

@@ -1,0 +1,67 @@
+/* cli.c - shared by all commands: the table of commands, errors to exit codes, JSON to stdout. */
+#include "supervisor/cli.h"
+
+#include <cjson/cJSON.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "supervisor/commands.h"
+
+static const struct command table[] = {
+    {"run-case", "run one case on one backend", cmd_run_case, help_run_case},
+    {"run-all-fake", "run every case on the deterministic lane", cmd_run_all_fake, help_run_all_fake},
+    {"case", "list, check and create cases", cmd_case, help_case},
+    {"engines", "list the backends and how they are gated", cmd_engines, help_engines},
+    {"validate", "prove a property of this build: failure-matrix", cmd_validate, help_validate},
+    {"report", "show and list runs", cmd_report, help_report},
+    {"verify", "check a run's evidence, offline", cmd_verify, help_verify},
+    {"schema", "print the JSON Schemas of all documents", cmd_schema, help_schema},
+    {"doctor", "say what this host can do", cmd_doctor, help_doctor},
+    {"sandbox", "run any command in the jail", cmd_sandbox, help_sandbox},
+    {"store", "describe and check the store", cmd_store, help_store},
+};
+
+const struct command *command_at(int i) {
+    return i >= 0 && (size_t)i < sizeof table / sizeof table[0] ? &table[i] : NULL;
+}
+
+const struct command *command_find(const char *name) {
+    for (int i = 0; command_at(i); i++)
+        if (strcmp(table[i].name, name) == 0) return &table[i];
+    return NULL;
+}
+
+int cli_error(const struct err *e) {
+    log_line("%s", e->text);
+    switch (e->code) {
+    case ERR_USAGE:
+    case ERR_PARSE:
+    case ERR_MISSING: return EXIT_USAGE;
+    case ERR_UNSUPPORTED: return EXIT_BLOCKED;
+    default: return EXIT_HARNESS;
+    }
+}
+
+int cli_usage(const char *command, const char *fmt, ...) {
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    log_line("%s: %s; see 'cto-harness %s --help'", command, text, command);
+    return EXIT_USAGE;
+}
+
+int cli_print_json(cJSON *doc, int exit_code) {
+    char *text = cJSON_Print(doc);
+    cJSON_Delete(doc);
+    BUG_UNLESS(text != NULL);
+    bool ok = fputs(text, stdout) >= 0 && fputc('\n', stdout) != EOF && fflush(stdout) == 0;
+    free(text);
+    if (ok) return exit_code;
+    log_line("cannot write to standard output");
+    return EXIT_HARNESS;
+}

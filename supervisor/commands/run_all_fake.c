@@ -1,0 +1,121 @@
+/* run_all_fake.c - the main job: every case on the deterministic lane, no model, no network; ends with a table. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "supervisor/batch.h"
+
+const char help_run_all_fake[] =
+    "Usage: cto-harness run-all-fake [-j N] [--failures] [--only CASE]...\n\n"
+    "Runs every case on the fake lane and writes a matrix report. Passes (exit 0) when every case ended as it should.\n\n"
+    "  -j, --jobs N   runs at the same time (default: the number of processors)\n"
+    "  --failures     also the failure fixtures\n"
+    "  --only CASE    only this case; may be repeated\n\n"
+    "Examples:\n"
+    "  cto-harness run-all-fake\n"
+    "  cto-harness run-all-fake -j 8 --json | jq .totals\n";
+
+static void print_table(const struct batch *b) {
+    printf("%-28s %-8s %-8s %9s  %s\n", "case", "status", "expected", "time", "blockers");
+    for (int i = 0; i < b->n; i++) {
+        const struct matrix_row *r = &b->rows[i];
+        printf("%-28s %-8s %-8s %7.2f s  ", r->case_id, r->status == VERDICT_NONE ? "not run" : verdict_name(r->status),
+               r->as_expected ? "yes" : "NO", (double)r->duration_ms / 1000);
+        for (int k = 0; k < r->n_blockers; k++) printf("%s%s", k ? "," : "", blocker_rule(r->blockers[k])->reason);
+        printf("%s\n", r->as_expected ? "" : "   <-- not as expected");
+    }
+}
+
+static void count(const struct batch *b, struct store_matrix *m) {
+    for (int i = 0; i < b->n; i++) {
+        const struct matrix_row *r = &b->rows[i];
+        m->passed += r->status == VERDICT_PASS;
+        m->failed += r->status == VERDICT_FAIL;
+        m->blocked += r->status == VERDICT_BLOCKED;
+        m->unexpected += !r->as_expected;
+    }
+}
+
+/* Writes the matrix report and its row; then says what came of it. */
+static int conclude(struct batch *b, const struct global_options *g, int jobs, int64_t started, struct err *e) {
+    struct store_matrix m = {.started_ms = started, .finished_ms = clock_real_ms(), .planned = b->n, .interrupted = b->interrupted};
+    const struct seal_input *env = executor_environment(b->x);
+    struct matrix_summary s = {.matrix_id = b->matrix_id, .kind = "run-all-fake", .backend = "fake", .started_ms = started,
+                               .finished_ms = m.finished_ms, .interrupted = b->interrupted, .jobs = jobs,
+                               .harness_version = env->harness_version, .build_id = env->build_id, .host = env->host,
+                               .kernel = env->kernel, .rows = b->rows, .n_rows = b->n};
+    bool ok = false;
+    count(b, &m);
+    snprintf(m.id, sizeof m.id, "%s", b->matrix_id);
+    snprintf(m.kind, sizeof m.kind, "run-all-fake");
+    snprintf(m.backend, sizeof m.backend, "fake");
+    if (matrix_report_write(&b->home, &s, m.report_path, m.report_sha256, &ok, e) < 0) return -1;
+    if (store_matrix_finish(executor_store(b->x), &m, e) < 0) return -1;
+    if (g->json) {
+        cJSON *doc = cJSON_CreateObject();
+        json_put_str(doc, "matrix_id", b->matrix_id);
+        json_put_bool(doc, "ok", ok);
+        json_put_bool(doc, "interrupted", b->interrupted);
+        json_put_str(doc, "report_path", m.report_path);
+        cJSON *t = cJSON_CreateObject();
+        json_put_int(t, "planned", m.planned);
+        json_put_int(t, "passed", m.passed);
+        json_put_int(t, "failed", m.failed);
+        json_put_int(t, "blocked", m.blocked);
+        json_put_int(t, "unexpected", m.unexpected);
+        json_put(doc, "totals", t);
+        cli_print_json(doc, 0);
+    } else {
+        print_table(b);
+        printf("\n%d of %d cases as expected in %.1f s%s\nreport: %s\n", b->n - (int)m.unexpected, b->n,
+               (double)(m.finished_ms - started) / 1000, b->interrupted ? " (interrupted)" : "", m.report_path);
+        fflush(stdout);
+    }
+    return ok ? EXIT_PASS : EXIT_FAIL;
+}
+
+static int run(const struct global_options *g, char **ids, int n, int jobs) {
+    struct batch b;
+    struct err e = ERR_INIT;
+    int64_t started = clock_real_ms();
+    struct batch_options o = {.engine = "fake", .jobs = jobs, .matrix_kind = "run-all-fake", .quiet = g->quiet || g->json,
+                              .no_color = g->no_color};
+    int code = EXIT_HARNESS;
+    if (batch_load(&b, g, ids, n, &e) < 0 || batch_run(&b, &o, &e) < 0 || (code = conclude(&b, g, jobs, started, &e)) < 0)
+        code = cli_error(&e);
+    else if (b.interrupted)
+        code = EXIT_INTERRUPTED;
+    else if (b.failure.code != ERR_NONE) {
+        cli_error(&b.failure);
+        code = EXIT_HARNESS;
+    }
+    batch_release(&b);
+    return code;
+}
+
+int cmd_run_all_fake(const struct global_options *g, int argc, char **argv) {
+    static const struct option options[] = {{"jobs", required_argument, NULL, 'j'}, {"failures", no_argument, NULL, 'f'},
+                                            {"only", required_argument, NULL, 'o'}, {0}};
+    int jobs = batch_default_jobs(), n_only = 0;
+    bool failures = false;
+    char *only[256];
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, "j:", options, NULL)) != -1;) {
+        if (c == 'j' && (jobs = batch_parse_jobs("run-all-fake", optarg)) == 0) return EXIT_USAGE;
+        if (c == 'f') failures = true;
+        if (c == 'o' && n_only < 256) only[n_only++] = optarg;
+        if (c == '?') return cli_usage("run-all-fake", "unknown option %s, or its value is missing", argv[optind - 1]);
+    }
+    if (optind != argc) return cli_usage("run-all-fake", "unexpected argument %s", argv[optind]);
+    if (n_only > 0) return run(g, only, n_only, jobs);
+    struct err e = ERR_INIT;
+    struct home h;
+    char **ids = NULL;
+    if (home_resolve(&h, &g->home, &e) < 0) return cli_error(&e);
+    int n = case_ids(h.cases, failures, &ids, &e);
+    if (n < 0) return cli_error(&e);
+    if (n == 0) return cli_usage("run-all-fake", "no cases in %s", h.cases);
+    int code = run(g, ids, n, jobs);
+    case_ids_free(ids, n);
+    return code;
+}

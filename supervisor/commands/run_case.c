@@ -1,0 +1,71 @@
+/* run_case.c - one case on one backend; the report is the output. */
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/io.h"
+#include "supervisor/batch.h"
+#include "supervisor/engines.h"
+
+const char help_run_case[] =
+    "Usage: cto-harness run-case CASE [--engine NAME] [--keep]\n\n"
+    "Runs one case in the sandbox and writes its evidence. The exit code is the verdict: 0 pass, 1 fail, 3 blocked.\n\n"
+    "  --engine NAME  the backend (default: fake); 'cto-harness engines' lists them\n"
+    "  --keep         leave the work directory as work/<run id>.kept\n\n"
+    "With --json the run's report.json is printed. A failure fixture is a case too: it fails as it should, and so does the\n"
+    "command.\n\n"
+    "Examples:\n"
+    "  cto-harness run-case r1-string-slugify\n"
+    "  cto-harness run-case r1-string-slugify --json | jq .status\n";
+
+static int print_report(const char *path, int code) {
+    AUTO_BUF struct buf b = BUF_INIT(0);
+    struct err e = ERR_INIT;
+    if (io_read_file_at(AT_FDCWD, path, 64u << 20, &b, &e) < 0) return cli_error(&e);
+    fputs(buf_str(&b), stdout);
+    if (b.len > 0 && b.p[b.len - 1] != '\n') putchar('\n');
+    return fflush(stdout) == 0 ? code : EXIT_HARNESS;
+}
+
+static void print_text(const struct batch *b) {
+    const struct matrix_row *row = &b->rows[0];
+    printf("%s  %s\n", verdict_name(row->status), row->run_id);
+    for (int i = 0; i < row->n_blockers; i++)
+        printf("  %s: %s\n", blocker_rule(row->blockers[i])->reason, blocker_rule(row->blockers[i])->meaning);
+    printf("  report: %s\n", b->report_paths[0]);
+}
+
+static int run(const struct global_options *g, char *id, const struct batch_options *o) {
+    struct batch b;
+    struct err e = ERR_INIT;
+    int code;
+    if (batch_load(&b, g, &id, 1, &e) < 0 || batch_run(&b, o, &e) < 0) {
+        code = cli_error(&e);
+    } else if (b.failure.code != ERR_NONE) {
+        cli_error(&b.failure);
+        code = EXIT_HARNESS;
+    } else {
+        code = b.interrupted ? EXIT_INTERRUPTED : verdict_exit_code(b.rows[0].status);
+        if (b.report_paths[0][0] == '\0') code = b.interrupted ? EXIT_INTERRUPTED : EXIT_HARNESS;
+        else if (g->json) code = print_report(b.report_paths[0], code);
+        else print_text(&b);
+    }
+    batch_release(&b);
+    return code;
+}
+
+int cmd_run_case(const struct global_options *g, int argc, char **argv) {
+    static const struct option options[] = {{"engine", required_argument, NULL, 'e'}, {"keep", no_argument, NULL, 'k'}, {0}};
+    struct batch_options o = {.engine = engine_at(0)->name, .jobs = 1, .quiet = true, .no_color = g->no_color};
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (c == 'e') o.engine = optarg;
+        else if (c == 'k') o.keep = true;
+        else return cli_usage("run-case", "unknown option %s, or its value is missing", argv[optind - 1]);
+    }
+    if (optind + 1 != argc) return cli_usage("run-case", "exactly one CASE is expected");
+    if (!engine_find(o.engine)) return cli_usage("run-case", "unknown engine %s ('cto-harness engines' lists them)", o.engine);
+    return run(g, argv[optind], &o);
+}

@@ -1,0 +1,269 @@
+/* validate.c - validators. `failure-matrix`: every failure fixture is run for real and its run directory is looked at as a
+ * stranger would: the complete artifact set that verifies, the reason in the event that must carry it, status, exit code. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/io.h"
+#include "supervisor/batch.h"
+#include "supervisor/tree_digest.h"
+#include "supervisor/verify.h"
+
+const char help_validate[] =
+    "Usage: cto-harness validate failure-matrix [-j N] [--json]\n\n"
+    "Runs every failure fixture under cases/failures and checks status, blocker, event and artifacts of each run against its\n"
+    "declaration. One entry per failure class. Exit 0 only when all hold.\n\n"
+    "Example:\n"
+    "  cto-harness validate failure-matrix --json | jq '.ok, (.classes[] | {class, reason, status})'\n";
+
+/* The twelve classes, in the order of the design. `later`: the fake lane cannot show it yet, and why. */
+static const struct {
+    const char *name;
+    enum blocker blocker;
+    const char *later;
+} classes[] = {
+    {"no-diff", BLOCKER_no_diff, NULL},
+    {"disallowed-file", BLOCKER_disallowed_file_change, NULL},
+    {"failed-tests", BLOCKER_verification_failed, NULL},
+    {"missing-test-command", BLOCKER_missing_test_command, NULL},
+    {"missing-event", BLOCKER_missing_required_event, NULL},
+    {"reviewer-reject", BLOCKER_reviewer_rejected, "needs a backend with a reviewer; the fake lane has none"},
+    {"approval-denied", BLOCKER_approval_denied, "needs approvals; they come with governed execution"},
+    {"timeout", BLOCKER_timeout, NULL},
+    {"dirty-starting-tree", BLOCKER_dirty_starting_tree, NULL},
+    {"dirty-ending-tree", BLOCKER_dirty_ending_tree, NULL},
+    {"artifact-write-failure", BLOCKER_artifact_write_failure, NULL},
+    {"provider-unavailable", BLOCKER_provider_unavailable, NULL},
+};
+#define N_CLASSES ((int)(sizeof classes / sizeof classes[0]))
+
+struct matrix_check {
+    const struct batch *b;
+    cJSON *checked, *errors, *classes, *fixtures;
+    bool ok;
+};
+
+static void complain(struct matrix_check *m, const char *fixture, const char *text) {
+    char line[700];
+    snprintf(line, sizeof line, "%s: %.600s", fixture, text);
+    cJSON_AddItemToArray(m->errors, cJSON_CreateString(line));
+    m->ok = false;
+}
+
+/* Does an event of this type carry the reason? For a gate or a completed run the reasons are plain words, else objects. */
+static bool event_has(const cJSON *event, const char *type, const char *reason) {
+    const cJSON *t = cJSON_GetObjectItemCaseSensitive(event, "type");
+    if (!cJSON_IsString(t) || strcmp(t->valuestring, type) != 0) return false;
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(event, "data"), "blockers"), *b;
+    cJSON_ArrayForEach(b, list) {
+        const cJSON *word = cJSON_IsString(b) ? b : cJSON_GetObjectItemCaseSensitive(b, "reason");
+        if (cJSON_IsString(word) && strcmp(word->valuestring, reason) == 0) return true;
+    }
+    return false;
+}
+
+static bool events_carry(const char *run_dir, const char *type, const char *reason) {
+    AUTO_BUF struct buf b = BUF_INIT(0);
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%.4000s/" EVIDENCE_EVENTS, run_dir);
+    if (io_read_file_at(AT_FDCWD, path, 16u << 20, &b, NULL) < 0) return false;
+    bool found = false;
+    char *save = NULL;
+    for (char *line = b.p ? strtok_r((char *)b.p, "\n", &save) : NULL; line && !found; line = strtok_r(NULL, "\n", &save)) {
+        cJSON *event = cJSON_Parse(line);
+        found = event_has(event, type, reason);
+        cJSON_Delete(event);
+    }
+    return found;
+}
+
+static bool marker_exists(const char *run_dir, const char *marker) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%.3000s/backend/%.200s", run_dir, marker);
+    return access(path, F_OK) == 0;
+}
+
+/* One fixture's run: everything that its row of the table promises. */
+static void check_fixture(struct matrix_check *m, int i) {
+    const struct matrix_row *row = &m->b->rows[i];
+    const struct cto_case *c = &m->b->cases[i];
+    char dir[PATH_MAX], text[500];
+    struct verify_report v;
+    struct err e = ERR_INIT;
+    snprintf(dir, sizeof dir, "%s", m->b->report_paths[i]);
+    char *slash = strrchr(dir, '/');
+    if (slash) *slash = '\0';
+    if (row->status == VERDICT_NONE) {
+        complain(m, c->id, row->note);
+        return;
+    }
+    if (!row->as_expected) complain(m, c->id, row->note);
+    if (verify_run_dir(dir, row->run_id, &v, &e) < 0) complain(m, c->id, e.text);
+    else if (!v.ok) {
+        snprintf(text, sizeof text, "evidence does not verify: %.80s: %.300s", v.file, v.what);
+        complain(m, c->id, text);
+    }
+    for (int k = 0; k < row->n_blockers; k++) {
+        const struct blocker_rule *rule = blocker_rule(row->blockers[k]);
+        snprintf(text, sizeof text, "event %s does not carry %s", rule->event, rule->reason);
+        if (!events_carry(dir, rule->event, rule->reason)) complain(m, c->id, text);
+        snprintf(text, sizeof text, "marker backend/%s is missing", rule->marker ? rule->marker : "");
+        if (rule->marker && !marker_exists(dir, rule->marker)) complain(m, c->id, text);
+    }
+    if (strcmp(c->kind, "failure") == 0 && c->expect.status != VERDICT_PASS && verdict_exit_code(row->status) == 0)
+        complain(m, c->id, "its exit code is 0");
+}
+
+static cJSON *fixture_json(const struct matrix_check *m, int i, int errors_before) {
+    const struct matrix_row *row = &m->b->rows[i];
+    const struct cto_case *c = &m->b->cases[i];
+    cJSON *o = cJSON_CreateObject(), *reasons = cJSON_CreateArray(), *events = cJSON_CreateArray();
+    for (int k = 0; k < row->n_blockers; k++) {
+        cJSON_AddItemToArray(reasons, cJSON_CreateString(blocker_rule(row->blockers[k])->reason));
+        cJSON_AddItemToArray(events, cJSON_CreateString(blocker_rule(row->blockers[k])->event));
+    }
+    json_put_str(o, "fixture", c->id);
+    json_put_str(o, "class", c->expect.failure_class);
+    json_put(o, "reasons", reasons);
+    json_put(o, "events", events);
+    json_put_str(o, "status", verdict_name(row->status));
+    json_put_int(o, "exit_code", verdict_exit_code(row->status));
+    json_put_str(o, "run_id", row->run_id);
+    json_put_str(o, "report", m->b->report_paths[i]);
+    json_put_bool(o, "passed", cJSON_GetArraySize(m->errors) == errors_before);
+    return o;
+}
+
+/* One entry per class; a class whose fixture is missing is an error, one that cannot be shown yet says so and is not passed. */
+static void check_class(struct matrix_check *m, int k) {
+    const struct blocker_rule *rule = blocker_rule(classes[k].blocker);
+    cJSON *o = cJSON_CreateObject(), *fixtures = cJSON_CreateArray();
+    bool passed = true, any = false;
+    const cJSON *f;
+    cJSON_ArrayForEach(f, m->fixtures) {
+        const cJSON *of = cJSON_GetObjectItemCaseSensitive(f, "class");
+        if (!cJSON_IsString(of) || strcmp(of->valuestring, classes[k].name) != 0) continue;
+        any = true;
+        passed &= cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(f, "passed"));
+        cJSON_AddItemToArray(fixtures, cJSON_CreateString(cJSON_GetObjectItemCaseSensitive(f, "fixture")->valuestring));
+    }
+    if (!any && !classes[k].later) complain(m, classes[k].name, "no fixture of this failure class");
+    json_put_str(o, "class", classes[k].name);
+    json_put_str(o, "reason", rule->reason);
+    json_put_str(o, "event", rule->event);
+    json_put_str(o, "status", verdict_name(rule->status));
+    json_put_int(o, "exit_code", verdict_exit_code(rule->status));
+    json_put_str(o, "blocker_class", blocker_class_name(rule->class));
+    json_put(o, "fixtures", fixtures);
+    json_put(o, "passed", any ? cJSON_CreateBool(passed) : cJSON_CreateNull());
+    json_put_str(o, "not_shown_because", any ? NULL : classes[k].later);
+    cJSON_AddItemToArray(m->classes, o);
+}
+
+static void check_all(struct matrix_check *m, const char *cases_before) {
+    char after[DIGEST_HEX_SIZE];
+    struct err e = ERR_INIT;
+    for (int i = 0; i < m->b->n; i++) {
+        int before = cJSON_GetArraySize(m->errors);
+        check_fixture(m, i);
+        cJSON_AddItemToArray(m->fixtures, fixture_json(m, i, before));
+        cJSON_AddItemToArray(m->checked, cJSON_CreateString(m->b->cases[i].id));
+    }
+    for (int k = 0; k < N_CLASSES; k++) check_class(m, k);
+    if (tree_digest(m->b->home.cases, after, &e) < 0) complain(m, "cases", e.text);
+    else if (strcmp(after, cases_before) != 0) complain(m, "cases", "the cases directory changed while the fixtures ran");
+    cJSON_AddItemToArray(m->checked, cJSON_CreateString("cases directory unchanged"));
+}
+
+static int print_result(struct matrix_check *m, const struct global_options *g) {
+    int code = m->ok ? EXIT_PASS : EXIT_FAIL;
+    if (g->json) {
+        cJSON *doc = cJSON_CreateObject();
+        json_put_bool(doc, "ok", m->ok);
+        json_put_str(doc, "validator", "failure-matrix");
+        json_put(doc, "checked", m->checked);
+        json_put(doc, "errors", m->errors);
+        json_put(doc, "classes", m->classes);
+        json_put(doc, "fixtures", m->fixtures);
+        return cli_print_json(doc, code);
+    }
+    const cJSON *c;
+    cJSON_ArrayForEach(c, m->classes) {
+        const cJSON *passed = cJSON_GetObjectItemCaseSensitive(c, "passed");
+        const cJSON *why = cJSON_GetObjectItemCaseSensitive(c, "not_shown_because");
+        printf("%-9s %-24s %s%s\n", cJSON_IsNull(passed) ? "not shown" : cJSON_IsTrue(passed) ? "ok" : "FAILED",
+               cJSON_GetObjectItemCaseSensitive(c, "class")->valuestring,
+               cJSON_GetObjectItemCaseSensitive(c, "reason")->valuestring, "");
+        if (cJSON_IsString(why)) printf("          %s\n", why->valuestring);
+    }
+    cJSON_ArrayForEach(c, m->errors) printf("error: %s\n", c->valuestring);
+    printf("%s: %d fixtures, %d errors\n", m->ok ? "ok" : "FAILED", m->b->n, cJSON_GetArraySize(m->errors));
+    cJSON_Delete(m->checked);
+    cJSON_Delete(m->errors);
+    cJSON_Delete(m->classes);
+    cJSON_Delete(m->fixtures);
+    return fflush(stdout) == 0 ? code : EXIT_HARNESS;
+}
+
+/* Only the failure fixtures of all ids: those that are not in the list without failures. */
+static int failure_ids(const char *cases, char ***ret, struct err *e) {
+    char **all, **tasks;
+    int n = case_ids(cases, true, &all, e), k = 0;
+    if (n < 0) return -1;
+    int t = case_ids(cases, false, &tasks, e);
+    if (t < 0) {
+        case_ids_free(all, n);
+        return -1;
+    }
+    for (int i = 0; i < n; i++) {
+        bool task = false;
+        for (int j = 0; j < t; j++) task |= strcmp(all[i], tasks[j]) == 0;
+        if (task) free(all[i]);
+        else all[k++] = all[i];
+    }
+    case_ids_free(tasks, t);
+    *ret = all;
+    return k;
+}
+
+static int failure_matrix(const struct global_options *g, int jobs) {
+    struct err e = ERR_INIT;
+    struct home h;
+    struct batch b = {0};
+    char **ids, before[DIGEST_HEX_SIZE];
+    if (home_resolve(&h, &g->home, &e) < 0) return cli_error(&e);
+    int n = failure_ids(h.cases, &ids, &e), code;
+    if (n < 0) return cli_error(&e);
+    if (n == 0) return cli_usage("validate", "no failure fixtures in %s/failures", h.cases);
+    struct batch_options o = {.engine = "fake", .jobs = jobs, .quiet = g->quiet || g->json, .no_color = g->no_color};
+    if (tree_digest(h.cases, before, &e) < 0 || batch_load(&b, g, ids, n, &e) < 0 || batch_run(&b, &o, &e) < 0) {
+        code = cli_error(&e);
+    } else if (b.interrupted) {
+        code = EXIT_INTERRUPTED;
+    } else {
+        struct matrix_check m = {.b = &b, .checked = cJSON_CreateArray(), .errors = cJSON_CreateArray(),
+                                 .classes = cJSON_CreateArray(), .fixtures = cJSON_CreateArray(), .ok = true};
+        check_all(&m, before);
+        code = print_result(&m, g);
+    }
+    batch_release(&b);
+    case_ids_free(ids, n);
+    return code;
+}
+
+int cmd_validate(const struct global_options *g, int argc, char **argv) {
+    static const struct option options[] = {{"jobs", required_argument, NULL, 'j'}, {0}};
+    int jobs = batch_default_jobs();
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, "j:", options, NULL)) != -1;) {
+        if (c == 'j' && (jobs = batch_parse_jobs("validate", optarg)) == 0) return EXIT_USAGE;
+        if (c == '?') return cli_usage("validate", "unknown option %s, or its value is missing", argv[optind - 1]);
+    }
+    if (optind + 1 != argc || strcmp(argv[optind], "failure-matrix") != 0)
+        return cli_usage("validate", "one validator is expected: failure-matrix");
+    return failure_matrix(g, jobs);
+}

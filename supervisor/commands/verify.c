@@ -1,0 +1,223 @@
+/* verify.c - `cto-harness verify`: the check of verify.h for one run, several, or all of a home, held against the store where
+ * there is one. It reads only, works on a copied directory, and needs neither store nor home for that. */
+#include <cjson/cJSON.h>
+#include <dirent.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/io.h"
+#include "common/json.h"
+#include "supervisor/cli.h"
+#include "supervisor/locate.h"
+#include "supervisor/store.h"
+#include "supervisor/verify.h"
+
+const char help_verify[] =
+    "usage: cto-harness verify RUN_DIR|RUN_ID... [--json]\n"
+    "       cto-harness verify --all [--json]\n"
+    "\n"
+    "Checks that nothing in a run directory was changed, removed, added or reordered: the set of files and their digests\n"
+    "(SHA256SUMS), the hash chain of the events, the report against itself, the files and the events, the task contract.\n"
+    "Works offline on a copied directory. Names the first thing that does not hold. Runs known to the store are held\n"
+    "against the digests there, too. Exit 0 when everything holds, 1 when not, 2 for an unknown run.\n"
+    "\n"
+    "examples:\n"
+    "  cto-harness verify ./copied-run\n"
+    "  cto-harness verify 20261122T111914Z-r1-string-slugify-4711 --json | jq .ok\n"
+    "  cto-harness verify --all\n";
+
+struct tally {
+    const struct global_options *g;
+    const struct home *h;
+    cJSON *runs;
+    int checked, failed, skipped;
+    char last[RUN_ID_MAX]; /* paging through the store */
+    int seen;
+};
+#define PAGE 200
+
+static cJSON *describe(const struct verify_report *v, const char *dir, const char *skipped) {
+    cJSON *o = cJSON_CreateObject();
+    BUG_UNLESS(o != NULL);
+    json_put_bool(o, "ok", v->ok);
+    json_put(o, "run_dir", json_bytes(dir, strlen(dir)));
+    json_put(o, "run_id", json_bytes(v->run_id, strlen(v->run_id)));
+    json_put_str(o, "status", v->status[0] ? v->status : NULL);
+    json_put_str(o, "skipped", skipped);
+    json_put_str(o, "file", v->file[0] ? v->file : NULL);
+    json_put_str(o, "what", v->what[0] ? v->what : NULL);
+    json_put_int(o, "files", v->files);
+    json_put_int(o, "events", v->events);
+    json_put_int(o, "bytes", (int64_t)v->bytes);
+    json_put_str(o, "report_sha256", v->report_sha256[0] ? v->report_sha256 : NULL);
+    return o;
+}
+
+static void record(struct tally *t, const char *name, const char *dir, const struct verify_report *v) {
+    t->checked++;
+    t->failed += !v->ok;
+    cJSON_AddItemToArray(t->runs, describe(v, dir, NULL));
+    if (t->g->json) return;
+    if (!v->ok)
+        printf("%s: does not hold: %s%s%s\n", name, v->file, v->file[0] ? " " : "", v->what);
+    else if (!t->g->quiet)
+        printf("%s: ok (%s, %d files, %u events)\n", name, v->status[0] ? v->status : "matrix", v->files, v->events);
+}
+
+static void skip(struct tally *t, const char *name, const char *dir, const char *why) {
+    struct verify_report none;
+    memset(&none, 0, sizeof none);
+    snprintf(none.run_id, sizeof none.run_id, "%s", name);
+    t->skipped++;
+    cJSON_AddItemToArray(t->runs, describe(&none, dir, why));
+    if (!t->g->json && !t->g->quiet) printf("%s: not checked: %s\n", name, why);
+}
+
+static void contradict(struct verify_report *v, const char *file, const char *what) {
+    v->ok = false;
+    snprintf(v->file, sizeof v->file, "%s", file);
+    snprintf(v->what, sizeof v->what, "%s", what);
+}
+
+/* Against the store's row: the directory as it was when it was sealed, not as somebody made it anew. */
+static void hold_against_row(struct verify_report *v, const struct store_run_row *row) {
+    if (!v->ok) return;
+    if (strcmp(v->report_sha256, row->report_sha256) != 0)
+        contradict(v, "report.json", "is not the one that was sealed: the store has another digest");
+    else if (row->sums_sha256[0] && strcmp(v->sums_sha256, row->sums_sha256) != 0)
+        contradict(v, "SHA256SUMS", "is not the one that was sealed: the store has another digest");
+    else if (strcmp(v->status, verdict_name(row->verdict)) != 0)
+        contradict(v, "report.json", "has another status than the store");
+}
+
+/* A run that the store knows and the disk does not is lost evidence, not an unknown run. */
+static int check_one(struct tally *t, const char *name, const struct located *at, struct err *e) {
+    struct verify_report v;
+    struct err why = ERR_INIT;
+    if (at->in_store && !at->is_matrix && at->row.state != RUN_DONE) {
+        skip(t, name, at->dir, "the run is not finished");
+        return 0;
+    }
+    int rc = at->is_matrix ? verify_matrix_dir(at->dir, &v, &why) : verify_run_dir(at->dir, at->id[0] ? at->id : NULL, &v, &why);
+    if (rc < 0 && !(at->in_store && why.code == ERR_MISSING)) {
+        if (e) *e = why;
+        return -1;
+    }
+    if (rc < 0) contradict(&v, "", "the directory is missing, but the store knows the run");
+    if (at->in_store && !at->is_matrix) hold_against_row(&v, &at->row);
+    record(t, name, at->dir, &v);
+    return 0;
+}
+
+static int on_row(void *ctx, const struct store_run_row *row) {
+    struct tally *t = ctx;
+    struct err e = ERR_INIT;
+    struct located *at = calloc(1, sizeof *at);
+    BUG_UNLESS(at != NULL);
+    snprintf(t->last, sizeof t->last, "%s", row->run_id);
+    t->seen++;
+    int rc = locate(t->h, row->run_id, at, &e);
+    if (rc == 0) rc = check_one(t, row->run_id, at, &e);
+    free(at);
+    return rc == 0 ? 0 : cli_error(&e);
+}
+
+/* Directories that no row leads to: matrices of the store, and what came from elsewhere. */
+static int check_rest(struct tally *t, struct store *s, struct err *e) {
+    DIR *d = opendir(t->h->runs);
+    if (!d) return 0; /* no run was ever made */
+    int rc = 0;
+    struct located *at = calloc(1, sizeof *at);
+    BUG_UNLESS(at != NULL);
+    for (struct dirent *entry; rc == 0 && (entry = readdir(d)) != NULL;) {
+        struct store_matrix m;
+        const char *name = entry->d_name;
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || store_run_get(s, name, &at->row, NULL) == 0) continue;
+        memset(at, 0, sizeof *at);
+        at->is_matrix = at->in_store = store_matrix_get(s, name, &m, NULL) == 0;
+        int n = snprintf(at->dir, sizeof at->dir, "%s/%s", t->h->runs, name);
+        if (n < 0 || (size_t)n >= sizeof at->dir)
+            rc = err_set(e, ERR_LIMIT, "%s: the path is too long", t->h->runs);
+        else if (at->is_matrix && m.finished_ms == 0)
+            skip(t, name, at->dir, "the matrix is not finished");
+        else
+            rc = check_one(t, name, at, e);
+    }
+    free(at);
+    closedir(d);
+    return rc;
+}
+
+/* 0, or the exit code of what could not be done. */
+static int check_all(struct tally *t) {
+    struct err e = ERR_INIT;
+    struct store *s = NULL;
+    if (store_open(t->h->store, false, &s, &e) < 0) return cli_error(&e);
+    int rc = 0;
+    do { /* by pages, so that no read transaction stays open for as long as all the hashing takes */
+        char before[RUN_ID_MAX];
+        memcpy(before, t->last, sizeof before);
+        struct store_filter f = {.limit = PAGE, .before = before[0] ? before : NULL};
+        t->seen = 0;
+        rc = store_runs_list(s, &f, on_row, t, &e);
+        if (rc < 0) rc = cli_error(&e);
+    } while (rc == 0 && t->seen == PAGE);
+    if (rc == 0 && check_rest(t, s, &e) < 0) rc = cli_error(&e);
+    store_close(s);
+    return rc;
+}
+
+static int check_named(struct tally *t, int argc, char **argv) {
+    struct err e = ERR_INIT;
+    int rc = 0;
+    struct located *at = calloc(1, sizeof *at);
+    BUG_UNLESS(at != NULL);
+    for (int i = 0; rc == 0 && i < argc; i++) {
+        if (locate(t->h, argv[i], at, &e) < 0 || check_one(t, argv[i], at, &e) < 0)
+            rc = cli_error(&e);
+        else if (t->skipped > 0)
+            rc = cli_usage("verify", "run %s is not finished", argv[i]);
+    }
+    free(at);
+    return rc;
+}
+
+static int finish(struct tally *t, bool single) {
+    int code = t->failed > 0 ? EXIT_FAIL : EXIT_PASS;
+    if (t->g->json && single) return cli_print_json(cJSON_DetachItemFromArray(t->runs, 0), code);
+    if (t->g->json) {
+        cJSON *o = cJSON_CreateObject();
+        BUG_UNLESS(o != NULL);
+        json_put_bool(o, "ok", code == EXIT_PASS);
+        json_put_int(o, "checked", t->checked);
+        json_put_int(o, "failed", t->failed);
+        json_put_int(o, "skipped", t->skipped);
+        json_put(o, "runs", TAKE_PTR(t->runs));
+        return cli_print_json(o, code);
+    }
+    if (!single && !t->g->quiet) printf("%d checked, %d do not hold, %d skipped\n", t->checked, t->failed, t->skipped);
+    return fflush(stdout) == 0 ? code : EXIT_HARNESS;
+}
+
+int cmd_verify(const struct global_options *g, int argc, char **argv) {
+    static const struct option options[] = {{"all", no_argument, NULL, 'a'}, {"help", no_argument, NULL, 'h'}, {0}};
+    struct err e = ERR_INIT;
+    struct home h;
+    bool all = false;
+    optind = 0;
+    for (int c; (c = getopt_long(argc, argv, "ah", options, NULL)) != -1;) {
+        if (c == 'h') return fputs(help_verify, stdout) < 0 ? EXIT_HARNESS : EXIT_PASS;
+        if (c != 'a') return cli_usage("verify", "unknown option");
+        all = true;
+    }
+    if (all == (optind < argc)) return cli_usage("verify", "name a run directory or run id, or say --all");
+    if (home_resolve(&h, &g->home, &e) < 0) return cli_error(&e);
+    struct tally t = {.g = g, .h = &h, .runs = cJSON_CreateArray()};
+    BUG_UNLESS(t.runs != NULL);
+    int rc = all ? check_all(&t) : check_named(&t, argc - optind, argv + optind);
+    if (rc == 0) rc = finish(&t, !all && argc - optind == 1);
+    cJSON_Delete(t.runs);
+    return rc;
+}

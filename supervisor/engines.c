@@ -1,0 +1,23 @@
+/* engines.c - see engines.h. The order is the order in which people see them; `fake` is first because it is the default. */
+#include "supervisor/engines.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const struct engine table[] = {
+    {"fake", "deterministic steps from the case; the default validation lane", NULL, true},
+    {"codex", "OpenAI codex through the model gateway", "CTO_HARNESS_ALLOW_CODEX", false},
+    {"pi", "pi coding agent through the model gateway", "CTO_HARNESS_ALLOW_PI", false},
+    {"case", "WorkOS Case (ca) through the model gateway", "CTO_HARNESS_ALLOW_CASE", false},
+    {"exec", "any command line, described by an engine file", "CTO_HARNESS_ALLOW_EXEC", false},
+};
+
+const struct engine *engine_at(int i) {
+    return i >= 0 && (size_t)i < sizeof table / sizeof table[0] ? &table[i] : NULL;
+}
+
+const struct engine *engine_find(const char *name) {
+    for (int i = 0; engine_at(i); i++)
+        if (strcmp(table[i].name, name) == 0) return &table[i];
+    return NULL;
+}

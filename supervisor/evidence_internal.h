@@ -1,0 +1,61 @@
+/* evidence_internal.h - shared by evidence*.c, contract.c and seal.c only: the open run directory. */
+#ifndef CTO_SUPERVISOR_EVIDENCE_INTERNAL_H
+#define CTO_SUPERVISOR_EVIDENCE_INTERNAL_H
+
+#include "supervisor/evidence.h"
+
+#define EVIDENCE_MAX_MARKERS 24
+#define EVIDENCE_MAX_TYPES 128
+#define EVIDENCE_TRACE_MAX (8u << 20)
+#define EVIDENCE_MARKER_MAX (64u << 10)
+
+/* Fixed places; markers follow. */
+enum evidence_slot { SLOT_EVENTS, SLOT_TRACE, SLOT_CONTRACT, SLOT_PATCH, SLOT_TEST_LOG, SLOT_STDOUT, SLOT_STDERR, SLOT_FIXED };
+
+struct evidence_file {
+    char path[96]; /* below the run directory */
+    int fd;        /* -1: not open */
+    bool exists;   /* made by us: from here on its size is known */
+    uint64_t size;
+    int64_t written_ms; /* our clock, at the last write */
+};
+
+struct evidence_index { /* compact seal_event */
+    uint32_t seq;
+    uint16_t type;
+    int64_t ts_ms;
+};
+
+struct evidence {
+    int dir; /* the run directory */
+    char run_id[RUN_ID_MAX], case_id[CASE_ID_MAX + 1], backend[32];
+    int64_t real0_ms; /* our clock: real time at the start, advanced by the monotonic one, so that it never steps back */
+    uint64_t mono0_us;
+    struct evidence_file files[SLOT_FIXED + EVIDENCE_MAX_MARKERS];
+    int n_files;
+    uint64_t bytes, bulk_bytes;
+    int64_t budget;
+
+    uint32_t seq; /* of the last event */
+    char prev[DIGEST_HEX_SIZE];
+    char *types[EVIDENCE_MAX_TYPES]; /* distinct, in order of first occurrence; owned */
+    int n_types, last_type;
+    struct evidence_index *index;
+    int n_index, cap_index;
+};
+
+struct evidence *evidence_new(const struct run_record *r);
+int64_t evidence_now(const struct evidence *ev);
+/* Appends to a file, making it when it is not there. All or nothing when `line`: what could be written of it is cut off. */
+int evidence_append(struct evidence *ev, int slot, const void *p, size_t n, bool line, struct err *e);
+/* Notes an event that is in the file already. -1: too many distinct types. */
+int evidence_note_event(struct evidence *ev, const char *type, uint32_t seq, int64_t ts_ms);
+/* Are the required types that occurred in their order? *ret_absent: the first that did not occur, or NULL; returns the first
+ * that came too early or late, or NULL. */
+const char *evidence_misplaced(const char *const *types, size_t n_types, const char *const *required, size_t n_required,
+                               const char **ret_absent);
+/* What a run has to show: the case's list, or the preflight four. */
+size_t evidence_required(const struct cto_case *c, bool gated_out, const char *const **ret);
+char *contract_text(const struct run_record *r); /* malloc'd */
+
+#endif

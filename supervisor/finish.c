@@ -1,0 +1,113 @@
+/* finish.c - the last part of a run: nothing of it lives, judge, tell, seal, store, clean up.
+ *
+ * Order matters. Orphans first, because until they are gone the workspace can still change. The verdict next, because events
+ * carry its reasons. run.completed last of the events. Sealing (hashing, fsync) and the removal of the work directory take
+ * milliseconds to seconds, so they run in the thread pool; nobody else touches the flight meanwhile. The store comes after the
+ * files, and only then is the run reported: what is reported is durable.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/io.h"
+#include "supervisor/flight.h"
+#include "supervisor/verdict.h"
+
+#define ORPHAN_RETRY_MS 2
+#define ORPHAN_LIMIT_US (10u * 1000000u)
+
+static void on_retry(uv_timer_t *t) { flight_finish(t->data); }
+
+/* False: something of a dead worker still lives; this is called again. */
+static bool orphans_gone(struct flight *f) {
+    int alive = worker_reap_orphans();
+    uint64_t now = clock_mono_us();
+    if (f->finish_deadline_us == 0) f->finish_deadline_us = now + ORPHAN_LIMIT_US;
+    if (alive == 0) return true;
+    if (now < f->finish_deadline_us) {
+        uv_timer_start(&f->timer, on_retry, ORPHAN_RETRY_MS, 0);
+        return false;
+    }
+    record_block(&f->rec, BLOCKER_sandbox_violation, "%d processes of a dead worker could not be ended within 10 s", alive);
+    return true;
+}
+
+static void tell_everything(struct flight *f) {
+    struct run_record *rec = &f->rec;
+    struct err e = ERR_INIT;
+    verdict_judge(rec);
+    if (narrate_findings(&f->nar, &e) < 0) flight_artifact_error(f, &e);
+    if (evidence_complete(f->ev, rec, &e) < 0) flight_artifact_error(f, &e);
+    if (rec->artifact_failed) record_block(rec, BLOCKER_artifact_write_failure, "%s", rec->artifact_detail);
+    const char *missing = evidence_missing_event(f->ev, rec, true);
+    if (missing && rec->n_blockers == 0)
+        record_block(rec, BLOCKER_missing_required_event, "required event %s is absent or out of order", missing);
+    rec->finished_ms = clock_real_ms();
+    verdict_conclude(rec);
+    if (narrate_completed(&f->nar, &e) < 0) {
+        flight_artifact_error(f, &e);
+        f->error = e;
+    }
+}
+
+/* Gone, or aside under a name that recovery leaves alone. */
+static void clear_work_dir(const struct flight *f) {
+    char kept[sizeof f->rec.work_dir + 8];
+    if (f->keep) {
+        snprintf(kept, sizeof kept, "%s.kept", f->rec.work_dir);
+        if (rename(f->rec.work_dir, kept) == 0 || errno == ENOENT) return;
+    }
+    io_remove_tree_at(AT_FDCWD, f->rec.work_dir, NULL); /* what stays is taken by the next command's recovery */
+}
+
+static void seal_work(uv_work_t *w) {
+    struct flight *f = w->data;
+    struct seal_input in = f->x->env;
+    in.eligibility = f->decision;
+    if (f->error.code == ERR_NONE && evidence_seal(f->ev, &f->rec, &in, &f->sum, &f->error) < 0)
+        err_ctx(&f->error, "seal %s", f->rec.run_id);
+    clear_work_dir(f);
+}
+
+static void on_timer_closed(uv_handle_t *h) {
+    struct flight *f = h->data;
+    run_release(&f->run);
+    record_release(&f->rec);
+    cJSON_Delete(f->decision);
+    seal_summary_release(&f->sum);
+    free(f);
+}
+
+static void seal_done(uv_work_t *w, int status) {
+    struct flight *f = w->data;
+    struct executor *x = f->x;
+    (void)status;
+    if (f->error.code == ERR_NONE && store_run_sealed(x->store, &f->rec, &f->sum, &f->error) < 0)
+        err_ctx(&f->error, "store %s", f->rec.run_id);
+    run_sealed(&f->run, clock_mono_us());
+    evidence_free(f->ev);
+    slot_release(&f->slot);
+    x->ev->done(x->ctx, f->index, &f->rec, &f->sum, f->error.code == ERR_NONE ? NULL : &f->error);
+    executor_landed(f);
+    uv_close((uv_handle_t *)&f->timer, on_timer_closed);
+}
+
+void flight_finish(struct flight *f) {
+    if (f->finishing) return;
+    uv_timer_stop(&f->timer);
+    watch_close(f->watch);
+    f->watch = NULL;
+    worker_proc_close(f->wp);
+    f->wp = NULL;
+    if (!orphans_gone(f)) return;
+    f->finishing = true;
+    tell_everything(f);
+    f->work.data = f;
+    int rc = uv_queue_work(&f->x->loop, &f->work, seal_work, seal_done);
+    if (rc < 0) { /* cannot happen with a valid loop; without a thread it is done here */
+        seal_work(&f->work);
+        seal_done(&f->work, rc);
+    }
+}

@@ -1,0 +1,253 @@
+/* flight.c - see flight.h. Everything the machine asks for is done here; everything the kernel says goes into the machine,
+ * and after each such event flight_after() looks at what became of it. Actions never call back into the machine. */
+#include "supervisor/flight.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "build_id.h"
+#include "common/io.h"
+#include "supervisor/gates.h"
+
+void flight_artifact_error(struct flight *f, const struct err *e) {
+    if (f->rec.artifact_failed) return;
+    f->rec.artifact_failed = true;
+    snprintf(f->rec.artifact_detail, sizeof f->rec.artifact_detail, "%.280s", e->text);
+}
+
+static void on_watch(void *ctx) {
+    struct flight *f = ctx;
+    run_watch(&f->run, clock_mono_us());
+    flight_after(f);
+}
+
+static void on_entered(void *ctx, struct run *r, enum run_state from) {
+    struct flight *f = ctx;
+    struct err e = ERR_INIT;
+    (void)from;
+    int64_t real = clock_real_ms();
+    uint64_t mono = clock_mono_us();
+    f->rec.phases[r->state] = (struct phase_time){real, mono};
+    /* done is written by the seal's own durable transaction */
+    if (r->state != RUN_DONE &&
+        store_run_transition(f->x->store, f->rec.run_id, f->rec.generation, r->state, real, mono, &e) < 0 &&
+        f->error.code == ERR_NONE)
+        f->error = e;
+    if (r->state == RUN_ENGINE) {
+        if (narrate_engine(&f->nar, &e) < 0) flight_artifact_error(f, &e);
+        f->watch = watch_start(&f->x->loop, f->rec.work_dir, on_watch, f);
+    }
+    if (r->state >= RUN_INSPECTING && f->watch) {
+        watch_close(f->watch);
+        f->watch = NULL;
+    }
+    if (r->state == RUN_INSPECTING && narrate_engine_end(&f->nar, &e) < 0) flight_artifact_error(f, &e);
+    if (r->state >= RUN_ENGINE && r->state <= RUN_COLLECTING && f->wp) worker_proc_read_bulk(f->wp);
+    if (f->x->ev->state) f->x->ev->state(f->x->ctx, f->index, &f->rec, r->state);
+}
+
+static void on_stop(void *ctx, enum stop_reason reason) {
+    struct flight *f = ctx;
+    struct err e = ERR_INIT;
+    const char *why = reason == STOP_COMMITTED ? "committed and clean" : reason == STOP_IDLE ? "idle limit" : "total limit";
+    if (evidence_trace(f->ev, "engine.stop", clock_mono_us(), 0, reason == STOP_COMMITTED, why, &e) < 0) flight_artifact_error(f, &e);
+    worker_proc_stop(f->wp, reason);
+}
+
+static void on_kill(void *ctx) {
+    struct flight *f = ctx;
+    struct err e = ERR_INIT;
+    if (evidence_trace(f->ev, "worker.kill", clock_mono_us(), 0, false, f->rec.cause, &e) < 0) flight_artifact_error(f, &e);
+    if (f->wp) worker_proc_kill(f->wp);
+}
+
+static void on_wake(void *ctx) {
+    struct flight *f = ctx;
+    if (f->watch) watch_refresh(f->watch);
+    if (f->wp) worker_proc_wake(f->wp);
+}
+
+static void on_bulk(void *ctx, unsigned type, const uint8_t *p, size_t n) {
+    struct flight *f = ctx;
+    struct err e = ERR_INIT;
+    int rc = 0;
+    if (f->rec.artifact_failed) return;
+    if (type == MSG_OUTPUT) {
+        rc = evidence_output(f->ev, (enum out_stream)p[0], p + 1, n - 1, &e);
+    } else if (type == MSG_ARTIFACT) {
+        rc = evidence_patch(f->ev, p + 1, n - 1, &e);
+        f->rec.patch_bytes += n - 1;
+    }
+    if (rc < 0) flight_artifact_error(f, &e);
+}
+
+static void on_trace(void *ctx, const char *step, uint64_t start_us, uint64_t dur_us, bool ok, const char *detail) {
+    struct flight *f = ctx;
+    struct err e = ERR_INIT;
+    if (evidence_trace(f->ev, step, start_us, dur_us, ok, detail, &e) < 0) flight_artifact_error(f, &e);
+}
+
+static const struct run_ops ops = {on_entered, on_stop, on_kill, on_wake, on_bulk, on_trace};
+
+static void on_bytes(void *ctx, enum msg_channel c, const void *p, size_t n) {
+    struct flight *f = ctx;
+    run_bytes(&f->run, clock_mono_us(), c, p, n);
+    flight_after(f);
+}
+
+static void on_eof(void *ctx, enum msg_channel c) {
+    struct flight *f = ctx;
+    run_eof(&f->run, clock_mono_us(), c);
+    flight_after(f);
+}
+
+static void on_exited(void *ctx, int64_t status, int signal) {
+    struct flight *f = ctx;
+    worker_proc_read_bulk(f->wp); /* its end of file must be seen, whatever state this is */
+    run_exited(&f->run, clock_mono_us(), status, signal);
+    flight_after(f);
+}
+
+static const struct worker_events worker_events = {on_bytes, on_eof, on_exited};
+
+static void on_timer(uv_timer_t *t) {
+    struct flight *f = t->data;
+    if (f->run.state == RUN_SEALING) {
+        flight_finish(f);
+        return;
+    }
+    run_time(&f->run, clock_mono_us());
+    flight_after(f);
+}
+
+void flight_after(struct flight *f) {
+    struct err e = ERR_INIT;
+    if (f->rec.committed_seen && !f->told_commit) {
+        f->told_commit = true;
+        if (narrate_committed(&f->nar, &e) < 0) flight_artifact_error(f, &e);
+    }
+    if (f->error.code != ERR_NONE && f->run.state < RUN_SEALING)
+        run_cancel(&f->run, clock_mono_us(), BLOCKER_worker_failed, f->error.text);
+    if (f->run.state == RUN_SEALING) {
+        flight_finish(f);
+        return;
+    }
+    uint64_t next = run_next_deadline(&f->run);
+    if (next == 0) {
+        uv_timer_stop(&f->timer);
+        return;
+    }
+    uv_update_time(&f->x->loop);
+    uv_timer_start(&f->timer, on_timer, (uint64_t)clock_left_ms(next), 0);
+}
+
+void flight_cancel(struct flight *f, enum blocker why, const char *text) {
+    run_cancel(&f->run, clock_mono_us(), why, text);
+    if (!f->finishing) flight_after(f);
+}
+
+static void copy_list(const char **out, int *n, const struct case_list *l) {
+    for (*n = 0; *n < l->n; ++*n) out[*n] = l->v[*n];
+}
+
+/* The RUN_SPEC of a case. Borrows from case, home and flight. */
+static char *build_spec(const struct flight *f) {
+    const struct cto_case *c = f->rec.c;
+    struct run_spec *s = calloc(1, sizeof *s);
+    BUG_UNLESS(s != NULL);
+    char fixture[CASE_ID_MAX + 4096 + 16];
+    snprintf(fixture, sizeof fixture, "%s/fixture", c->dir);
+    *s = (struct run_spec){
+        .run_id = f->rec.run_id, .build_id = CTO_BUILD_ID, .case_dir = c->dir,
+        .fixture = access(fixture, F_OK) == 0 ? "fixture" : NULL, .work_dir = f->rec.work_dir,
+        .libexec_dir = f->x->home.libexec, .supervisor_pid = getpid(), .engine_uid = f->slot.engine_uid,
+        .verifier_uid = f->slot.verifier_uid, .baseline_empty = c->baseline_empty, .history_commits = c->history_commits,
+        .generate_dir = c->generate_dir, .generate_count = c->generate_count, .generate_size = c->generate_size,
+        .n_submodules = c->n_submodules, .dirty_start = c->dirty_start, .clean_start_required = c->clean_start_required,
+        .diff_required = c->diff_required, .engine = f->rec.engine, .engine_config = c->fake_config, .task = c->task,
+        .commit = c->commit, .network_none = c->network_none, .limits = c->limits, .n_verify = c->n_verify, .keep = f->keep};
+    memcpy(s->submodules, c->submodules, sizeof s->submodules);
+    memcpy(s->verify, c->verify, sizeof s->verify);
+    copy_list(s->ignore, &s->n_ignore, &c->ignore);
+    copy_list(s->pristine, &s->n_pristine, &c->pristine);
+    char *text = spec_emit(s);
+    free(s);
+    return text;
+}
+
+/* run_spec's lists are as long as the case's may be. */
+_Static_assert(CASE_MAX_LIST <= SPEC_MAX_PATHS, "a case list must fit a spec list");
+
+static int reserve_row(void *ctx, struct run_record *r, struct err *e) {
+    struct flight *f = ctx;
+    return store_run_insert(f->x->store, r, f->x->id, e);
+}
+
+static int prepare(struct flight *f, struct err *e) {
+    const struct cto_case *c = f->rec.c;
+    f->rec.started_ms = clock_real_ms();
+    f->rec.generation = 1;
+    f->rec.phases[RUN_PLANNED] = (struct phase_time){f->rec.started_ms, clock_mono_us()};
+    if (evidence_create(&f->x->home, &f->rec, reserve_row, f, &f->ev, e) < 0) return -1;
+    f->nar = (struct narrator){.ev = f->ev, .rec = &f->rec};
+    if (narrate_begin(&f->nar, e) < 0) {
+        flight_artifact_error(f, e);
+        *e = ERR_INIT;
+    }
+    evidence_set_budget(f->ev, c->run_dir_bytes);
+    return 0;
+}
+
+/* Past the gates: a uid, a work directory, a worker. */
+static int launch(struct flight *f, struct err *e) {
+    if (slot_claim(&f->slot, e) < 0) return -1;
+    if (mkdir(f->rec.work_dir, 0700) < 0) return err_sys(e, "mkdir %s", f->rec.work_dir);
+    char *spec = build_spec(f);
+    int rc = worker_proc_spawn(&f->x->loop, f->x->worker_path, spec, strlen(spec), &worker_events, f, &f->wp, e);
+    free(spec);
+    return rc;
+}
+
+int flight_start(struct executor *x, int index, struct err *e) {
+    struct flight *f = calloc(1, sizeof *f);
+    BUG_UNLESS(f != NULL);
+    const struct job *job = &x->jobs[index];
+    f->x = x;
+    f->index = index;
+    f->keep = job->keep;
+    f->slot.lock_fd = -1;
+    f->rec.c = job->c;
+    f->rec.engine = job->engine;
+    f->rec.attempt = job->attempt ? job->attempt : 1;
+    snprintf(f->rec.matrix_id, sizeof f->rec.matrix_id, "%s", job->matrix_id ? job->matrix_id : "");
+    run_init(&f->run, &f->rec, &ops, f);
+    if (prepare(f, e) < 0) {
+        evidence_free(f->ev);
+        record_release(&f->rec);
+        free(f);
+        return -1;
+    }
+    uv_timer_init(&x->loop, &f->timer);
+    f->timer.data = f;
+    f->next = x->flights;
+    x->flights = f;
+    x->in_flight++;
+    uint64_t t0 = clock_mono_us();
+    bool passed = gates_evaluate(&f->rec);
+    f->decision = gates_decision(&f->rec);
+    on_trace(f, "gates", t0, clock_mono_us() - t0, passed, passed ? "all passed" : "blocked");
+    run_gate(&f->run, clock_mono_us(), !passed);
+    if (passed) {
+        struct err why = ERR_INIT;
+        if (launch(f, &why) < 0)
+            run_spawn_failed(&f->run, clock_mono_us(), why.text);
+        else
+            run_spawned(&f->run, clock_mono_us());
+    }
+    flight_after(f);
+    return 0;
+}

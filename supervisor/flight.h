@@ -1,0 +1,70 @@
+/* flight.h - one run in flight: the state machine with its process, watch, evidence and timer on the loop. Between
+ * executor.c (which runs when) and flight.c / finish.c (what happens to one). */
+#ifndef CTO_SUPERVISOR_FLIGHT_H
+#define CTO_SUPERVISOR_FLIGHT_H
+
+#include <uv.h>
+
+#include "supervisor/executor.h"
+#include "supervisor/narrate.h"
+#include "supervisor/run.h"
+#include "supervisor/slots.h"
+#include "supervisor/watch.h"
+#include "supervisor/worker_proc.h"
+
+struct executor {
+    uv_loop_t loop;
+    struct home home;
+    struct store *store;
+    char id[96];
+    int lock_fd;
+    char worker_path[PATH_MAX + 32];
+    struct seal_input env; /* shared by all runs; strings live in the fields below */
+    struct binaries *binaries;
+    char host[256], kernel[256];
+
+    const struct job *jobs;
+    int n_jobs, next_job, parallel, in_flight;
+    const struct executor_events *ev;
+    void *ctx;
+    struct flight *flights;
+    uv_signal_t signals[3];
+    uv_timer_t tick;
+    bool interrupted, loop_ready;
+    int interrupt_signal;
+    struct err fatal; /* the store failed: nothing new is started */
+};
+
+struct flight {
+    struct executor *x;
+    int index;
+    struct run run;
+    struct run_record rec;
+    struct evidence *ev;
+    struct narrator nar;
+    struct worker_proc *wp;
+    struct watch *watch;
+    struct slot slot;
+    uv_timer_t timer;
+    uv_work_t work;
+    cJSON *decision;
+    struct seal_summary sum;
+    struct err error; /* of store or seal; code ERR_NONE when all is well */
+    uint64_t finish_deadline_us;
+    bool finishing, keep, told_commit;
+    struct flight *next;
+};
+
+/* Starts the job; the flight ends by itself with executor_landed(). -1: nothing was started or left behind. */
+int flight_start(struct executor *x, int index, struct err *e);
+void flight_cancel(struct flight *f, enum blocker why, const char *text);
+/* After every event that reached the machine: timers, news, and the way into finish.c. */
+void flight_after(struct flight *f);
+/* finish.c: from state sealing to the end. */
+void flight_finish(struct flight *f);
+/* executor.c: the flight is over; it frees itself after this. */
+void executor_landed(struct flight *f);
+/* An evidence write that failed: noted once, the run goes on to its (failed) end. */
+void flight_artifact_error(struct flight *f, const struct err *e);
+
+#endif

@@ -1,0 +1,123 @@
+/* record.h - all that is known of one run: filled by gates, state machine and executor, read by verdict, seal and report.
+ * Plain data, no libuv, no SQLite. Bounded: lists that hostile input can lengthen have a cap and a `truncated` flag.
+ */
+#ifndef CTO_SUPERVISOR_RECORD_H
+#define CTO_SUPERVISOR_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/msg.h"
+#include "supervisor/blockers.h"
+#include "supervisor/case.h"
+
+#define RUN_ID_MAX 160
+#define OID_SIZE 41
+#define RECORD_MAX_CHANGES 20000
+#define RECORD_MAX_DIRTY 200
+#define RECORD_MAX_GATES 16
+
+/* Lists of byte strings packed into one buffer: records of u8 letter, u32 modes, u16 length, bytes. */
+struct change {
+    char letter; /* A M D T */
+    uint32_t old_mode, new_mode;
+    const char *path; /* NUL-terminated copy; git paths hold no NUL */
+    uint8_t scope;    /* 0 net, 1 in a commit on the way */
+    bool allowed, forbidden;
+};
+
+struct gate_result {
+    const char *name;   /* static */
+    const char *status; /* "passed", "missing", "failed", "not_evaluated"; static */
+    enum blocker blocker;
+    char reason[200];
+};
+
+struct verify_result {
+    bool seen;
+    enum end_kind kind;
+    int32_t code;
+    uint64_t duration_us, output_bytes, dropped_bytes;
+    char detail[200];
+};
+
+struct blocker_entry {
+    enum blocker id;
+    char detail[400]; /* one human sentence */
+};
+
+struct phase_time {
+    int64_t entered_real_ms; /* 0: never */
+    uint64_t entered_us;
+};
+
+struct run_record {
+    char run_id[RUN_ID_MAX];
+    char matrix_id[RUN_ID_MAX]; /* "" when single */
+    char run_dir[4096], work_dir[4096];
+    const struct cto_case *c; /* borrowed; outlives the run */
+    const char *engine;       /* registered name */
+    int attempt;
+    int64_t generation;
+    int64_t started_ms, finished_ms; /* real time */
+    struct phase_time phases[RUN_STATE_COUNT];
+
+    struct gate_result gates[RECORD_MAX_GATES];
+    int n_gates;
+    bool gated_out; /* blocked before anything was started: the preflight event sequence applies */
+
+    char *sandbox_json; /* READY's payload as received (bounded, from our worker before any agent ran); malloc'd or NULL */
+    char baseline_head[OID_SIZE];
+    bool baseline_seen, baseline_clean, engine_started;
+    uint32_t baseline_files, baseline_commits;
+    uint64_t baseline_bytes;
+
+    bool committed_seen; /* a LOOK said committed and clean while the engine lived */
+    int64_t committed_ms;
+    char committed_head[OID_SIZE];
+    enum stop_reason stop_sent; /* 0: none */
+
+    bool engine_ended;
+    enum end_kind engine_kind;
+    int32_t engine_code;
+    uint64_t engine_cpu_us, engine_rss_kib, engine_processes, engine_output, engine_dropped;
+    char engine_detail[200];
+
+    bool result_seen;
+    enum result_kind result_kind;
+    char result_head[OID_SIZE];
+    bool result_clean, made_by_harness;
+    uint32_t result_dirty, result_commits;
+    char result_detail[200];
+    struct change *changes; /* owned array */
+    int n_changes, cap_changes;
+    bool changes_truncated;
+    char *dirty[RECORD_MAX_DIRTY]; /* owned; "M path" with the letter in front */
+    int n_dirty;
+
+    struct verify_result verify[SPEC_MAX_VERIFY];
+    char verify_skip[400]; /* "" when not skipped */
+
+    bool worker_done;   /* DONE was received */
+    bool worker_clean;  /* exit status 0 */
+    bool failed_seen;
+    enum failed_class failed_class;
+    char failed_text[480];
+    char cause[400]; /* the supervisor's own reason for ending the run early ("" when none): first cause wins */
+    enum blocker cause_blocker; /* BLOCKER_COUNT when none */
+    bool artifact_failed;
+    char artifact_detail[300];
+    uint64_t patch_bytes, artifact_bytes; /* written so far in the run directory */
+
+    enum verdict verdict;
+    struct blocker_entry blockers[BLOCKER_COUNT];
+    int n_blockers;
+};
+
+void record_release(struct run_record *r);
+/* Adds once; later details for the same blocker are dropped (first cause wins). */
+void record_block(struct run_record *r, enum blocker b, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,232 @@
+/* report_md.c - report.md: the same for a person. Verdict first, then why, what changed, how to reproduce it, then the rest.
+ *
+ * Paths, details and titles may come from an agent or its repository: they are shown with control bytes made visible and the
+ * bytes that Markdown or a terminal would act on escaped, so that nothing in here can pretend to be part of the report.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/io.h"
+#include "common/json.h"
+#include "supervisor/seal.h"
+
+#define SHOWN_CHANGES 200
+
+void report_put_text(struct buf *b, const char *text, bool md) {
+    size_t n = strlen(text);
+    bool utf8 = json_is_utf8(text, n);
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+        bool c1 = utf8 && c == 0xc2 && i + 1 < n && (unsigned char)text[i + 1] < 0xa0; /* 8-bit control characters */
+        bool bidi = utf8 && c == 0xe2 && i + 2 < n && (unsigned char)text[i + 1] >= 0x80 && (unsigned char)text[i + 1] <= 0x81;
+        if (c < 0x20 || c == 0x7f || c1 || bidi || (c >= 0x80 && !utf8)) {
+            buf_printf(b, md ? "\\\\x%02x" : "\\x%02x", c);
+            for (int more = c1 ? 1 : bidi ? 2 : 0; more > 0; more--)
+                buf_printf(b, md ? "\\\\x%02x" : "\\x%02x", (unsigned char)text[++i]);
+            continue;
+        }
+        if (md && strchr("\\`*_{}[]<>()#+!|&~", (char)c)) buf_puts(b, "\\");
+        buf_put(b, &c, 1);
+    }
+}
+
+void report_put_shell(struct buf *b, const char *word) {
+    size_t n = strlen(word);
+    bool plain = n > 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)word[i];
+        if (!isalnum(c) && !strchr("@%+=:,./-_", c)) plain = false;
+    }
+    if (plain) {
+        buf_puts(b, word);
+        return;
+    }
+    bool control = false;
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)word[i] < 0x20 || (unsigned char)word[i] >= 0x7f) control = true;
+    buf_puts(b, control ? "$'" : "'");
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)word[i];
+        if (control && (c < 0x20 || c >= 0x7f))
+            buf_printf(b, "\\x%02x", c);
+        else if (c == '\'')
+            buf_puts(b, control ? "\\'" : "'\\''");
+        else if (control && c == '\\')
+            buf_puts(b, "\\\\");
+        else
+            buf_put(b, &c, 1);
+    }
+    buf_puts(b, "'");
+}
+
+static void put_verdict(struct buf *b, const struct run_record *r) {
+    static const char *const words[] = {"NONE", "PASS", "FAIL", "BLOCKED"};
+    char started[CLOCK_STAMP_SIZE], finished[CLOCK_STAMP_SIZE];
+    clock_stamp(r->started_ms, started);
+    clock_stamp(r->finished_ms, finished);
+    buf_printf(b, "# %s: ", words[r->verdict]);
+    report_put_text(b, r->c->id, true);
+    buf_printf(b, " on %s\n\n", r->engine);
+    report_put_text(b, r->c->title ? r->c->title : "", true);
+    buf_printf(b, "\n\nRun `%s`, %s to %s.\n", r->run_id, started, finished);
+}
+
+static void put_why(struct buf *b, const struct run_record *r) {
+    buf_puts(b, "\n## Why\n\n");
+    if (r->n_blockers == 0) {
+        buf_puts(b, "Every required event came in its order, only allowed paths changed, ");
+        buf_puts(b, report_tests_passed(r) == 1 ? "and every verification command passed on the result commit.\n"
+                                                : "and the case declares why there is nothing to verify.\n");
+        if (r->c->no_test_rationale) {
+            buf_puts(b, "\nNo tests: ");
+            report_put_text(b, r->c->no_test_rationale, true);
+            buf_puts(b, "\n");
+        }
+        return;
+    }
+    for (int i = 0; i < r->n_blockers; i++) {
+        const struct blocker_rule *rule = blocker_rule(r->blockers[i].id);
+        buf_printf(b, "- **%s** (%s): ", rule->reason, blocker_class_name(rule->class));
+        report_put_text(b, r->blockers[i].detail, true);
+        buf_puts(b, "\n");
+    }
+    for (int i = 0; i < r->n_dirty; i++) {
+        if (i == 0) buf_puts(b, "\nPaths that were not clean:\n\n");
+        buf_puts(b, "- ");
+        report_put_text(b, r->dirty[i], true);
+        buf_puts(b, "\n");
+    }
+}
+
+static void put_changes(struct buf *b, const struct run_record *r) {
+    int net = 0, shown = 0;
+    for (int i = 0; i < r->n_changes; i++) net += r->changes[i].scope == 0;
+    buf_puts(b, "\n## What changed\n\n");
+    if (r->n_changes == 0) {
+        buf_puts(b, r->result_seen ? "Nothing.\n" : "Nothing was inspected.\n");
+        return;
+    }
+    buf_printf(b, "%d path%s in %u commit%s, `%.12s` to `%.12s`; the exact diff is `patch.diff`.\n\n", net, net == 1 ? "" : "s",
+               r->result_commits, r->result_commits == 1 ? "" : "s", r->baseline_head[0] ? r->baseline_head : "(empty)",
+               r->result_head);
+    for (int i = 0; i < r->n_changes && shown < SHOWN_CHANGES; i++, shown++) {
+        const struct change *c = &r->changes[i];
+        buf_printf(b, "- %c ", c->letter);
+        AUTO_FREE char *quoted = json_quote_path(c->path, strlen(c->path));
+        report_put_text(b, quoted, true);
+        if (c->scope != 0) buf_puts(b, " (in a commit on the way)");
+        if (c->forbidden) buf_puts(b, " **forbidden**");
+        if (!c->allowed && !c->forbidden) buf_puts(b, " **not allowed**");
+        buf_puts(b, "\n");
+    }
+    if (r->n_changes > shown || r->changes_truncated)
+        buf_printf(b, "- and %d more, all in `report.json`%s\n", r->n_changes - shown, r->changes_truncated ? " (cut there too)" : "");
+}
+
+static void put_verification(struct buf *b, const struct run_record *r) {
+    buf_puts(b, "\n## Verification\n\n");
+    if (r->c->n_verify == 0) buf_puts(b, "The case has no verification command.\n");
+    for (int i = 0; i < r->c->n_verify; i++) {
+        const struct verify_result *v = &r->verify[i];
+        AUTO_BUF struct buf line = BUF_INIT(1u << 20);
+        for (int k = 0; k < r->c->verify[i].argc; k++) {
+            if (k) buf_puts(&line, " ");
+            report_put_shell(&line, r->c->verify[i].argv[k]);
+        }
+        buf_puts(b, "- ");
+        report_put_text(b, buf_str(&line), true);
+        if (!v->seen)
+            buf_puts(b, ": not run");
+        else
+            buf_printf(b, ": %s %d after %llu ms", end_kind_name(v->kind), v->code, (unsigned long long)(v->duration_us / 1000));
+        buf_puts(b, "\n");
+    }
+    if (r->verify_skip[0]) {
+        buf_puts(b, "\nSkipped: ");
+        report_put_text(b, r->verify_skip, true);
+        buf_puts(b, "\n");
+    }
+}
+
+static void put_reproduce(struct buf *b, const struct run_record *r, const struct seal_input *in) {
+    buf_puts(b, "\n## How to reproduce\n\nThe same case on the same backend:\n\n    cto-harness");
+    if (in->home) {
+        buf_puts(b, " --home ");
+        report_put_shell(b, in->home);
+    }
+    if (in->cases) {
+        buf_puts(b, " --cases ");
+        report_put_shell(b, in->cases);
+    }
+    buf_puts(b, " run-case ");
+    report_put_shell(b, r->c->id);
+    buf_puts(b, " --engine ");
+    report_put_shell(b, r->engine);
+    buf_puts(b, "\n\nCheck this directory, with the program or without it:\n\n    cto-harness verify ");
+    report_put_shell(b, r->run_dir);
+    buf_puts(b, "\n    cd ");
+    report_put_shell(b, r->run_dir);
+    buf_puts(b, " && sha256sum -c SHA256SUMS\n");
+    if (r->result_seen && r->n_changes > 0) {
+        buf_puts(b, "\nThe change on a checkout of the baseline:\n\n    git apply --index ");
+        AUTO_BUF struct buf path = BUF_INIT(8192);
+        buf_printf(&path, "%s/" EVIDENCE_PATCH, r->run_dir);
+        report_put_shell(b, buf_str(&path));
+        buf_puts(b, "\n");
+    }
+}
+
+/* Every name and value of the worker's report that a person can read in one line. */
+static void put_sandbox(struct buf *b, const struct run_record *r) {
+    buf_puts(b, "\n## Sandbox\n\n");
+    cJSON *o = r->sandbox_json ? cJSON_Parse(r->sandbox_json) : NULL;
+    if (!cJSON_IsObject(o)) buf_puts(b, "No sandbox was started.\n");
+    for (const cJSON *c = cJSON_IsObject(o) ? o->child : NULL; c; c = c->next) {
+        char *value = cJSON_IsString(c) ? strdup(c->valuestring) : cJSON_PrintUnformatted(c);
+        BUG_UNLESS(value != NULL);
+        buf_puts(b, "- ");
+        report_put_text(b, c->string, true);
+        buf_puts(b, ": ");
+        report_put_text(b, value, true);
+        buf_puts(b, "\n");
+        free(value);
+    }
+    cJSON_Delete(o);
+    for (int i = 0; i < r->n_gates; i++) {
+        if (i == 0) buf_puts(b, "\nGates:\n\n");
+        buf_printf(b, "- %s: %s", r->gates[i].name, r->gates[i].status);
+        if (r->gates[i].reason[0]) buf_puts(b, ", ");
+        report_put_text(b, r->gates[i].reason, true);
+        buf_puts(b, "\n");
+    }
+}
+
+static void put_timings(struct buf *b, const struct run_record *r, const struct report_facts *f) {
+    int64_t ms[RUN_STATE_COUNT], total = report_phase_ms(r, ms);
+    buf_puts(b, "\n## Timings\n\n| phase | ms |\n|---|---:|\n");
+    for (int i = 0; i < RUN_DONE; i++)
+        if (r->phases[i].entered_us) buf_printf(b, "| %s | %lld |\n", run_state_name((enum run_state)i), (long long)ms[i]);
+    buf_printf(b, "| total | %lld |\n", (long long)total);
+    buf_printf(b, "\nBackend: %llu ms cpu, %llu KiB peak, %llu processes, %llu bytes of output. Evidence: %u events, %llu bytes.\n",
+               (unsigned long long)(r->engine_cpu_us / 1000), (unsigned long long)r->engine_rss_kib,
+               (unsigned long long)r->engine_processes, (unsigned long long)r->engine_output, f->events_total,
+               (unsigned long long)f->bytes);
+}
+
+char *report_md_text(const struct run_record *r, const struct seal_input *in, const struct report_facts *f) {
+    AUTO_BUF struct buf b = BUF_INIT(16u << 20);
+    put_verdict(&b, r);
+    put_why(&b, r);
+    put_changes(&b, r);
+    put_verification(&b, r);
+    put_reproduce(&b, r, in);
+    put_sandbox(&b, r);
+    put_timings(&b, r, f);
+    buf_puts(&b, "\nDefault activation: false. Core promotion: not-promoted.\n");
+    char *text = buf_detach(&b);
+    BUG_UNLESS(text != NULL);
+    return text;
+}

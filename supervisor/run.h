@@ -1,0 +1,78 @@
+/* run.h - the life of one run as a pure state machine: bytes and times go in, actions come out. No libuv, no SQLite, no
+ * system calls; so it is tested and fuzzed alone, and a recorded byte stream can be played into it.
+ *
+ *   planned -> gated -> starting -> baseline -> engine -> stopping -> inspecting -> verifying -> collecting -> sealing -> done
+ *                 |         |          |  |        |                     ^  |           ^  |          ^          ^
+ *                 |         |          |  |        `---------------------'  `-----------|--|----------'          |
+ *                 |         |          |  `---(exec failed)--------------'              |  |                     |
+ *                 `---------+----------+-----------(blocked, failed, killed, worker lost)--+---------------------'
+ *
+ * Rules that hold whatever a worker writes:
+ *  - a frame that the table (common/msg.h) does not permit in this state kills the worker: worker_protocol_violation;
+ *  - first cause wins: what ended the run is recorded once and never overwritten;
+ *  - a run is over when the worker's exit, control EOF and bulk EOF have all been seen; after the exit a drain deadline
+ *    replaces a missing EOF;
+ *  - every state has a deadline, so every run reaches `sealing`, exactly once.
+ * Events change state and call actions; actions never change state.
+ */
+#ifndef CTO_SUPERVISOR_RUN_H
+#define CTO_SUPERVISOR_RUN_H
+
+#include "common/frame.h"
+#include "supervisor/record.h"
+
+enum run_timer {
+    RUN_TIMER_PHASE, /* this state must be left */
+    RUN_TIMER_IDLE,
+    RUN_TIMER_GRACE, /* committed: end it when quiet */
+    RUN_TIMER_LOOK,  /* ask the inspector */
+    RUN_TIMER_DRAIN, /* exit seen, waiting for EOF */
+    RUN_TIMER_COUNT
+};
+
+struct run;
+/* Actions. None may call back into the machine. */
+struct run_ops {
+    void (*entered)(void *ctx, struct run *r, enum run_state from); /* r->state is the new one */
+    void (*stop)(void *ctx, enum stop_reason reason);               /* send STOP */
+    void (*kill)(void *ctx);                                        /* SIGKILL to the worker; idempotent */
+    void (*wake)(void *ctx);                                        /* "look now" to the inspector */
+    void (*bulk)(void *ctx, unsigned type, const uint8_t *p, size_t n); /* OUTPUT, ARTIFACT, ARTIFACT_END payloads */
+    void (*trace)(void *ctx, const char *step, uint64_t start_us, uint64_t dur_us, bool ok, const char *detail);
+};
+
+struct run {
+    enum run_state state;
+    struct run_record *rec; /* borrowed */
+    const struct run_ops *ops;
+    void *ctx;
+    uint64_t timers[RUN_TIMER_COUNT]; /* monotonic us; 0: not armed */
+    struct frame_reader control, bulk;
+    uint64_t once_seen;    /* bit per type of a MSG_ONCE frame */
+    bool exit_seen, control_eof, bulk_eof, killed;
+    unsigned kill_waits;
+    bool last_clean;       /* of the newest LOOK */
+    uint64_t last_fingerprint, first_commit_us, idle_fingerprint;
+    bool idle_pending;     /* a look was asked for because the idle limit is near */
+};
+
+void run_init(struct run *r, struct run_record *rec, const struct run_ops *ops, void *ctx);
+void run_release(struct run *r);
+
+/* Events. `now` is monotonic microseconds. */
+void run_gate(struct run *r, uint64_t now, bool blocked); /* planned -> gated, then sealing when blocked */
+void run_spawned(struct run *r, uint64_t now);            /* gated -> starting */
+void run_spawn_failed(struct run *r, uint64_t now, const char *why);
+void run_bytes(struct run *r, uint64_t now, enum msg_channel c, const void *p, size_t n);
+void run_eof(struct run *r, uint64_t now, enum msg_channel c);
+void run_exited(struct run *r, uint64_t now, int64_t status, int signal);
+void run_watch(struct run *r, uint64_t now); /* something happened below .git */
+void run_cancel(struct run *r, uint64_t now, enum blocker why, const char *text);
+void run_time(struct run *r, uint64_t now);
+void run_sealed(struct run *r, uint64_t now); /* sealing -> done */
+uint64_t run_next_deadline(const struct run *r); /* 0: none */
+
+/* Called after each event; aborts when the struct contradicts itself. */
+void run_check(const struct run *r);
+
+#endif

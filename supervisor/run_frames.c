@@ -1,0 +1,324 @@
+/* run_frames.c - what each frame of a worker does to a run. Every payload is decoded with a bounded reader that must end
+ * exactly at the end; anything else is a violation. Strings that an agent can influence (paths, subjects) are copied as data. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/path.h"
+#include "supervisor/run_internal.h"
+
+typedef int (*on_fn)(struct run *r, uint64_t now, struct rd *rd, struct err *e);
+
+static int copy_text(struct rd *rd, char *out, size_t size) {
+    size_t n;
+    const uint8_t *p = rd_bytes(rd, &n);
+    out[0] = '\0';
+    if (!p) return -1;
+    if (n >= size) n = size - 1; /* a sentence for people: cut, not refused */
+    memcpy(out, p, n);
+    out[n] = '\0';
+    return 0;
+}
+
+static bool is_oid(const char *s) { return strlen(s) == 40 && strspn(s, "0123456789abcdef") == 40; }
+
+static int on_hello(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    (void)r, (void)now, (void)e;
+    char build[80];
+    rd_str(rd, build, sizeof build);
+    rd_u32(rd);
+    return 0; /* another build was refused before anything was started (binaries.c); the RUN_SPEC says ours again */
+}
+
+static int on_ready(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    (void)e;
+    size_t n;
+    const uint8_t *p = rd_bytes(rd, &n);
+    if (!p) return 0;
+    free(r->rec->sandbox_json);
+    r->rec->sandbox_json = strndup((const char *)p, n);
+    run_set_state(r, now, RUN_BASELINE);
+    return 0;
+}
+
+static int on_baseline(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    (void)now;
+    struct run_record *c = r->rec;
+    rd_str(rd, c->baseline_head, sizeof c->baseline_head);
+    c->baseline_clean = rd_u8(rd) != 0;
+    c->baseline_files = rd_u32(rd);
+    c->baseline_bytes = rd_u64(rd);
+    c->baseline_commits = rd_u32(rd);
+    c->baseline_seen = true;
+    return is_oid(c->baseline_head) ? 0 : err_set(e, ERR_PROTO, "BASELINE: not an object id");
+}
+
+static int on_started(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    (void)rd;
+    if (!r->rec->baseline_seen) return err_set(e, ERR_PROTO, "STARTED before BASELINE");
+    r->rec->engine_started = true;
+    run_set_state(r, now, RUN_ENGINE);
+    return 0;
+}
+
+/* Committed and clean: when may the engine be ended? (design: providers, "End of life") */
+static void arm_grace(struct run *r, uint64_t now, bool changed) {
+    const struct cto_case *c = r->rec->c;
+    if (c->end_of_life == EOL_EXIT) return;
+    uint64_t grace = now + (uint64_t)c->grace_ms * 1000;
+    uint64_t latest = r->first_commit_us + (uint64_t)c->grace_max_ms * 1000;
+    if (!r->last_clean)
+        r->timers[RUN_TIMER_GRACE] = 0; /* at work again; the next clean look arms it */
+    else if (r->timers[RUN_TIMER_GRACE] == 0 || (changed && c->end_of_life == EOL_QUIET))
+        r->timers[RUN_TIMER_GRACE] = grace < latest ? grace : latest > now ? latest : now + 1;
+}
+
+static int on_look(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    struct run_record *c = r->rec;
+    char head[OID_SIZE];
+    bool moved = rd_u8(rd) != 0, clean = rd_u8(rd) != 0;
+    rd_str(rd, head, sizeof head);
+    uint64_t fingerprint = rd_u64(rd);
+    if (rd->bad || (head[0] && !is_oid(head))) return err_set(e, ERR_PROTO, "LOOK: malformed");
+    if (r->state == RUN_BASELINE) { /* the start check */
+        c->baseline_clean = clean && !moved;
+        r->last_fingerprint = fingerprint;
+        return 0;
+    }
+    bool changed = fingerprint != r->last_fingerprint || strcmp(head, c->committed_head) != 0;
+    r->last_fingerprint = fingerprint;
+    r->last_clean = clean && moved;
+    if (r->idle_pending && fingerprint != r->idle_fingerprint) {
+        r->idle_pending = false;
+        if (r->state == RUN_ENGINE) r->timers[RUN_TIMER_IDLE] = now + (uint64_t)c->c->idle_timeout_ms * 1000;
+    }
+    if (r->state != RUN_ENGINE) return 0;
+    if (moved && clean) {
+        if (!c->committed_seen) {
+            c->committed_seen = true;
+            c->committed_ms = clock_real_ms();
+            r->first_commit_us = now;
+        }
+        memcpy(c->committed_head, head, sizeof head);
+    }
+    if (c->committed_seen) arm_grace(r, now, changed);
+    return 0;
+}
+
+static int on_engine_end(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    struct run_record *c = r->rec;
+    unsigned kind = rd_u8(rd);
+    c->engine_code = (int32_t)rd_u32(rd);
+    c->engine_cpu_us = rd_u64(rd);
+    c->engine_rss_kib = rd_u64(rd);
+    c->engine_processes = rd_u64(rd);
+    c->engine_output = rd_u64(rd);
+    c->engine_dropped = rd_u64(rd);
+    copy_text(rd, c->engine_detail, sizeof c->engine_detail);
+    if (strcmp(end_kind_name(kind), "invalid") == 0) return err_set(e, ERR_PROTO, "ENGINE_END: kind %u", kind);
+    bool unstarted = kind == END_EXEC_FAILED || kind == END_SETUP_FAILED;
+    if (r->state == RUN_BASELINE && !unstarted) return err_set(e, ERR_PROTO, "ENGINE_END before STARTED");
+    c->engine_kind = (enum end_kind)kind;
+    c->engine_ended = true;
+    run_set_state(r, now, RUN_INSPECTING);
+    return 0;
+}
+
+static int on_result(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    (void)now;
+    struct run_record *c = r->rec;
+    unsigned kind = rd_u8(rd);
+    rd_str(rd, c->result_head, sizeof c->result_head);
+    c->result_clean = rd_u8(rd) != 0;
+    c->result_dirty = rd_u32(rd);
+    c->result_commits = rd_u32(rd);
+    c->made_by_harness = rd_u8(rd) != 0;
+    copy_text(rd, c->result_detail, sizeof c->result_detail);
+    if (strcmp(result_kind_name(kind), "invalid") == 0) return err_set(e, ERR_PROTO, "RESULT: kind %u", kind);
+    if (c->result_head[0] && !is_oid(c->result_head)) return err_set(e, ERR_PROTO, "RESULT: not an object id");
+    if (kind == RESULT_COMMITTED && !c->result_head[0]) return err_set(e, ERR_PROTO, "RESULT: committed without a head");
+    c->result_kind = (enum result_kind)kind;
+    c->result_seen = true;
+    return 0;
+}
+
+static int on_dirty(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    (void)now, (void)e;
+    size_t n;
+    uint8_t letter = rd_u8(rd);
+    const uint8_t *p = rd_bytes(rd, &n);
+    if (!p || r->rec->n_dirty >= RECORD_MAX_DIRTY) return 0;
+    char *quoted = json_quote_path(p, n);
+    size_t size = strlen(quoted) + 3;
+    char *line = malloc(size);
+    BUG_UNLESS(line != NULL);
+    line[0] = letter >= 0x20 && letter < 0x7f ? (char)letter : '?';
+    line[1] = ' ';
+    memcpy(line + 2, quoted, size - 2);
+    free(quoted);
+    r->rec->dirty[r->rec->n_dirty++] = line;
+    return 0;
+}
+
+static int on_commit(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    (void)r, (void)now, (void)e;
+    char oid[OID_SIZE];
+    size_t n;
+    rd_str(rd, oid, sizeof oid);
+    rd_u8(rd);
+    rd_i64(rd);
+    rd_bytes(rd, &n);
+    rd_bytes(rd, &n);
+    return 0; /* its CHANGE frames follow and are what is judged */
+}
+
+static int on_change(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    (void)now;
+    struct run_record *c = r->rec;
+    const struct cto_case *k = c->c;
+    struct change ch = {.scope = rd_u8(rd)}; /* one read per statement: initialisers have no order */
+    ch.letter = (char)rd_u8(rd);
+    ch.old_mode = rd_u32(rd);
+    ch.new_mode = rd_u32(rd);
+    size_t n;
+    const char *p = (const char *)rd_bytes(rd, &n);
+    if (!p || n == 0 || memchr(p, 0, n) || !strchr("AMDT", ch.letter) || ch.scope > 1)
+        return err_set(e, ERR_PROTO, "CHANGE: malformed");
+    ch.forbidden = path_any_match(PATH_FORBIDDEN, k->forbidden_paths.v, (size_t)k->forbidden_paths.n, p, n);
+    ch.allowed = path_any_match(PATH_ALLOWED, k->allowed_writes.v, (size_t)k->allowed_writes.n, p, n);
+    /* an allowed change of a commit on the way adds nothing to the verdict: only net changes and offences are kept */
+    if (ch.scope == 1 && ch.allowed && !ch.forbidden) return 0;
+    if (c->n_changes >= RECORD_MAX_CHANGES) {
+        c->changes_truncated = true;
+        return 0;
+    }
+    if (c->n_changes == c->cap_changes) {
+        int cap = c->cap_changes ? 2 * c->cap_changes : 16;
+        struct change *grown = realloc(c->changes, (size_t)cap * sizeof *grown);
+        if (!grown) return err_set(e, ERR_SYS, "out of memory for %d changes", cap);
+        c->changes = grown;
+        c->cap_changes = cap;
+    }
+    ch.path = strndup(p, n);
+    if (!ch.path) return err_set(e, ERR_SYS, "out of memory for a change");
+    c->changes[c->n_changes++] = ch;
+    return 0;
+}
+
+static int on_verify_start(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    unsigned i = rd_u16(rd);
+    if (i >= (unsigned)r->rec->c->n_verify) return err_set(e, ERR_PROTO, "VERIFY_START: command %u is none of ours", i);
+    if (r->state == RUN_INSPECTING) run_set_state(r, now, RUN_VERIFYING);
+    return 0;
+}
+
+static int on_verify_end(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    (void)now;
+    unsigned i = rd_u16(rd), kind = rd_u8(rd);
+    if (rd->bad || i >= (unsigned)r->rec->c->n_verify || r->rec->verify[i].seen ||
+        strcmp(end_kind_name(kind), "invalid") == 0)
+        return err_set(e, ERR_PROTO, "VERIFY_END: command %u, kind %u", i, kind);
+    struct verify_result *v = &r->rec->verify[i];
+    v->kind = (enum end_kind)kind;
+    v->code = (int32_t)rd_u32(rd);
+    v->duration_us = rd_u64(rd);
+    v->output_bytes = rd_u64(rd);
+    v->dropped_bytes = rd_u64(rd);
+    copy_text(rd, v->detail, sizeof v->detail);
+    v->seen = true;
+    return 0;
+}
+
+static int on_verify_skip(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    (void)now, (void)e;
+    copy_text(rd, r->rec->verify_skip, sizeof r->rec->verify_skip);
+    return 0;
+}
+
+static int on_trace(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    (void)now, (void)e;
+    char step[64], detail[1600];
+    copy_text(rd, step, sizeof step);
+    uint64_t start = rd_u64(rd), dur = rd_u64(rd);
+    bool ok = rd_u8(rd) != 0;
+    copy_text(rd, detail, sizeof detail);
+    if (!rd->bad) r->ops->trace(r->ctx, step, start, dur, ok, detail);
+    return 0;
+}
+
+static int on_failed(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    unsigned class = rd_u8(rd);
+    rd_u32(rd);
+    rd_u32(rd);
+    copy_text(rd, r->rec->failed_text, sizeof r->rec->failed_text);
+    if (class < FAILED_SANDBOX || class > FAILED_SPEC) return err_set(e, ERR_PROTO, "FAILED: class %u", class);
+    r->rec->failed_class = (enum failed_class)class;
+    r->rec->failed_seen = true;
+    run_set_state(r, now, RUN_COLLECTING);
+    return 0;
+}
+
+static int on_done(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    (void)rd;
+    /* "Done" in the middle is only permitted where the work may honestly end: a start that is not clean, or after RESULT. */
+    bool refused_start = r->state == RUN_BASELINE && r->rec->baseline_seen && !r->rec->baseline_clean;
+    bool finished = r->rec->result_seen || (r->rec->engine_ended && !r->rec->engine_started);
+    if (!refused_start && !finished) return err_set(e, ERR_PROTO, "DONE before the work was done");
+    r->rec->worker_done = true;
+    run_set_state(r, now, RUN_COLLECTING);
+    return 0;
+}
+
+static on_fn handler(unsigned type) {
+    switch (type) {
+    case MSG_HELLO: return on_hello;
+    case MSG_READY: return on_ready;
+    case MSG_BASELINE: return on_baseline;
+    case MSG_STARTED: return on_started;
+    case MSG_LOOK: return on_look;
+    case MSG_ENGINE_END: return on_engine_end;
+    case MSG_RESULT: return on_result;
+    case MSG_DIRTY: return on_dirty;
+    case MSG_COMMIT: return on_commit;
+    case MSG_CHANGE: return on_change;
+    case MSG_VERIFY_START: return on_verify_start;
+    case MSG_VERIFY_END: return on_verify_end;
+    case MSG_VERIFY_SKIP: return on_verify_skip;
+    case MSG_TRACE: return on_trace;
+    case MSG_FAILED: return on_failed;
+    case MSG_DONE: return on_done;
+    default: return NULL;
+    }
+}
+
+static int on_bulk(struct run *r, uint64_t now, const struct frame *f, struct err *e) {
+    unsigned what = f->len > 0 ? f->payload[0] : 0;
+    bool known = f->type == MSG_OUTPUT ? what >= OUT_STDOUT && what <= OUT_VERIFY : what == ARTIFACT_PATCH;
+    if (!known) return err_set(e, ERR_PROTO, "%s: stream %u", msg_rule(f->type)->name, what);
+    if (f->type == MSG_OUTPUT && what != OUT_VERIFY && r->state == RUN_ENGINE && r->timers[RUN_TIMER_IDLE]) {
+        r->timers[RUN_TIMER_IDLE] = now + (uint64_t)r->rec->c->idle_timeout_ms * 1000;
+        r->idle_pending = false;
+    }
+    r->ops->bulk(r->ctx, f->type, f->payload, f->len);
+    return 0;
+}
+
+int run_on_frame(void *feed, const struct frame *f, struct err *e) {
+    struct run *r = ((struct run_feed *)feed)->run;
+    uint64_t now = ((struct run_feed *)feed)->now;
+    const struct msg_rule *rule = msg_rule(f->type);
+    uint64_t bit = UINT64_C(1) << (f->type & 63);
+    if (!(rule->states >> r->state & 1u))
+        return err_set(e, ERR_PROTO, "%s is not permitted", rule->name);
+    if (r->rec->failed_seen && rule->channel == MSG_CONTROL) return err_set(e, ERR_PROTO, "%s after FAILED", rule->name);
+    if (rule->flags & MSG_ONCE) {
+        if (r->once_seen & bit) return err_set(e, ERR_PROTO, "%s a second time", rule->name);
+        r->once_seen |= bit;
+    }
+    if (rule->channel == MSG_BULK) return on_bulk(r, now, f, e);
+    struct rd rd = rd_over(f->payload, f->len);
+    on_fn fn = handler(f->type);
+    BUG_UNLESS(fn != NULL);
+    /* decoding must end exactly at the end, and that is known only after the handler has read */
+    if (fn(r, now, &rd, e) < 0) return -1;
+    return rd_done(&rd) ? 0 : err_set(e, ERR_PROTO, "%s: payload of the wrong size", rule->name);
+}

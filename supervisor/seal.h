@@ -1,0 +1,40 @@
+/* seal.h - between the sealing (seal.c) and the two writers of the report (report_json.c, report_md.c). */
+#ifndef CTO_SUPERVISOR_SEAL_H
+#define CTO_SUPERVISOR_SEAL_H
+
+#include "supervisor/evidence.h"
+
+/* What the report says beyond the record: facts of the directory at sealing time. */
+struct report_facts {
+    const struct seal_artifact *artifacts; /* without report.json, run.intoto.jsonl and SHA256SUMS */
+    int n_artifacts;
+    const char *const *types; /* event types that occurred */
+    size_t n_types;
+    const char *events_head;
+    uint32_t events_total;
+    uint64_t bytes;
+    int64_t now_ms;
+};
+
+/* The bytes of report.json with the value of artifact_digests["report.json"] empty; malloc'd, ends in a newline. */
+char *report_json_text(const struct run_record *r, const struct seal_input *in, const struct report_facts *f);
+/* Where that value stands in such a text (after the opening quote): exactly one place, else NULL. `value` is what is expected
+ * between the quotes. Used by writer and verifier, so that the rule is one. */
+const char *report_own_digest(const char *text, const char *value);
+/* Digest of the text with the value replaced by the empty string. */
+void report_digest_without(const char *text, const char *at, size_t value_len, char hex[DIGEST_HEX_SIZE]);
+
+char *report_md_text(const struct run_record *r, const struct seal_input *in, const struct report_facts *f);
+
+/* Milliseconds in each state; 0 when not entered. Returns the total. */
+int64_t report_phase_ms(const struct run_record *r, int64_t ret[RUN_STATE_COUNT]);
+/* null, true or false: 1, 0, -1 for null. */
+int report_tests_passed(const struct run_record *r);
+int report_allowed_writes(const struct run_record *r);
+/* Text for people: control bytes, escapes and invalid UTF-8 become visible; Markdown's special bytes are escaped when `md`. */
+struct buf;
+void report_put_text(struct buf *b, const char *text, bool md);
+/* A shell word: quoted when it needs it. */
+void report_put_shell(struct buf *b, const char *word);
+
+#endif

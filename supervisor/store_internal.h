@@ -1,0 +1,42 @@
+/* store_internal.h - shared by store*.c only: the connection, and statements that are prepared once and reset by scope. */
+#ifndef CTO_SUPERVISOR_STORE_INTERNAL_H
+#define CTO_SUPERVISOR_STORE_INTERNAL_H
+
+#include <sqlite3.h>
+
+#include "supervisor/store.h"
+
+enum store_batch { BATCH_NONE, BATCH_NORMAL, BATCH_DURABLE };
+#define STORE_STATEMENTS 48
+
+struct store {
+    sqlite3 *db;
+    char *path;
+    enum store_batch batch;
+    bool writable;
+    struct {
+        const char *sql; /* the literal's address is the key */
+        sqlite3_stmt *stmt;
+    } cache[STORE_STATEMENTS];
+    int n_cache;
+};
+
+/* Sets `e` from the connection: ERR_USAGE with what to do for a file that is damaged or not ours, else ERR_SYS-like text. */
+int store_fail(struct store *s, struct err *e, const char *what);
+int store_exec(struct store *s, const char *sql, struct err *e);
+/* A cached statement, reset and unbound; `sql` must be a literal. NULL with the error set. */
+sqlite3_stmt *store_prepare(struct store *s, const char *sql, struct err *e);
+/* Runs to the end a statement that returns no rows; resets it. */
+int store_step_done(struct store *s, sqlite3_stmt *st, struct err *e);
+/* A transaction of its own unless a batch is open. Durable inside a batch needs a durable batch. */
+int store_enter(struct store *s, bool durable, bool *ret_own, struct err *e);
+int store_leave(struct store *s, bool own, int rc, struct err *e); /* commits when rc is 0, else rolls back; returns rc */
+
+void store_bind_text(sqlite3_stmt *st, int i, const char *text); /* "" and NULL: NULL */
+/* Resets when the scope ends, so that no statement keeps a read transaction open. */
+static inline void store_auto_reset(sqlite3_stmt **st) {
+    if (*st) sqlite3_reset(*st);
+}
+#define AUTO_RESET __attribute__((cleanup(store_auto_reset)))
+
+#endif

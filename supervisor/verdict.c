@@ -1,0 +1,229 @@
+/* verdict.c - see verdict.h. Each function asks one question of the record and adds at most the blockers of that question. */
+#include "supervisor/verdict.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int net_changes(const struct run_record *rec) {
+    int n = 0;
+    for (int i = 0; i < rec->n_changes; i++) n += rec->changes[i].scope == 0;
+    return n;
+}
+
+bool verdict_has_result(const struct run_record *rec) {
+    return rec->result_seen && rec->result_kind == RESULT_COMMITTED && net_changes(rec) > 0;
+}
+
+bool verdict_writes_allowed(const struct run_record *rec) {
+    if (rec->changes_truncated) return false;
+    for (int i = 0; i < rec->n_changes; i++)
+        if (!rec->changes[i].allowed || rec->changes[i].forbidden) return false;
+    return true;
+}
+
+int verdict_tests(const struct run_record *rec) {
+    bool any = false;
+    for (int i = 0; i < rec->c->n_verify; i++) {
+        const struct verify_result *v = &rec->verify[i];
+        if (!v->seen) return any ? 0 : -1;
+        if (v->kind == END_EXEC_FAILED) return any ? 0 : -1;
+        any = true;
+        if (v->kind != END_EXITED || v->code != 0) return 0;
+    }
+    return any ? 1 : -1;
+}
+
+static bool timed_out(const struct run_record *rec) {
+    return rec->stop_sent == STOP_TIMEOUT || rec->stop_sent == STOP_IDLE;
+}
+
+/* Up to a few paths in one sentence. */
+static void name_paths(const struct run_record *rec, bool forbidden, char *out, size_t size) {
+    int named = 0, total = 0;
+    size_t used = 0;
+    out[0] = '\0';
+    for (int i = 0; i < rec->n_changes; i++) {
+        const struct change *ch = &rec->changes[i];
+        if (forbidden ? !ch->forbidden : (ch->allowed || ch->forbidden)) continue;
+        total++;
+        if (named >= 3) continue;
+        char *quoted = json_quote_path(ch->path, strlen(ch->path));
+        int n = snprintf(out + used, size - used, "%s%.80s%s", named ? ", " : "", quoted,
+                         ch->scope == 1 ? " (in a commit on the way)" : "");
+        free(quoted);
+        if (n < 0 || used + (size_t)n >= size) break;
+        used += (size_t)n;
+        named++;
+    }
+    if (total > named && used < size) snprintf(out + used, size - used, " and %d more", total - named);
+}
+
+static int count_offences(const struct run_record *rec, bool forbidden) {
+    int n = 0;
+    for (int i = 0; i < rec->n_changes; i++)
+        n += forbidden ? rec->changes[i].forbidden : (!rec->changes[i].allowed && !rec->changes[i].forbidden);
+    return n;
+}
+
+static void judge_gates(struct run_record *rec) {
+    for (int i = 0; i < rec->n_gates; i++) {
+        const struct gate_result *g = &rec->gates[i];
+        if (strcmp(g->status, "missing") == 0 || strcmp(g->status, "failed") == 0)
+            record_block(rec, g->blocker, "gate %s: %s", g->name, g->reason);
+    }
+}
+
+/* How the worker itself fared. True: nothing below can be trusted to be complete, judge no further. */
+static bool judge_worker(struct run_record *rec) {
+    if (rec->cause_blocker != BLOCKER_COUNT) {
+        record_block(rec, rec->cause_blocker, "%s", rec->cause);
+        return true;
+    }
+    if (rec->failed_seen) {
+        switch (rec->failed_class) {
+        case FAILED_SANDBOX: record_block(rec, BLOCKER_sandbox_unavailable, "%s", rec->failed_text); break;
+        case FAILED_INSPECT: record_block(rec, BLOCKER_repository_unreadable, "%s", rec->failed_text); break;
+        case FAILED_SPEC: record_block(rec, BLOCKER_worker_protocol_violation, "%s", rec->failed_text); break;
+        case FAILED_WORKER: record_block(rec, BLOCKER_worker_failed, "%s", rec->failed_text); break;
+        }
+        return true;
+    }
+    if (!rec->worker_done || !rec->worker_clean) {
+        record_block(rec, BLOCKER_worker_failed, "the worker ended without saying that its work was done");
+        return true;
+    }
+    return false;
+}
+
+static bool judge_start(struct run_record *rec) {
+    if (rec->baseline_seen && !rec->baseline_clean && rec->c->clean_start_required) {
+        record_block(rec, BLOCKER_dirty_starting_tree, "the repository was not clean before the work: %s%s",
+                     rec->n_dirty ? rec->dirty[0] : "see trace.jsonl", rec->n_dirty > 1 ? " and more" : "");
+        return true;
+    }
+    if (rec->engine_ended && !rec->engine_started) {
+        if (rec->engine_kind == END_EXEC_FAILED)
+            record_block(rec, BLOCKER_provider_unavailable, "the backend %s could not be started: %s", rec->engine,
+                         rec->engine_code ? strerror(rec->engine_code) : rec->engine_detail);
+        else
+            record_block(rec, BLOCKER_sandbox_unavailable, "the jail could not be built: %s", rec->engine_detail);
+        return true;
+    }
+    return false;
+}
+
+static void judge_engine(struct run_record *rec) {
+    if (timed_out(rec)) {
+        double limit = (double)(rec->stop_sent == STOP_IDLE ? rec->c->idle_timeout_ms : rec->c->backend_timeout_ms) / 1000;
+        const char *what = rec->stop_sent == STOP_IDLE ? "idle" : "total";
+        if (verdict_has_result(rec) && verdict_writes_allowed(rec) && verdict_tests(rec) == 1)
+            record_block(rec, BLOCKER_lifecycle_timeout_after_valid_patch,
+                         "the %s limit of %.1f s was reached after a valid commit, with a tree that never got clean", what, limit);
+        else
+            record_block(rec, BLOCKER_timeout, "the backend exceeded its %s limit of %.1f s", what, limit);
+    }
+    if (rec->engine_dropped > 0)
+        record_block(rec, BLOCKER_output_limit_exceeded, "the backend wrote %llu bytes above its output limit",
+                     (unsigned long long)rec->engine_dropped);
+    if (rec->engine_kind == END_OUT_OF_MEMORY || rec->engine_kind == END_LIMIT)
+        record_block(rec, BLOCKER_resource_limit_exceeded, "the backend hit a limit: %s", rec->engine_detail);
+    if (rec->engine_kind == END_EXITED && rec->engine_code != 0)
+        record_block(rec, BLOCKER_backend_failed, "the backend exited with code %d", rec->engine_code);
+    if (rec->engine_kind == END_SIGNALLED)
+        record_block(rec, BLOCKER_backend_failed, "the backend was ended by signal %d", rec->engine_code);
+}
+
+static void judge_result(struct run_record *rec) {
+    if (!rec->result_seen) {
+        record_block(rec, BLOCKER_worker_failed, "no result was reported");
+        return;
+    }
+    switch (rec->result_kind) {
+    case RESULT_NOT_DESCENDANT:
+        record_block(rec, BLOCKER_history_rewritten, "the result does not descend from the baseline: %s", rec->result_detail);
+        break;
+    case RESULT_UNREADABLE:
+    case RESULT_TOO_LARGE:
+        record_block(rec, BLOCKER_repository_unreadable, "%s", rec->result_detail);
+        break;
+    case RESULT_NONE:
+    case RESULT_COMMITTED:
+        /* an exit that is itself a failure, or a timeout, already says why there is no diff */
+        if (!verdict_has_result(rec) && rec->c->diff_required && rec->n_blockers == 0)
+            record_block(rec, BLOCKER_no_diff, "the backend reported success, but %s",
+                         rec->result_kind == RESULT_COMMITTED ? "its commits change nothing"
+                         : rec->result_clean                  ? "nothing was committed"
+                                                              : "what it changed was never committed");
+        break;
+    }
+}
+
+static void judge_changes(struct run_record *rec) {
+    char paths[320];
+    if (rec->changes_truncated)
+        record_block(rec, BLOCKER_disallowed_file_change, "more than %d changes: not all could be judged", RECORD_MAX_CHANGES);
+    if (count_offences(rec, true) > 0) {
+        name_paths(rec, true, paths, sizeof paths);
+        record_block(rec, BLOCKER_forbidden_path_change, "forbidden paths changed: %s", paths);
+    }
+    if (count_offences(rec, false) > 0) {
+        name_paths(rec, false, paths, sizeof paths);
+        record_block(rec, BLOCKER_disallowed_file_change, "paths outside allowed_writes changed: %s", paths);
+    }
+    if (rec->result_kind == RESULT_COMMITTED && !rec->result_clean && !timed_out(rec))
+        record_block(rec, BLOCKER_dirty_ending_tree, "the tree was not clean after the work: %s%s",
+                     rec->n_dirty ? rec->dirty[0] : rec->result_detail, rec->n_dirty > 1 ? " and more" : "");
+}
+
+static void judge_verification(struct run_record *rec) {
+    const struct cto_case *c = rec->c;
+    if (c->n_verify == 0 && !c->no_test_rationale)
+        record_block(rec, BLOCKER_missing_test_command, "verification is required, but the case names no command");
+    for (int i = 0; i < c->n_verify; i++) {
+        const struct verify_result *v = &rec->verify[i];
+        const char *cmd = c->verify[i].argv[0];
+        if (!v->seen) {
+            if (rec->n_blockers == 0) record_block(rec, BLOCKER_verification_failed, "%s was not run: %s", cmd, rec->verify_skip);
+        } else if (v->kind == END_EXEC_FAILED) {
+            record_block(rec, BLOCKER_missing_test_command, "%s is not there: %s", cmd, strerror(v->code));
+        } else if (v->kind == END_SETUP_FAILED) {
+            record_block(rec, BLOCKER_sandbox_unavailable, "the verification jail could not be built: %s", v->detail);
+        } else if (v->kind == END_TIMED_OUT) {
+            record_block(rec, BLOCKER_timeout, "%s exceeded its limit of %.1f s", cmd, (double)c->verify[i].timeout_ms / 1000);
+        } else if (v->kind != END_EXITED || v->code != 0) {
+            record_block(rec, BLOCKER_verification_failed, "%s %s %d", cmd,
+                         v->kind == END_EXITED ? "exited with code" : "was ended by signal", v->code);
+        }
+    }
+}
+
+void verdict_judge(struct run_record *rec) {
+    judge_gates(rec);
+    if (rec->gated_out) return;
+    bool over = judge_worker(rec) || judge_start(rec);
+    if (!over) {
+        judge_engine(rec);
+        judge_result(rec);
+        judge_changes(rec);
+        judge_verification(rec);
+    }
+    if (rec->artifact_failed) record_block(rec, BLOCKER_artifact_write_failure, "%s", rec->artifact_detail);
+}
+
+const char *verdict_missing_event(const struct run_record *rec, const char *const *types, size_t n) {
+    size_t at = 0;
+    for (int i = 0; i < rec->c->required_events.n; i++) {
+        const char *want = rec->c->required_events.v[i];
+        while (at < n && strcmp(types[at], want) != 0) at++;
+        if (at == n) return want;
+        at++;
+    }
+    return NULL;
+}
+
+void verdict_conclude(struct run_record *rec) {
+    rec->verdict = rec->n_blockers == 0 ? VERDICT_PASS : VERDICT_BLOCKED;
+    for (int i = 0; i < rec->n_blockers; i++)
+        if (blocker_rule(rec->blockers[i].id)->status == VERDICT_FAIL) rec->verdict = VERDICT_FAIL;
+}

@@ -1,0 +1,20 @@
+# CtoInstall.cmake - bin/ for what people call, libexec/ for what only the supervisor starts, share/ for data.
+foreach(program cto-harness cto-harness-sandbox)
+  if(TARGET ${program})
+    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  endif()
+endforeach()
+foreach(program cto-harness-worker cto-harness-inspect cto-harness-fake-agent)
+  if(TARGET ${program})
+    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/cto-harness)
+  endif()
+endforeach()
+# Cases keep their modes: an executable bit in a fixture is part of the case.
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/cases DESTINATION ${CMAKE_INSTALL_DATADIR}/cto-harness USE_SOURCE_PERMISSIONS
+  PATTERN __pycache__ EXCLUDE)
+install(FILES ${CMAKE_SOURCE_DIR}/schema.sql ${CMAKE_SOURCE_DIR}/.env.example DESTINATION ${CMAKE_INSTALL_DATADIR}/cto-harness)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/supervisor/schemas DESTINATION ${CMAKE_INSTALL_DATADIR}/cto-harness FILES_MATCHING PATTERN *.json)
+install(FILES ${CMAKE_SOURCE_DIR}/tools/man/cto-harness.1 ${CMAKE_SOURCE_DIR}/tools/man/cto-harness-sandbox.1
+  DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${CMAKE_SOURCE_DIR}/tools/completion/cto-harness.bash
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME cto-harness)

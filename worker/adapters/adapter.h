@@ -1,0 +1,36 @@
+/* adapter.h - what makes one backend different from another inside a worker: argv, environment, generated files, mounts.
+ * Everything else about an engine is the same for all. One file per backend; adapters.c has the table. */
+#ifndef CTO_WORKER_ADAPTERS_ADAPTER_H
+#define CTO_WORKER_ADAPTERS_ADAPTER_H
+
+#include "common/err.h"
+#include "common/spec.h"
+#include "sandbox/jail.h"
+
+#define PLAN_ARGV_MAX 64
+#define PLAN_ENV_MAX 32
+#define PLAN_BINDS_MAX 8
+
+/* Filled by prepare(). Strings are literals or borrowed from the run spec, which outlives the plan. */
+struct engine_plan {
+    int state_fd; /* the directory that the engine sees read-only at /task: for generated files */
+    const char *argv[PLAN_ARGV_MAX + 1];
+    const char *env[PLAN_ENV_MAX + 1]; /* beside jail_default_env() */
+    struct jail_bind binds[PLAN_BINDS_MAX]; /* beside /workspace, /task and the read roots; sources inside the worker's root */
+    int n_argv, n_env, n_binds;
+};
+
+struct adapter {
+    const char *name;
+    int (*prepare)(const struct run_spec *spec, struct engine_plan *plan, struct err *e);
+};
+
+/* NULL: no such backend. */
+const struct adapter *adapter_by_name(const char *name);
+
+extern const struct adapter adapter_fake;
+
+/* Writes one generated file, 0644, into the plan's state directory. */
+int adapter_write(const struct engine_plan *plan, const char *name, const char *text, struct err *e);
+
+#endif

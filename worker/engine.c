@@ -1,0 +1,159 @@
+/* engine.c - the engine: from its adapter's plan to the end of its last process.
+ *
+ * The engine sees /workspace (its own), /task (read-only: what it was asked), what its adapter mounts, what the case grants
+ * to read, and nothing else of the host. The watch inspector is read as long as the engine lives and killed right after: what
+ * decides is the census that follows, not the last answer of a watch.
+ *
+ * dirty_start steps are run by the fake agent in the same kind of jail, before the start check, in the name of the case.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/io.h"
+#include "worker/adapters/adapter.h"
+#include "worker/jailed.h"
+
+#define DIRTY_TIMEOUT_US (60 * 1000000ull)
+#define ENV_MAX 64
+#define BINDS_MAX (2 + PLAN_BINDS_MAX + SPEC_MAX_PATHS)
+
+/* Owns the arrays that a jail_spec points into. */
+struct engine {
+    struct engine_plan plan;
+    const char *env[ENV_MAX + 1];
+    struct jail_bind binds[BINDS_MAX];
+    struct jailed jailed;
+};
+
+static int merge_env(struct engine *g, struct err *e) {
+    size_t n = 0;
+    for (const char *const *p = jail_default_env(); *p != NULL; p++) {
+        if (n == ENV_MAX) return err_set(e, ERR_INTERNAL, "default environment is too large");
+        g->env[n++] = *p;
+    }
+    for (int i = 0; i < g->plan.n_env; i++) {
+        if (n == ENV_MAX) return err_set(e, ERR_INTERNAL, "environment is too large");
+        g->env[n++] = g->plan.env[i];
+    }
+    g->env[n] = NULL;
+    return 0;
+}
+
+static size_t collect_binds(const struct run_spec *s, const char *state_dir, struct engine *g) {
+    size_t n = 0;
+    g->binds[n++] = (struct jail_bind){.source = "/work/ws", .target = "/workspace", .writable = true};
+    g->binds[n++] = (struct jail_bind){.source = state_dir, .target = "/task", .no_exec = true};
+    for (int i = 0; i < g->plan.n_binds; i++) g->binds[n++] = g->plan.binds[i];
+    for (int i = 0; i < s->n_read_roots; i++)
+        g->binds[n++] = (struct jail_bind){.source = s->read_roots[i], .target = s->read_roots[i]};
+    return n;
+}
+
+static int make_plan(struct worker *w, const struct run_spec *s, const char *state_dir, struct engine *g, struct err *e) {
+    const struct adapter *a = adapter_by_name(s->engine);
+    if (a == NULL) return err_set(e, ERR_MISSING, "this worker knows no engine \"%s\"", s->engine);
+    AUTO_FD int state = open(state_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (state < 0) return err_sys(e, "open %s", state_dir);
+    g->plan.state_fd = state;
+    int rc = a->prepare(s, &g->plan, e);
+    g->plan.state_fd = -1;
+    if (rc < 0 || merge_env(g, e) < 0) return -1;
+    g->jailed.spec = (struct jail_spec){
+        .profile = JAIL_ENGINE,
+        .argv = g->plan.argv,
+        .envp = g->env,
+        .cwd = "/workspace",
+        .binds = g->binds,
+        .n_binds = collect_binds(s, state_dir, g),
+        .uid = w->mode == JAIL_MODE_ROOT ? (uid_t)s->engine_uid : 0,
+    };
+    return 0;
+}
+
+/* --- dirty start ----------------------------------------------------------------------------------------------------- */
+
+static int dirty_start(struct worker *w, struct err *e) {
+    static struct engine g;
+    struct run_spec s = w->spec; /* the strings stay the run's */
+    s.engine = "fake";
+    s.engine_config = w->spec.dirty_start;
+    s.task = NULL;
+    if (mkdir("/work/dirty", 0755) < 0) return err_sys(e, "make dirty");
+    if (make_plan(w, &s, "/work/dirty", &g, e) < 0) return -1;
+    g.jailed.timeout_us = DIRTY_TIMEOUT_US;
+    g.jailed.watch = &w->watch; /* it may be woken by what we do here, and must not block on a full pipe */
+    w->watch.relay.mute_looks = true;
+    struct ending end;
+    int rc = jailed_run(w, &g.jailed, &end, e);
+    w->watch.relay.mute_looks = false;
+    if (rc < 0) return -1;
+    if (end.kind != END_EXITED || end.code != 0)
+        return err_set(e, ERR_PARSE, "the case's steps ended with %s %d %s", end_kind_name(end.kind), end.code, end.detail);
+    return io_remove_tree_at(AT_FDCWD, "/work/dirty", e);
+}
+
+int engine_dirty_start(struct worker *w, struct err *e) {
+    if (w->spec.dirty_start == NULL) return 0;
+    struct span s = span_start("dirty_start");
+    int rc = dirty_start(w, e);
+    if (rc < 0) err_ctx(e, "dirty_start");
+    return span_close(&w->up, &s, rc, e);
+}
+
+/* --- the engine ------------------------------------------------------------------------------------------------------ */
+
+static void send_end(struct worker *w, const struct ending *end) {
+    AUTO_BUF struct buf b = BUF_INIT(1024);
+    buf_put_u8(&b, (uint8_t)end->kind);
+    buf_put_u32(&b, (uint32_t)end->code);
+    buf_put_u64(&b, end->cpu_us);
+    buf_put_u64(&b, end->max_rss_kib);
+    buf_put_u64(&b, end->processes);
+    buf_put_u64(&b, end->output_bytes);
+    buf_put_u64(&b, end->dropped_bytes);
+    buf_put_str(&b, end->detail);
+    up_control(&w->up, MSG_ENGINE_END, &b);
+}
+
+static void started(struct worker *w, const struct jail *j) {
+    w->engine_ran = true;
+    w->watch.relay.mute_dirty = true; /* paths are listed for the start check, not while the engine works */
+    up_control(&w->up, MSG_STARTED, NULL);
+    const struct jail_report *r = jail_report(j);
+    struct span s = span_start("engine_start");
+    AUTO_BUF struct buf b = BUF_INIT(1024);
+    for (unsigned i = 0; i < JAIL_M_COUNT; i++)
+        if (r->in_force & (1u << i)) buf_printf(&b, "%s%s", b.len > 0 ? ", " : "", jail_mechanism_name(i));
+    span_end(&w->up, &s, true, "in force: %s; landlock %d; seccomp %d instructions", buf_str(&b), r->landlock_abi,
+             r->seccomp_instructions);
+}
+
+/* An engine whose steps never ran leaves the workspace as it was; the census after it proves that. */
+static int run_engine(struct worker *w, struct ending *end, struct err *e) {
+    static struct engine g;
+    if (make_plan(w, &w->spec, "/work/state", &g, e) < 0) return -1;
+    g.jailed.out = OUT_STDOUT;
+    g.jailed.err = OUT_STDERR;
+    g.jailed.watch = &w->watch;
+    g.jailed.stoppable = true;
+    g.jailed.on_started = started;
+    return jailed_run(w, &g.jailed, end, e);
+}
+
+int engine_run(struct worker *w, struct err *e) {
+    struct span s = span_start("engine");
+    struct ending end;
+    int rc = run_engine(w, &end, e);
+    inspect_kill(&w->watch);
+    if (rc < 0) {
+        err_ctx(e, "engine");
+        return span_close(&w->up, &s, rc, e);
+    }
+    w->engine.exited = end.kind == END_EXITED;
+    span_end(&w->up, &s, true, "%s %d%s%s", end_kind_name(end.kind), end.code, end.detail[0] != '\0' ? ": " : "", end.detail);
+    send_end(w, &end);
+    return 0;
+}

@@ -1,0 +1,22 @@
+/* session.h - the things that watch, commit and census all look at: the workspace, our store, the ignore rules. */
+#ifndef CTO_WORKER_INSPECT_SESSION_H
+#define CTO_WORKER_INSPECT_SESSION_H
+
+#include "worker/inspect/ignore.h"
+#include "worker/inspect/inspect.h"
+#include "worker/inspect/store.h"
+
+struct session {
+    const struct inspect_args *args;
+    int ws_fd;
+    struct store store;
+    struct ignore ignore; /* the baseline's .gitignore, from its commit, and --ignore */
+};
+
+/* Opens the workspace, the store (importing from the workspace), and reads the baseline's ignore rules. */
+int session_open(struct session *s, const struct inspect_args *a, struct err *e);
+/* The same over a workspace that is open already; takes ws_fd. */
+int session_open_at(struct session *s, const struct inspect_args *a, int ws_fd, struct err *e);
+void session_release(struct session *s);
+
+#endif

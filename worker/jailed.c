@@ -1,0 +1,134 @@
+/* jailed.c - see jailed.h. Maps what the jail library knows about an end to the kinds that the supervisor records.
+ *
+ * "Ours" wins only when the kill did end it: a program that exited by itself while our STOP was on its way has exited. */
+#include "worker/jailed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/io.h"
+#include "worker/pump.h"
+
+/* The program may open /dev/stdout anew, which asks for permission on the pipe itself: it is given to the jail's uid. */
+static int make_pipe(const struct worker *w, const struct jailed *j, int *ret_reader, int *ret_writer, struct err *e) {
+    int p[2];
+    if (pipe2(p, O_CLOEXEC) < 0) return err_sys(e, "pipe");
+    *ret_reader = p[0];
+    *ret_writer = p[1];
+    if (fcntl(p[0], F_SETFL, O_NONBLOCK) < 0) return err_sys(e, "pipe");
+    if (w->mode == JAIL_MODE_ROOT && fchown(p[1], j->spec.uid, j->spec.uid) < 0) return err_sys(e, "pipe owner");
+    return 0;
+}
+
+static void set_run_limits(const struct worker *w, struct jail_spec *s) {
+    const struct spec_limits *l = &w->spec.limits;
+    s->limits = (struct jail_limits){
+        .memory_bytes = (uint64_t)l->memory_bytes,
+        .processes = (uint64_t)l->processes,
+        .cpu_s = (uint64_t)l->cpu_s,
+        .open_files = (uint64_t)l->open_files,
+        .file_bytes = (uint64_t)l->file_bytes,
+        .scratch_bytes = (uint64_t)l->scratch_bytes,
+    };
+    s->loopback = !w->spec.network_none;
+}
+
+static struct pump_cap make_cap(const struct worker *w) {
+    const struct spec_limits *l = &w->spec.limits;
+    return (struct pump_cap){
+        .max_bytes = l->output_bytes > 0 ? (uint64_t)l->output_bytes : PUMP_OUTPUT_BYTES,
+        .max_lines = l->log_lines > 0 ? (uint64_t)l->log_lines : PUMP_LOG_LINES,
+    };
+}
+
+/* A start that failed. Only a missing mechanism is an error of the run; the rest is how this program ended. ERR_MISSING with
+ * an errno is a program that could not be executed, without one a mount source that is not there. */
+static int start_failed(const struct err *why, struct ending *ret, struct err *e) {
+    if (why->code == ERR_UNSUPPORTED) {
+        *e = *why;
+        return -1;
+    }
+    ret->kind = why->code == ERR_MISSING && why->sys != 0 ? END_EXEC_FAILED : END_SETUP_FAILED;
+    ret->code = why->sys;
+    snprintf(ret->detail, sizeof ret->detail, "%s", why->text);
+    return 0;
+}
+
+static void from_signal(struct ending *ret) {
+    ret->kind = END_SIGNALLED;
+    if (ret->code != SIGXCPU && ret->code != SIGXFSZ) return;
+    ret->kind = END_LIMIT;
+    snprintf(ret->detail, sizeof ret->detail, "%s", ret->code == SIGXCPU ? "cpu time" : "size of a file");
+}
+
+static void from_jail(const struct jail_end *end, const struct pump *p, struct ending *ret) {
+    ret->code = end->code;
+    switch (end->kind) {
+    case JAIL_END_EXITED: ret->kind = END_EXITED; break;
+    case JAIL_END_SIGNALLED: from_signal(ret); break;
+    case JAIL_END_EXEC_FAILED: ret->kind = END_EXEC_FAILED; break;
+    case JAIL_END_SETUP_FAILED:
+        ret->kind = END_SETUP_FAILED;
+        snprintf(ret->detail, sizeof ret->detail, "%s", end->err.text);
+        break;
+    case JAIL_END_KILLED:
+    default:
+        ret->code = SIGKILL;
+        ret->ours = p->stopped || p->timed_out;
+        ret->kind = p->stopped ? END_STOPPED : p->timed_out ? END_TIMED_OUT : END_SIGNALLED;
+        if (!ret->ours) snprintf(ret->detail, sizeof ret->detail, "pid 1 of the jail was killed from outside");
+        break;
+    }
+    ret->cpu_us = end->cpu_us;
+    ret->max_rss_kib = end->max_rss_kib;
+    ret->processes = end->processes;
+    ret->output_bytes = p->cap.bytes;
+    ret->dropped_bytes = p->cap.dropped;
+    ret->stop_reason = p->stop_reason;
+}
+
+static int pump_it(struct worker *w, struct jailed *j, struct jail *jail, const int readers[2], struct ending *ret,
+                   struct err *e) {
+    struct pump p = {.w = w, .jail = jail, .cap = make_cap(w), .watch = j->watch, .stoppable = j->stoppable};
+    if (readers[0] >= 0) p.streams[p.n_streams++] = (struct pump_stream){.fd = readers[0], .name = j->out};
+    if (readers[1] >= 0) p.streams[p.n_streams++] = (struct pump_stream){.fd = readers[1], .name = j->err};
+    if (j->timeout_us != 0) p.deadline_us = clock_mono_us() + j->timeout_us;
+    ret->started = true;
+    if (j->on_started != NULL) j->on_started(w, jail);
+    struct jail_end end = {0};
+    if (pump_run(&p, &end, e) < 0) return -1;
+    from_jail(&end, &p, ret);
+    return 0;
+}
+
+static int run_piped(struct worker *w, struct jailed *j, struct ending *ret, struct err *e) {
+    AUTO_FD int r0 = -1, w0 = -1, r1 = -1, w1 = -1;
+    if (j->out != 0 && make_pipe(w, j, &r0, &w0, e) < 0) return -1;
+    if (j->err != 0 && j->err != j->out && make_pipe(w, j, &r1, &w1, e) < 0) return -1;
+    j->spec.stdin_fd = -1;
+    j->spec.stdout_fd = w0;
+    j->spec.stderr_fd = j->err != 0 && j->err == j->out ? w0 : w1;
+    struct jail *jail = NULL;
+    struct err why = ERR_INIT;
+    int rc = jail_start(&j->spec, &jail, &why);
+    if (w0 >= 0) close(take_fd(&w0)); /* only the jail holds the write ends */
+    if (w1 >= 0) close(take_fd(&w1));
+    if (rc < 0) return start_failed(&why, ret, e);
+    rc = pump_it(w, j, jail, (const int[2]){r0, r1}, ret, e);
+    jail_free(jail);
+    return rc;
+}
+
+int jailed_run(struct worker *w, struct jailed *j, struct ending *ret, struct err *e) {
+    uint64_t start = clock_mono_us();
+    *ret = (struct ending){0};
+    set_run_limits(w, &j->spec);
+    int rc = run_piped(w, j, ret, e);
+    ret->duration_us = clock_mono_us() - start;
+    return rc;
+}

@@ -1,0 +1,80 @@
+/* sandbox_report.c - READY's JSON: the sandbox of this run, as the report shows it.
+ *
+ *   {"mode": "root"|"user", "kernel": "6.1.0-18-amd64", "landlock_abi": 7,
+ *    "worker":   {"mechanisms": [name], "seccomp_instructions": n},
+ *    "engine":   {"mechanisms": [name], "write_roots": ["/workspace", "/scratch"], "network": "loopback"|"none",
+ *                 "limits": {name: n}, "uid": n},
+ *    "verifier": {the same}}
+ *
+ * For engine and verifier "mechanisms" is what their profile requires here: a jail that lacks one of them is never started,
+ * so when the engine runs, they are in force. The trace of the engine's start repeats what its jail reported.
+ */
+#include <linux/landlock.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "common/json.h"
+#include "worker/worker.h"
+
+static cJSON *mechanisms(uint32_t bits) {
+    const char *names[JAIL_M_COUNT];
+    size_t n = 0;
+    for (unsigned i = 0; i < JAIL_M_COUNT; i++)
+        if (bits & (1u << i)) names[n++] = jail_mechanism_name(i);
+    return json_strings(names, n);
+}
+
+static cJSON *limits(const struct spec_limits *l) {
+    const struct {
+        const char *name;
+        int64_t value;
+    } rows[] = {
+        {"memory_bytes", l->memory_bytes}, {"processes", l->processes},         {"cpu_s", l->cpu_s},
+        {"disk_bytes", l->disk_bytes},     {"inodes", l->inodes},               {"open_files", l->open_files},
+        {"file_bytes", l->file_bytes},     {"scratch_bytes", l->scratch_bytes}, {"output_bytes", l->output_bytes},
+        {"log_lines", l->log_lines},
+    };
+    cJSON *o = cJSON_CreateObject();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].value != 0) json_put_int(o, rows[i].name, rows[i].value); /* absent: the profile's default */
+    return o;
+}
+
+static cJSON *jail(const struct worker *w, enum jail_profile profile, int64_t uid) {
+    static const char *const write_roots[] = {"/workspace", "/scratch"};
+    cJSON *o = cJSON_CreateObject();
+    json_put(o, "mechanisms", mechanisms(jail_required(profile, w->mode)));
+    json_put(o, "write_roots", json_strings(write_roots, 2));
+    json_put_str(o, "network", w->spec.network_none ? "none" : "loopback");
+    json_put(o, "limits", limits(&w->spec.limits));
+    if (uid >= 0) json_put_int(o, "uid", uid);
+    return o;
+}
+
+/* Of the kernel; the worker's own report has 0 because a worker can have no Landlock file rules. */
+static int landlock_abi(const struct worker *w) {
+    if (w->report.landlock_abi > 0) return w->report.landlock_abi;
+    long abi = syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, LANDLOCK_CREATE_RULESET_VERSION);
+    return abi > 0 ? (int)abi : 0;
+}
+
+char *sandbox_report_json(const struct worker *w) {
+    struct utsname un = {0};
+    uname(&un);
+    cJSON *o = cJSON_CreateObject(), *own = cJSON_CreateObject();
+    json_put_str(o, "mode", w->mode == JAIL_MODE_ROOT ? "root" : "user");
+    json_put_str(o, "kernel", un.release);
+    json_put_int(o, "landlock_abi", landlock_abi(w));
+    json_put(own, "mechanisms", mechanisms(w->report.in_force));
+    json_put_int(own, "seccomp_instructions", w->report.seccomp_instructions);
+    json_put(o, "worker", own);
+    json_put(o, "engine", jail(w, JAIL_ENGINE, worker_engine_uid(w)));
+    json_put(o, "verifier", jail(w, JAIL_VERIFIER, worker_verifier_uid(w)));
+    char *text = cJSON_PrintUnformatted(o);
+    BUG_UNLESS(text != NULL);
+    cJSON_Delete(o);
+    return text;
+}
