@@ -30,6 +30,7 @@
 
 #include "common/io.h"
 #include "sandbox/internal.h"
+#include "sandbox/kernel.h"
 
 /* Where descriptors end up; the program gets the first three, the others are close-on-exec. */
 enum { FD_STATUS = 3, FD_PARENT = 4, FD_RULES = 5, FD_FIRST_CLOSED = 6, FD_PARKED = 10 };
@@ -127,7 +128,7 @@ static int arrange_fds(struct init_state *s, struct err *e) {
     s->status = FD_STATUS;
     s->parent = FD_PARENT;
     if (s->landlock.fd >= 0) s->landlock.fd = FD_RULES;
-    if (close_range((unsigned)n, ~0U, 0) < 0) return mechanism_err(e, JAIL_M_FDS, "close_range");
+    if (k_close_range((unsigned)n, ~0U) < 0) return mechanism_err(e, JAIL_M_FDS, "close_range");
     s->report.in_force |= JAIL_M_FDS;
     return 0;
 }
@@ -234,7 +235,7 @@ void init_run(const struct init_args *a) {
         err_sys(&e, "%s", a->spec->argv[0]);
         fail(&s, JAIL_END_EXEC_FAILED, exec_errno, &e);
     }
-    close_range(0, FD_STATUS - 1, 0); /* the program's output ends when the program's processes have closed it */
+    k_close_range(0, FD_STATUS - 1); /* the program's output ends when the program's processes have closed it */
     struct status started = {.kind = STATUS_STARTED, .report = s.report};
     if (write(FD_STATUS, &started, sizeof started) != (ssize_t)sizeof started) _exit(1);
     reap_until_end(&s, program);

@@ -22,13 +22,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -37,12 +35,13 @@
 #include "common/clock.h"
 #include "common/io.h"
 #include "sandbox/internal.h"
+#include "sandbox/kernel.h"
 
 #define START_DEADLINE_MS 30000
 #define HOSTNAME_BYTES 64
 #define JAIL_CLONE_FLAGS                                                                                                  \
-    (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PIDFD |             \
-     CLONE_CLEAR_SIGHAND)
+    (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | K_CLONE_PIDFD |             \
+     K_CLONE_CLEAR_SIGHAND)
 
 struct jail {
     int pidfd, status;
@@ -65,8 +64,8 @@ static int check_spec(const struct jail_spec *s, enum jail_mode mode, uint32_t r
 }
 
 static pid_t clone_into_namespaces(int *ret_pidfd) {
-    struct clone_args a = {.flags = JAIL_CLONE_FLAGS, .pidfd = (uint64_t)(uintptr_t)ret_pidfd, .exit_signal = SIGCHLD};
-    return (pid_t)syscall(SYS_clone3, &a, sizeof a);
+    const struct k_clone_args a = {.flags = JAIL_CLONE_FLAGS, .pidfd = (uint64_t)(uintptr_t)ret_pidfd, .exit_signal = SIGCHLD};
+    return k_clone3(&a);
 }
 
 /* One of six namespaces was refused and the kernel does not say which: try them one by one in a child of ours. */
@@ -104,7 +103,7 @@ static void reap(struct jail *j) {
     memset(&ru, 0, sizeof ru);
     long rc;
     do
-        rc = syscall(SYS_waitid, P_PIDFD, j->pidfd, &si, WEXITED, &ru);
+        rc = syscall(SYS_waitid, K_P_PIDFD, j->pidfd, &si, WEXITED, &ru);
     while (rc < 0 && errno == EINTR);
     j->reaped = true;
     /* Of pid 1 and of all it or the kernel reaped in its namespace. */
@@ -146,7 +145,7 @@ static int spawn(struct jail *j, const struct init_args *plan, struct err *e) {
     int pipefd[2];
     if (pipe2(pipefd, O_CLOEXEC) < 0) return err_sys(e, "status pipe");
     AUTO_FD int status_r = pipefd[0], status_w = pipefd[1];
-    AUTO_FD int self = pidfd_open(getpid(), 0);
+    AUTO_FD int self = k_pidfd_open(getpid());
     if (self < 0) return mechanism_err(e, JAIL_M_PDEATHSIG, "pidfd_open");
     a.status_r = status_r;
     a.status_w = status_w;
@@ -189,7 +188,7 @@ int jail_pidfd(const struct jail *j) { return j->pidfd; }
 const struct jail_report *jail_report(const struct jail *j) { return &j->report; }
 
 void jail_kill(struct jail *j) {
-    if (j->pidfd >= 0 && !j->reaped) syscall(SYS_pidfd_send_signal, j->pidfd, SIGKILL, NULL, 0);
+    if (j->pidfd >= 0 && !j->reaped) k_pidfd_send_signal(j->pidfd, SIGKILL);
 }
 
 /* pid 1 is dead: the record, when there is one, was written before. Our copy of the write end is closed, so this never blocks:

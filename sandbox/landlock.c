@@ -14,6 +14,7 @@
 
 #include "common/io.h"
 #include "sandbox/internal.h"
+#include "sandbox/kernel.h"
 
 #define FS_REFER (UINT64_C(1) << 13)     /* ABI 2 */
 #define FS_TRUNCATE (UINT64_C(1) << 14)  /* ABI 3 */
@@ -37,7 +38,7 @@ struct ruleset_attr {
 };
 
 int landlock_abi(void) {
-    const long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    const long abi = syscall(NR_LANDLOCK_CREATE_RULESET, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     return abi < 0 ? 0 : (int)abi;
 }
 
@@ -56,7 +57,7 @@ int landlock_open(struct landlock *l, bool with_net, struct err *e) {
     if (abi <= 0) return mechanism_err(e, JAIL_M_LANDLOCK, "not in this kernel, or not switched on (lsm=)");
     const struct ruleset_attr a = handled_by(abi, with_net);
     /* An older kernel must not be given fields it does not know, even as zeros beyond its size: it accepts zeros. */
-    const int fd = (int)syscall(SYS_landlock_create_ruleset, &a, sizeof a, 0);
+    const int fd = (int)syscall(NR_LANDLOCK_CREATE_RULESET, &a, sizeof a, 0);
     if (fd < 0) return mechanism_err(e, JAIL_M_LANDLOCK, "create ruleset");
     *l = (struct landlock){.fd = fd, .abi = abi, .fs = a.fs, .net = a.net, .scope = a.scoped};
     return 0;
@@ -81,7 +82,7 @@ int landlock_allow(const struct landlock *l, const char *path, unsigned access, 
     struct landlock_path_beneath_attr rule = {.allowed_access = access_bits(access) & l->fs, .parent_fd = fd};
     if (!S_ISDIR(st.st_mode)) rule.allowed_access &= FS_OF_FILES;
     if (rule.allowed_access == 0) return 0;
-    if (syscall(SYS_landlock_add_rule, l->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0) {
+    if (syscall(NR_LANDLOCK_ADD_RULE, l->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0) {
         mechanism_err(e, JAIL_M_LANDLOCK, "add rule");
         return err_ctx(e, "%s", path);
     }
@@ -109,7 +110,7 @@ int landlock_jail_rules(const struct landlock *l, const struct trees *t, struct 
 }
 
 int landlock_restrict(const struct landlock *l, struct jail_report *r, struct err *e) {
-    if (syscall(SYS_landlock_restrict_self, l->fd, 0) < 0) return mechanism_err(e, JAIL_M_LANDLOCK, "restrict");
+    if (syscall(NR_LANDLOCK_RESTRICT_SELF, l->fd, 0) < 0) return mechanism_err(e, JAIL_M_LANDLOCK, "restrict");
     r->in_force |= JAIL_M_LANDLOCK;
     r->landlock_abi = l->abi;
     r->landlock_fs = l->fs;

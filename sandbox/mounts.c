@@ -13,12 +13,12 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "common/io.h"
 #include "common/path.h"
 #include "sandbox/internal.h"
+#include "sandbox/kernel.h"
 
 const char *const usr_links[] = {"/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32", NULL};
 const char *const dev_nodes[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", NULL};
@@ -44,11 +44,11 @@ struct source {
 };
 
 static int tree_restrict(int fd, const struct source *s, struct err *e) {
-    struct mount_attr a = {.attr_set = MOUNT_ATTR_NOSUID};
-    if (!s->device) a.attr_set |= MOUNT_ATTR_NODEV;
-    if (!s->writable) a.attr_set |= MOUNT_ATTR_RDONLY;
-    if (s->no_exec || s->device) a.attr_set |= MOUNT_ATTR_NOEXEC;
-    if (mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &a, sizeof a) < 0)
+    struct k_mount_attr a = {.set = K_MOUNT_NOSUID};
+    if (!s->device) a.set |= K_MOUNT_NODEV;
+    if (!s->writable) a.set |= K_MOUNT_RDONLY;
+    if (s->no_exec || s->device) a.set |= K_MOUNT_NOEXEC;
+    if (k_mount_setattr(fd, "", (unsigned)AT_EMPTY_PATH | K_AT_RECURSIVE, &a) < 0)
         return mechanism_err(e, JAIL_M_ROOT, "mount_setattr");
     return 0;
 }
@@ -66,8 +66,8 @@ static int tree_check_type(int fd, const struct source *s, bool *ret_dir, struct
 static int tree_open(struct trees *t, const struct source *s, struct err *e) {
     struct tree *slot = tree_slot(t, e);
     if (!slot) return -1;
-    AUTO_FD int fd = open_tree(AT_FDCWD, s->path,
-                               OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT);
+    AUTO_FD int fd = k_open_tree(AT_FDCWD, s->path,
+                               K_OPEN_TREE_CLONE | K_OPEN_TREE_CLOEXEC | K_AT_RECURSIVE | (unsigned)AT_SYMLINK_NOFOLLOW | K_AT_NO_AUTOMOUNT);
     if (fd < 0) {
         if (errno == ENOENT || errno == ENOTDIR) return 0;
         if (errno == ENOSYS || errno == EPERM) return mechanism_err(e, JAIL_M_ROOT, "open_tree");

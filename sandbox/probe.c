@@ -12,8 +12,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,6 +21,7 @@
 
 #include "common/io.h"
 #include "sandbox/internal.h"
+#include "sandbox/kernel.h"
 
 #define PROBE_UID 0x70000000u /* any unprivileged uid */
 #define PROBE_DEADLINE_MS 20000
@@ -53,23 +52,23 @@ static int probe_cgroup_ns(struct err *e) { return try_namespace(CLONE_NEWCGROUP
 
 static int probe_mount_api(struct err *e) {
     if (gain_power(e) < 0) return -1;
-    AUTO_FD int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+    AUTO_FD int fs = k_fsopen("tmpfs", K_FSOPEN_CLOEXEC);
     if (fs < 0) return mechanism_err(e, JAIL_M_ROOT, "fsopen");
-    struct mount_attr a = {.attr_set = 0};
-    if (mount_setattr(-1, "", AT_EMPTY_PATH, &a, sizeof a) < 0 && errno != EBADF)
+    const struct k_mount_attr a = {.set = 0};
+    if (k_mount_setattr(-1, "", AT_EMPTY_PATH, &a) < 0 && errno != EBADF)
         return mechanism_err(e, JAIL_M_ROOT, "mount_setattr");
-    AUTO_FD int tree = open_tree(AT_FDCWD, "/usr", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    AUTO_FD int tree = k_open_tree(AT_FDCWD, "/usr", K_OPEN_TREE_CLONE | K_OPEN_TREE_CLOEXEC | K_AT_RECURSIVE);
     return tree < 0 ? mechanism_err(e, JAIL_M_ROOT, "open_tree") : 0;
 }
 
 static int probe_clone3(struct err *e) {
     /* A size of 0 is invalid, so an implemented clone3 says EINVAL. */
-    if (syscall(SYS_clone3, NULL, 0) < 0 && errno == EINVAL) return 0;
+    if (syscall(NR_CLONE3, NULL, 0) < 0 && errno == EINVAL) return 0;
     return mechanism_err(e, JAIL_M_PIDNS, "clone3");
 }
 
 static int probe_pidfd(struct err *e) {
-    AUTO_FD int fd = pidfd_open(getpid(), 0);
+    AUTO_FD int fd = k_pidfd_open(getpid());
     return fd < 0 ? mechanism_err(e, JAIL_M_PDEATHSIG, "pidfd_open") : 0;
 }
 
@@ -97,7 +96,7 @@ static int probe_uid(struct err *e) {
 }
 
 static int probe_close_range(struct err *e) {
-    return close_range(1000000, ~0U, 0) < 0 ? mechanism_err(e, JAIL_M_FDS, "close_range") : 0;
+    return k_close_range(1000000, ~0U) < 0 ? mechanism_err(e, JAIL_M_FDS, "close_range") : 0;
 }
 
 static int probe_cgroup(struct err *e) {

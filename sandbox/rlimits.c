@@ -10,7 +10,7 @@
 #define STACK_BYTES (UINT64_C(8) << 20)
 #define LOCKED_BYTES (UINT64_C(8) << 20)
 
-static int limit(__rlimit_resource_t what, const char *name, uint64_t value, struct err *e) {
+static int limit(int what, const char *name, uint64_t value, struct err *e) {
     struct rlimit now;
     if (getrlimit(what, &now) < 0) return err_sys(e, "getrlimit %s", name);
     rlim_t v = value;

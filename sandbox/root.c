@@ -22,6 +22,7 @@
 
 #include "common/io.h"
 #include "sandbox/internal.h"
+#include "sandbox/kernel.h"
 
 #define ROOT_BYTES "8388608"
 #define ETC_FILE_MAX (1 << 20)
@@ -39,7 +40,7 @@ static const char *const scratch_dirs[] = {"home", "tmp", "shm", NULL};
 
 /* --- file systems ------------------------------------------------------------------------------------------------------ */
 static int fs_option(int fs, const char *key, const char *value, struct err *e) {
-    if (fsconfig(fs, FSCONFIG_SET_STRING, key, value, 0) < 0) {
+    if (k_fsconfig(fs, K_FSCONFIG_SET_STRING, key, value) < 0) {
         mechanism_err(e, JAIL_M_ROOT, key);
         return err_ctx(e, "mount option %s=%s", key, value);
     }
@@ -47,34 +48,34 @@ static int fs_option(int fs, const char *key, const char *value, struct err *e) 
 }
 
 static int fs_mount(int fs, unsigned attrs, struct err *e) {
-    if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) return mechanism_err(e, JAIL_M_ROOT, "fsconfig");
-    const int fd = fsmount(fs, FSMOUNT_CLOEXEC, attrs);
+    if (k_fsconfig(fs, K_FSCONFIG_CMD_CREATE, NULL, NULL) < 0) return mechanism_err(e, JAIL_M_ROOT, "fsconfig");
+    const int fd = k_fsmount(fs, K_FSMOUNT_CLOEXEC, attrs);
     return fd < 0 ? mechanism_err(e, JAIL_M_ROOT, "fsmount") : fd;
 }
 
 static int new_tmpfs(uint64_t bytes, uint64_t inodes, struct err *e) {
-    AUTO_FD int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+    AUTO_FD int fs = k_fsopen("tmpfs", K_FSOPEN_CLOEXEC);
     if (fs < 0) return mechanism_err(e, JAIL_M_ROOT, "fsopen tmpfs");
     char size[24], count[24];
     snprintf(size, sizeof size, "%llu", (unsigned long long)bytes);
     snprintf(count, sizeof count, "%llu", (unsigned long long)inodes);
     if (fs_option(fs, "size", size, e) < 0 || fs_option(fs, "nr_inodes", count, e) < 0 || fs_option(fs, "mode", "0755", e) < 0)
         return -1;
-    return fs_mount(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, e);
+    return fs_mount(fs, K_MOUNT_NOSUID | K_MOUNT_NODEV, e);
 }
 
 /* hidepid=2: what a process may not trace (pid 1 of the jail is one such) it does not see. */
 static int new_proc(struct err *e) {
-    AUTO_FD int fs = fsopen("proc", FSOPEN_CLOEXEC);
+    AUTO_FD int fs = k_fsopen("proc", K_FSOPEN_CLOEXEC);
     if (fs < 0) return mechanism_err(e, JAIL_M_ROOT, "fsopen proc");
     if (fs_option(fs, "hidepid", "2", e) < 0) return -1;
-    const int fd = fs_mount(fs, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, e);
+    const int fd = fs_mount(fs, K_MOUNT_RDONLY | K_MOUNT_NOSUID | K_MOUNT_NODEV | K_MOUNT_NOEXEC, e);
     return fd < 0 ? err_ctx(e, "/proc (is the caller's own one complete?)") : fd;
 }
 
 static int attach(int tree, int dir, const char *path, struct err *e) {
-    const unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | (*path ? 0u : MOVE_MOUNT_T_EMPTY_PATH);
-    if (move_mount(tree, "", dir, path, flags) < 0) {
+    const unsigned flags = K_MOVE_MOUNT_F_EMPTY_PATH | (*path ? 0u : K_MOVE_MOUNT_T_EMPTY_PATH);
+    if (k_move_mount(tree, "", dir, path, flags) < 0) {
         mechanism_err(e, JAIL_M_ROOT, "move_mount");
         return err_ctx(e, "%s", *path ? path : "bind");
     }
@@ -211,7 +212,7 @@ static bool any_target_in_tmp(const struct trees *t) {
  * bind's path is what its user calls it. */
 static int place_tmp(int root, const struct trees *t, struct err *e) {
     if (!any_target_in_tmp(t)) return make_link(root, "tmp", "scratch/tmp", e);
-    AUTO_FD int tree = open_tree(root, "scratch/tmp", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    AUTO_FD int tree = k_open_tree(root, "scratch/tmp", K_OPEN_TREE_CLONE | K_OPEN_TREE_CLOEXEC);
     if (tree < 0) return mechanism_err(e, JAIL_M_ROOT, "open_tree scratch/tmp");
     if (make_dir(root, "tmp", e) < 0) return -1;
     return attach(tree, root, "tmp", e);
@@ -234,14 +235,14 @@ static int become_root(int root, struct err *e) {
     if (syscall(SYS_pivot_root, ".", ".") < 0) return mechanism_err(e, JAIL_M_ROOT, "pivot_root");
     if (umount2(".", MNT_DETACH) < 0) return mechanism_err(e, JAIL_M_ROOT, "detach the old root");
     if (chdir("/") < 0) return err_sys(e, "minimal root: chdir");
-    struct mount_attr a = {.attr_set = MOUNT_ATTR_RDONLY};
-    if (mount_setattr(root, "", AT_EMPTY_PATH, &a, sizeof a) < 0) return mechanism_err(e, JAIL_M_ROOT, "read-only");
+    struct k_mount_attr a = {.set = K_MOUNT_RDONLY};
+    if (k_mount_setattr(root, "", AT_EMPTY_PATH, &a) < 0) return mechanism_err(e, JAIL_M_ROOT, "read-only");
     return 0;
 }
 
 static int make_private(struct err *e) {
-    struct mount_attr a = {.propagation = MS_PRIVATE};
-    if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &a, sizeof a) < 0) return mechanism_err(e, JAIL_M_ROOT, "private mounts");
+    struct k_mount_attr a = {.propagation = K_MS_PRIVATE};
+    if (k_mount_setattr(AT_FDCWD, "/", K_AT_RECURSIVE, &a) < 0) return mechanism_err(e, JAIL_M_ROOT, "private mounts");
     return 0;
 }
 

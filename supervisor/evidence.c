@@ -206,12 +206,28 @@ int evidence_marker(struct evidence *ev, const char *name, const char *text, str
     return rc;
 }
 
+/* After a recovery the contract may be there already. When its event is in the chain, the file that the event names stands;
+ * otherwise it may be half a file, and is written anew. */
+static int readopt_contract(struct evidence *ev, const char *text, char digest[DIGEST_HEX_SIZE], struct err *e) {
+    struct evidence_file *f = &ev->files[SLOT_CONTRACT];
+    for (int i = 0; i < ev->n_types; i++)
+        if (strcmp(ev->types[i], "task.contract.created") == 0) return digest_file_at(ev->dir, f->path, digest, NULL, e);
+    AUTO_FD int fd = io_open_beneath(ev->dir, f->path, O_WRONLY | O_TRUNC | O_NOFOLLOW, 0, e);
+    if (fd < 0 || io_write_full(fd, text, strlen(text), e) < 0) return -1;
+    ev->bytes += strlen(text) - f->size;
+    f->size = strlen(text);
+    f->written_ms = evidence_now(ev);
+    digest_bytes(text, strlen(text), digest);
+    return 0;
+}
+
 int evidence_contract(struct evidence *ev, const struct run_record *r, char digest[DIGEST_HEX_SIZE], struct err *e) {
-    if (ev->files[SLOT_CONTRACT].exists) return err_set(e, ERR_CONFLICT, "%s exists", EVIDENCE_CONTRACT);
+    struct evidence_file *f = &ev->files[SLOT_CONTRACT];
     AUTO_FREE char *text = contract_text(r);
+    if (f->exists && ev->reopened) return readopt_contract(ev, text, digest, e);
+    if (f->exists) return err_set(e, ERR_CONFLICT, "%s exists", EVIDENCE_CONTRACT);
     if (evidence_append(ev, SLOT_CONTRACT, text, strlen(text), true, e) < 0) return -1;
     digest_bytes(text, strlen(text), digest);
-    struct evidence_file *f = &ev->files[SLOT_CONTRACT];
     close(take_fd(&f->fd));
     return 0;
 }

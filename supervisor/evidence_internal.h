@@ -35,6 +35,7 @@ struct evidence {
     int n_files;
     uint64_t bytes, bulk_bytes;
     int64_t budget;
+    bool reopened; /* by recovery: files may be there already */
 
     uint32_t seq; /* of the last event */
     char prev[DIGEST_HEX_SIZE];

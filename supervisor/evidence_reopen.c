@@ -128,7 +128,8 @@ static int remove_seal(struct evidence *ev, struct err *e) {
 int evidence_reopen(const char *run_dir, struct run_record *r, struct evidence **ret, struct err *e) {
     struct evidence *ev = evidence_new(r);
     if (!ev) return err_set(e, ERR_SYS, "evidence: out of memory");
-    snprintf(r->run_dir, sizeof r->run_dir, "%s", run_dir);
+    ev->reopened = true;
+    if (run_dir != r->run_dir) snprintf(r->run_dir, sizeof r->run_dir, "%s", run_dir);
     int rc = open_directory(run_dir, ev, e);
     if (rc == 0) rc = remove_seal(ev, e);
     if (rc == 0) rc = adopt_lines(ev, SLOT_EVENTS, continues, e);

@@ -10,6 +10,7 @@
 #include "common/json.h"
 #include "supervisor/evidence_internal.h"
 #include "supervisor/seal.h"
+#include "supervisor/verdict.h"
 
 static cJSON *object(void) {
     cJSON *o = cJSON_CreateObject();
@@ -44,23 +45,7 @@ static bool has_blocker(const struct run_record *r, enum blocker b) {
     return false;
 }
 
-int report_tests_passed(const struct run_record *r) {
-    int seen = 0;
-    for (int i = 0; i < r->c->n_verify; i++) {
-        const struct verify_result *v = &r->verify[i];
-        if (!v->seen) continue;
-        if (v->kind != END_EXITED || v->code != 0) return 0;
-        seen++;
-    }
-    return seen > 0 && seen == r->c->n_verify ? 1 : -1;
-}
-
-int report_allowed_writes(const struct run_record *r) {
-    if (!r->result_seen) return -1;
-    for (int i = 0; i < r->n_changes; i++)
-        if (!r->changes[i].allowed || r->changes[i].forbidden) return 0;
-    return r->changes_truncated ? 0 : 1;
-}
+int report_allowed_writes(const struct run_record *r) { return r->result_seen ? verdict_writes_allowed(r) : -1; }
 
 int64_t report_phase_ms(const struct run_record *r, int64_t ret[RUN_STATE_COUNT]) {
     uint64_t now = clock_mono_us(), first = 0, end = now;
@@ -366,7 +351,7 @@ char *report_json_text(const struct run_record *r, const struct seal_input *in, 
     put_repository(o, r);
     json_put_str(o, "approval_status", approval_status(r, f));
     json_put(o, "verification", verification(r));
-    put_tristate(o, "tests_passed", report_tests_passed(r));
+    put_tristate(o, "tests_passed", verdict_tests(r));
     put_text(o, "no_test_rationale", r->c->no_test_rationale);
     put_events(o, r, f);
     json_put(o, "gates", gates(r));

@@ -12,6 +12,7 @@
 #include "common/io.h"
 #include "common/json.h"
 #include "supervisor/seal.h"
+#include "supervisor/verdict.h"
 
 #define SHOWN_CHANGES 200
 
@@ -78,7 +79,7 @@ static void put_why(struct buf *b, const struct run_record *r) {
     buf_puts(b, "\n## Why\n\n");
     if (r->n_blockers == 0) {
         buf_puts(b, "Every required event came in its order, only allowed paths changed, ");
-        buf_puts(b, report_tests_passed(r) == 1 ? "and every verification command passed on the result commit.\n"
+        buf_puts(b, verdict_tests(r) == 1 ? "and every verification command passed on the result commit.\n"
                                                 : "and the case declares why there is nothing to verify.\n");
         if (r->c->no_test_rationale) {
             buf_puts(b, "\nNo tests: ");

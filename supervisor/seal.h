@@ -28,8 +28,7 @@ char *report_md_text(const struct run_record *r, const struct seal_input *in, co
 
 /* Milliseconds in each state; 0 when not entered. Returns the total. */
 int64_t report_phase_ms(const struct run_record *r, int64_t ret[RUN_STATE_COUNT]);
-/* null, true or false: 1, 0, -1 for null. */
-int report_tests_passed(const struct run_record *r);
+/* 1, 0, or -1 when nobody looked. */
 int report_allowed_writes(const struct run_record *r);
 /* Text for people: control bytes, escapes and invalid UTF-8 become visible; Markdown's special bytes are escaped when `md`. */
 struct buf;

@@ -100,22 +100,33 @@ static int check_digest(struct verify_state *v, struct verify_file *f, const cha
     return 0;
 }
 
-static int check_sums(struct verify_state *v, const struct buf *text) {
+/* Form and order of every line first, so that a complaint about the list is not mistaken for one about a file. */
+static int check_form(struct verify_state *v, const struct buf *text) {
     struct sums_line l;
-    int i = 0, line = 1;
-    char last[256] = "";
+    char path[256], last[256] = "";
+    int line = 1;
     for (size_t at = 0, n; at < text->len; at += n, line++) {
-        char path[256];
         n = sums_parse_line((const char *)text->p + at, text->len - at, &l);
         if (n == 0) return verify_bad(v, EVIDENCE_SUMS, "line %d is not 64 hex digits, two spaces and a plain path", line);
         snprintf(path, sizeof path, "%.*s", (int)l.path_len, l.path);
         if (strcmp(path, last) <= 0) return verify_bad(v, EVIDENCE_SUMS, "line %d (%s) is not in order", line, path);
         memcpy(last, path, sizeof last);
+    }
+    return 0;
+}
+
+static int check_sums(struct verify_state *v, const struct buf *text) {
+    struct sums_line l;
+    char path[256];
+    int i = 0;
+    if (check_form(v, text) < 0) return -1;
+    for (size_t at = 0; at < text->len; i++) {
+        at += sums_parse_line((const char *)text->p + at, text->len - at, &l);
+        snprintf(path, sizeof path, "%.*s", (int)l.path_len, l.path);
         if (i < v->n_files && strcmp(v->files[i].path, path) < 0)
             return verify_bad(v, v->files[i].path, "is not listed in SHA256SUMS");
         if (i == v->n_files || strcmp(v->files[i].path, path) != 0) return verify_bad(v, path, "is listed in SHA256SUMS, but missing");
         if (check_digest(v, &v->files[i], l.sha256) < 0) return -1;
-        i++;
     }
     return i < v->n_files ? verify_bad(v, v->files[i].path, "is not listed in SHA256SUMS") : 0;
 }

@@ -124,7 +124,7 @@ static int check_deadlines(struct pump *p, int *ret_timeout_ms, struct err *e) {
         p->timed_out = true;
         kill_jail(p);
     }
-    if (p->killed_us != 0 && now - p->killed_us > DIE_US)
+    if (p->killed_us != 0 && now > p->killed_us + DIE_US)
         return err_set(e, ERR_LIMIT, "processes of the jail still live a minute after they were killed");
     uint64_t next = p->killed_us != 0 ? p->killed_us + DIE_US + 1000 : p->deadline_us;
     *ret_timeout_ms = clock_left_ms(next);

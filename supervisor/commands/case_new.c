@@ -193,7 +193,10 @@ int case_new(const char *cases_dir, const char *id, const char *from, char place
     if (case_find(cases_dir, id, taken, NULL) == 0)
         return err_set(e, ERR_USAGE, "case \"%s\" exists already in %s/%s", id, cases_dir, taken);
     if (from && case_load(&source, cases_dir, from, e) < 0) return -1;
+    /* The program's own umask keeps evidence private; a case is source text for everybody who reads the tree. */
+    mode_t before = umask(022);
     int rc = place_new(cases_dir, id, from ? &source : NULL, place, e);
+    (void)umask(before);
     if (from) case_release(&source);
     return rc;
 }

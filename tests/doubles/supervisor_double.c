@@ -5,6 +5,7 @@
  *     --stop-on-commit     STOP at the first LOOK moved and clean   --stop-after MS   STOP (timeout) after STARTED
  *     --die-at FRAME       SIGKILL to itself at that frame          --stall-bulk MS   read bulk only after MS
  *     --wake-ms N          wake the inspector each N ms (20)        --timeout S       give up (60)
+ *     --die-after MS       SIGKILL to itself then
  *     --raw TEXT           send these bytes instead of the RUN_SPEC
  *
  * FILE is a RUN_SPEC in JSON; what every run needs and it does not say (ids, uids, limits, empty lists) is filled in. Lines go to
@@ -34,7 +35,7 @@
 struct options {
     const char *worker, *spec, *libexec, *save, *die_at, *raw;
     bool stop_on_commit;
-    long stop_after_ms, stall_bulk_ms, wake_ms, timeout_s;
+    long stop_after_ms, stall_bulk_ms, wake_ms, timeout_s, die_after_ms;
 };
 
 struct session {
@@ -257,6 +258,7 @@ static void tick(struct session *s) {
         kill(s->pid, SIGKILL);
         exit(99);
     }
+    if (s->o.die_after_ms >= 0 && now - s->begin_us >= (uint64_t)s->o.die_after_ms * 1000) kill(getpid(), SIGKILL);
     if (s->started_us == 0) return;
     if (now - s->woken_us >= (uint64_t)s->o.wake_ms * 1000) {
         if (write(s->wake, &one, sizeof one) < 0 && errno != EAGAIN) die("wake", NULL);
@@ -304,9 +306,10 @@ static void parse(int argc, char **argv, struct options *o) {
     static const struct option names[] = {
         {"worker", 1, NULL, 'w'},     {"spec", 1, NULL, 's'},           {"libexec", 1, NULL, 'l'},    {"save", 1, NULL, 'o'},
         {"die-at", 1, NULL, 'd'},     {"stop-on-commit", 0, NULL, 'c'}, {"stop-after", 1, NULL, 't'}, {"stall-bulk", 1, NULL, 'b'},
-        {"wake-ms", 1, NULL, 'k'},    {"timeout", 1, NULL, 'x'},        {"raw", 1, NULL, 'r'},        {0},
+        {"wake-ms", 1, NULL, 'k'},    {"timeout", 1, NULL, 'x'},        {"raw", 1, NULL, 'r'},        {"die-after", 1, NULL, 'a'},
+        {0},
     };
-    *o = (struct options){.stop_after_ms = -1, .wake_ms = 20, .timeout_s = 60};
+    *o = (struct options){.stop_after_ms = -1, .die_after_ms = -1, .wake_ms = 20, .timeout_s = 60};
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         switch (c) {
         case 'w': o->worker = optarg; break;
@@ -319,6 +322,7 @@ static void parse(int argc, char **argv, struct options *o) {
         case 'b': o->stall_bulk_ms = strtol(optarg, NULL, 10); break;
         case 'k': o->wake_ms = strtol(optarg, NULL, 10); break;
         case 'x': o->timeout_s = strtol(optarg, NULL, 10); break;
+        case 'a': o->die_after_ms = strtol(optarg, NULL, 10); break;
         case 'r': o->raw = optarg; break;
         default: exit(99);
         }

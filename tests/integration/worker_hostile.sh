@@ -68,26 +68,43 @@ run '{"dirty_start":[{"do":"nonsense"}],"engine_config":{"steps":[]}}'
 code 1
 has '^FAILED class=2 .*dirty_start'
 
-# The double kills itself: its stderr is a pipe that worker and inspectors inherit, so end of file says that all are gone; the
-# engine shows that it lives by a file that grows.
-beat='{"do":"exec","argv":["sh","-c","while :; do echo . >>beat; sleep 0.02; done"]}'
-for frame in HELLO READY TRACE BASELINE LOOK STARTED ENGINE_END RESULT DONE; do
-    test="supervisor killed at $frame"
+# The double kills itself: its stderr is a pipe that worker and inspectors inherit, so end of file says that all of them are
+# gone; the engine shows that it lives by a file that grows.
+beat='{"do":"exec","argv":["sh","-c","while :; do echo . >>beat; sleep 0.01; done"]}'
+size() { stat -c %s "$T/work/ws/beat" 2>/dev/null || echo 0; }
+die() { # steps, verification, options of the double
     rm -rf "$T/work"
     mkdir -m 700 "$T/work"
-    steps=$good
-    [ "$frame" = STARTED ] && steps="[$beat]"
-    jq -n --arg case "$T/case" --arg work "$T/work" --arg cfg "{\"steps\":$steps}" \
-        '{case_dir: $case, work_dir: $work, fixture: "fixture", engine_config: $cfg, verify: [{argv: ["sleep", "60"], timeout_ms: 60000}]}' >"$T/spec.json"
+    jq -n --arg case "$T/case" --arg work "$T/work" --arg cfg "{\"steps\":$1}" --argjson verify "$2" \
+        '{case_dir: $case, work_dir: $work, fixture: "fixture", engine_config: $cfg, verify: [{argv: $verify, timeout_ms: 60000}]}' >"$T/spec.json"
     : >"$T/stderr"
-    if ! { "$DOUBLE" --worker "$BIN/cto-harness-worker" --libexec "$BIN" --spec "$T/spec.json" --die-at "$frame" >"$T/frames" || :; } 2>&1 |
+    if ! { "$DOUBLE" --worker "$BIN/cto-harness-worker" --libexec "$BIN" --spec "$T/spec.json" --wake-ms 1 "${@:3}" >"$T/frames" || :; } 2>&1 |
         timeout 10 cat >/dev/null; then
         complain "something still holds stderr 10 seconds later"
     fi
-    if [ "$frame" = STARTED ]; then
-        before=$(stat -c %s "$T/work/ws/beat" 2>/dev/null)
-        sleep 0.3
-        [ "$before" = "$(stat -c %s "$T/work/ws/beat" 2>/dev/null)" ] || complain "the engine is alive"
-    fi
+}
+for frame in HELLO READY TRACE BASELINE LOOK ENGINE_END RESULT CHANGE VERIFY_END DONE; do
+    test="supervisor killed at $frame"
+    die "$good" '["true"]' --die-at "$frame"
+done
+for ms in 150 400; do
+    test="supervisor killed while the engine works ($ms ms)"
+    die "[$beat]" '["true"]' --die-after "$ms"
+    has '^STARTED'
+    sleep 0.1 # the kernel is still ending the jail
+    before=$(size)
+    sleep 0.2
+    [ "$before" = "$(size)" ] || complain "the engine is alive: $before, then $(size)"
+done
+test="supervisor killed in verification"
+die "$good" '["sleep","60"]' --die-after 700
+has '^TRACE step="checkout" .* ok=1'
+for i in {1..40}; do
+    ms=$((RANDOM % 60))
+    test="supervisor killed after $ms ms"
+    die "[$beat]" '["true"]' --die-after "$ms"
+    before=$(size)
+    [ "$before" = 0 ] || { sleep 0.1; before=$(size); sleep 0.1; }
+    [ "$before" = "$(size)" ] || complain "the engine is alive: $before, then $(size)"
 done
 worker_done

@@ -6,6 +6,8 @@
 #   order A B C                first occurrences stand in this order
 set -u
 failures=0
+shown=
+test=setup
 worker_setup() {
     BIN=$1
     DOUBLE=${CTO_TEST_BIN:-$BIN}/supervisor_double
@@ -30,7 +32,8 @@ run() {
 complain() {
     failures=$((failures + 1))
     echo "FAILED: $test: $*"
-    sed 's/^/    /' "$T/frames" "$T/stderr" | cut -c1-400
+    [ "$shown" = "$test" ] || sed 's/^/    /' "$T/frames" "$T/stderr" | cut -c1-400
+    shown=$test
 }
 has() { grep -Eq -- "$1" "$T/frames" || complain "expected a line with $1"; }
 hasnt() { ! grep -Eq -- "$1" "$T/frames" || complain "unexpected line with $1"; }

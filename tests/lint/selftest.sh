@@ -64,6 +64,7 @@ good_tree() {
     # shellcheck disable=SC2016
     echo 'call `cto-harness verify`, see tools/check' >"$tree/README.md"
     printf '.TH A 1\n.SH COMMANDS\n.SS verify\n\\-\\-help\n' >"$tree/tools/man/cto-harness.1"
+    printf '.TH A 1\n\\-\\-help\n' >"$tree/tools/man/cto-harness-sandbox.1"
     echo "    local commands='verify'" >"$tree/tools/completion/cto-harness.bash"
     cp -a "$work/bin" "$tree/"
     git init -q "$tree"
@@ -140,6 +141,7 @@ breaks docs 'no section' 'sed -i /verify/d tools/man/cto-harness.1'
 breaks docs 'does not exist' 'printf ".SS fly\n" >>tools/man/cto-harness.1'
 breaks docs 'not completed' 'sed -i s/verify// tools/completion/cto-harness.bash'
 breaks docs 'option --help' 'sed -i /help/d tools/man/cto-harness.1'
+breaks docs 'harness-sandbox.1' 'sed -i /help/d tools/man/cto-harness-sandbox.1'
 breaks docs "calls 'cto-harness fly'" 'echo "run cto-harness fly now" >>README.md'
 breaks docs 'tools/fly' 'echo "run tools/fly" >>README.md'
 lint_end

@@ -65,8 +65,10 @@ int import_loose(struct importer *im, const git_oid *oid, struct err *e) {
     struct stat st;
     int r = open_plain(im, from, LOOSE_MAX, &in, &st, e);
     if (r <= 0) return r;
-    if (io_mkdirs_at(im->odb_fd, dir, 0700, e) < 0) return -1;
-    AUTO_FD int out = io_open_beneath(im->odb_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC, 0400, e);
+    /* readable by the verifier's uid, which checks the result out; the directory above is 0700 */
+    if (io_mkdirs_at(im->odb_fd, dir, 0755, e) < 0) return -1;
+    unlinkat(im->odb_fd, temporary, 0); /* left by an inspector that was ended in the middle of an import */
+    AUTO_FD int out = io_open_beneath(im->odb_fd, temporary, O_WRONLY | O_CREAT | O_EXCL, 0444, e);
     if (out < 0) return -1;
     if (copy_bounded(in, out, LOOSE_MAX, &im->bytes, e) < 0) {
         unlinkat(im->odb_fd, temporary, 0);
@@ -106,7 +108,7 @@ static int index_pack(struct importer *im, int fd, uint64_t size, struct err *e)
     snprintf(dir, sizeof dir, "%s/objects/pack", im->odb_dir);
     git_indexer *ix = NULL;
     git_indexer_progress progress = {0};
-    if (git_indexer_new(&ix, dir, 0400, NULL, NULL) < 0) return out_git_error(e, ERR_INTERNAL, "import a pack");
+    if (git_indexer_new(&ix, dir, 0444, NULL, NULL) < 0) return out_git_error(e, ERR_INTERNAL, "import a pack");
     uint64_t done = 0;
     int r = 0;
     for (ssize_t n; r == 0 && (n = read(fd, chunk, sizeof chunk)) != 0;) {

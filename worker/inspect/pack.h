@@ -10,10 +10,11 @@
 /* A repository that exists in memory only. */
 struct workshop {
     git_odb *odb;
-    git_odb_backend *memory; /* owned by odb */
     git_repository *repo;
+    git_packbuilder *pack;
 };
-int workshop_open(struct workshop *w, struct err *e);
+/* `scratch` is an existing directory of ours, for libgit2's settings. */
+int workshop_open(struct workshop *w, const char *scratch, struct err *e);
 void workshop_release(struct workshop *w);
 int workshop_blob(struct workshop *w, const void *p, size_t n, git_oid *ret, struct err *e);
 /* With our identity, at INSPECT_EPOCH + seconds. parent may be NULL. */

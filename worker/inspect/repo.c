@@ -183,7 +183,7 @@ static int make_submodule(const struct inspect_args *a, int ws_fd, const char *p
     snprintf(root, sizeof root, "%s/%s", a->ws, path);
     snprintf(objects, sizeof objects, "%s/.git/objects", root);
     struct builder b = {.root_fd = fd, .root = root};
-    int r = workshop_open(&b.shop, e);
+    int r = workshop_open(&b.shop, a->odb, e);
     if (r == 0) r = make_layout(fd, e);
     if (r == 0) r = make_commit(&b, NULL, ret, e);
     if (r == 0) r = workshop_pack(&b.shop, objects, name, &n, e);
@@ -239,7 +239,7 @@ static int make_full(const struct inspect_args *a, struct builder *b, struct bas
     b->submodule_heads = heads;
     b->n_submodules = a->n_submodules;
     snprintf(objects, sizeof objects, "%s/objects", a->odb);
-    if (name_submodules(a, b->root_fd, e) < 0 || workshop_open(&b->shop, e) < 0) return -1;
+    if (name_submodules(a, b->root_fd, e) < 0 || workshop_open(&b->shop, a->odb, e) < 0) return -1;
     if (a->history > 0 && history_make(&b->shop, b->root_fd, a->history, &parent, e) < 0) return -1;
     if (make_layout(b->root_fd, e) < 0 || make_commit(b, a->history > 0 ? &parent : NULL, &ret->commit, e) < 0 ||
         workshop_pack(&b->shop, objects, ret->pack, &ret->objects, e) < 0 || give_pack(a, b->root_fd, ret->pack, e) < 0)

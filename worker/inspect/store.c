@@ -28,9 +28,9 @@ int store_create(const char *dir, struct err *e) {
     if (fd < 0) return err_sys(e, "open %s", dir);
     static const char *const dirs[] = {"objects/pack", "refs/heads", "refs/cto"};
     for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
-        if (io_mkdirs_at(fd, dirs[i], 0700, e) < 0) return -1;
-    if (io_replace_file_at(fd, "HEAD", head, sizeof head - 1, 0600, 0, e) < 0) return -1;
-    return io_replace_file_at(fd, "config", config, sizeof config - 1, 0600, 0, e);
+        if (io_mkdirs_at(fd, dirs[i], 0755, e) < 0) return -1;
+    if (io_replace_file_at(fd, "HEAD", head, sizeof head - 1, 0644, 0, e) < 0) return -1;
+    return io_replace_file_at(fd, "config", config, sizeof config - 1, 0644, 0, e);
 }
 
 int store_set_baseline(const char *dir, const git_oid *baseline, const char *pack, struct err *e) {
@@ -39,9 +39,9 @@ int store_set_baseline(const char *dir, const git_oid *baseline, const char *pac
     char hex[GIT_OID_HEXSZ + 1], text[256];
     git_oid_tostr(hex, sizeof hex, baseline);
     int n = snprintf(text, sizeof text, "%s\n", hex);
-    if (pack != NULL && io_replace_file_at(fd, "refs/cto/baseline", text, (size_t)n, 0600, 0, e) < 0) return -1;
+    if (pack != NULL && io_replace_file_at(fd, "refs/cto/baseline", text, (size_t)n, 0644, 0, e) < 0) return -1;
     n = snprintf(text, sizeof text, "%s %s\n", hex, pack != NULL ? pack : "-");
-    return io_replace_file_at(fd, "cto-state", text, (size_t)n, 0600, 0, e);
+    return io_replace_file_at(fd, "cto-state", text, (size_t)n, 0644, 0, e);
 }
 
 static int open_base(struct store *s, const char *pack, struct err *e) {
@@ -72,7 +72,7 @@ static int open_backends(struct store *s, struct err *e) {
     snprintf(objects, sizeof objects, "%s/objects", s->dir);
     if (git_odb_new(&s->odb) < 0 || git_odb_backend_pack(&packed, objects) < 0 ||
         git_odb_add_backend(s->odb, packed, 2) < 0 ||
-        git_odb_backend_loose(&loose, objects, -1, 0, 0700, 0400) < 0 || git_odb_add_backend(s->odb, loose, 1) < 0 ||
+        git_odb_backend_loose(&loose, objects, -1, 0, 0755, 0444) < 0 || git_odb_add_backend(s->odb, loose, 1) < 0 ||
         git_repository_wrap_odb(&s->repo, s->odb) < 0)
         return out_git_error(e, ERR_INTERNAL, "open our object database");
     return 0;
@@ -237,7 +237,7 @@ int store_blob(struct store *s, const git_oid *oid, git_odb_object **ret, struct
 }
 
 int store_write_note(const struct store *s, const char *name, const char *text, struct err *e) {
-    return io_replace_file_at(s->dir_fd, name, text, strlen(text), 0600, 0, e);
+    return io_replace_file_at(s->dir_fd, name, text, strlen(text), 0644, 0, e);
 }
 
 int store_read_note(const struct store *s, const char *name, char *out, size_t out_size, struct err *e) {

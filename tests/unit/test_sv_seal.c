@@ -1,0 +1,120 @@
+/* test_sv_seal.c - the sealed directory of a pass, a fail and a blocked preflight: files, digests, fields. */
+#include "sv_fixture.h"
+
+static cJSON *report_of(const struct fixture *f) {
+    char *text = fixture_read(f->r.run_dir, EVIDENCE_REPORT, NULL);
+    cJSON *o = cJSON_Parse(text);
+    free(text);
+    NEED(o != NULL);
+    return o;
+}
+static const cJSON *at(const cJSON *o, const char *key) { return cJSON_GetObjectItemCaseSensitive(o, key); }
+static bool says(const cJSON *o, const char *key, const char *want) {
+    const char *s = cJSON_GetStringValue(at(o, key));
+    return s && strcmp(s, want) == 0;
+}
+
+static void test_pass(void) {
+    struct fixture f;
+    fixture_home(&f);
+    fixture_begin(&f);
+    fixture_work(&f);
+    CHECK(fixture_seal(&f, VERDICT_PASS));
+    struct verify_report v;
+    if (!CHECK(fixture_holds(f.r.run_dir, &v))) fprintf(stderr, "%s %s\n", v.file, v.what);
+    CHECK(strcmp(v.report_sha256, f.sum.report_sha256) == 0 && strcmp(v.run_id, f.r.run_id) == 0 && v.events == 7);
+    CHECK(f.sum.n_artifacts == 11 && f.sum.events_total == 7 && f.sum.n_events == 7);
+    char cmd[8192];
+    snprintf(cmd, sizeof cmd, "cd '%s' && sha256sum --quiet --strict -c SHA256SUMS", f.r.run_dir);
+    CHECK(system(cmd) == 0);
+    /* The documented way to check the report's own digest without us. */
+    snprintf(cmd, sizeof cmd,
+             "cd '%s' && a=$(grep -o '\"report.json\":\t\"[0-9a-f]*\"' report.json | cut -d'\"' -f4); "
+             "b=$(sed 's/\\(\"report.json\":\t\"\\)[0-9a-f]\\{64\\}\"/\\1\"/' report.json | sha256sum | cut -d' ' -f1); "
+             "[ -n \"$a\" ] && [ \"$a\" = \"$b\" ]", f.r.run_dir);
+    CHECK(system(cmd) == 0);
+    cJSON *o = report_of(&f);
+    CHECK(says(o, "status", "pass") && says(o, "approval_status", "not-required") && cJSON_IsTrue(at(o, "tests_passed")));
+    CHECK(cJSON_IsTrue(at(o, "allowed_writes_passed")) && cJSON_IsTrue(at(o, "required_events_passed")));
+    CHECK(cJSON_IsFalse(at(o, "runtime_default_activation")) && says(o, "core_promotion_status", "not-promoted"));
+    CHECK(cJSON_GetArraySize(at(o, "artifact_digests")) == 10 && !at(at(o, "artifact_digests"), "SHA256SUMS"));
+    CHECK(says(cJSON_GetArrayItem(at(o, "verification"), 0), "command", "sh -c 'make '\\''test'\\'''"));
+    CHECK(cJSON_GetArraySize(at(o, "changed_files")) == 2);
+    CHECK(strcmp(cJSON_GetArrayItem(at(o, "changed_files"), 1)->valuestring, "\"src/we\\\"ird\\n\\377\"") == 0);
+    CHECK(at(o, "backend_exit_code")->valueint == 0 && cJSON_IsNull(at(o, "backend_signal")));
+    CHECK(says(at(o, "sandbox"), "mode", "user") && says(at(o, "eligibility"), "selected_backend", "fake"));
+    cJSON_Delete(o);
+    char *md = fixture_read(f.r.run_dir, EVIDENCE_REPORT_MD, NULL);
+    CHECK(strncmp(md, "# PASS: unit-case on fake\n", 26) == 0 && strstr(md, "A \\*case\\* of a test") && strstr(md, "run-case unit-case"));
+    free(md);
+    struct err e = ERR_INIT;
+    struct seal_summary twice;
+    CHECK(evidence_seal(f.ev, &f.r, &f.in, &twice, &e) == -1); /* nothing is ever overwritten */
+    fixture_free(&f);
+}
+
+static void test_blocked(void) {
+    struct fixture f;
+    fixture_home(&f);
+    fixture_begin(&f);
+    f.r.gated_out = true;
+    cJSON *data = cJSON_CreateObject();
+    json_put_str(data, "backend", "fake");
+    json_put_str(data, "gate", "engine");
+    json_put_str(data, "reason", "closed");
+    json_put_str(data, "mutation_mode", "none");
+    json_put_bool(data, "case_executed", false);
+    fixture_event(&f, "backend.gate.blocked", data);
+    record_block(&f.r, BLOCKER_gate_missing, "the gate is closed \033[2J\n# PASS");
+    CHECK(fixture_seal(&f, VERDICT_BLOCKED));
+    struct verify_report v;
+    if (!CHECK(fixture_holds(f.r.run_dir, &v))) fprintf(stderr, "%s %s\n", v.file, v.what);
+    cJSON *o = report_of(&f);
+    CHECK(says(o, "status", "blocked") && cJSON_IsNull(at(o, "tests_passed")) && cJSON_IsNull(at(o, "allowed_writes_passed")));
+    CHECK(says(at(o, "artifact_digests"), "patch.diff", DIGEST_EMPTY));
+    CHECK(cJSON_GetArraySize(at(o, "not_applicable")) == 4 && cJSON_IsTrue(at(o, "required_events_passed")));
+    CHECK(cJSON_IsNull(at(o, "backend_exit_code")) && cJSON_IsNull(at(o, "baseline_head")));
+    cJSON_Delete(o);
+    char *md = fixture_read(f.r.run_dir, EVIDENCE_REPORT_MD, NULL), *log = fixture_read(f.r.run_dir, EVIDENCE_TEST_LOG, NULL);
+    CHECK(strncmp(md, "# BLOCKED:", 10) == 0 && !strchr(md, '\033') && !strstr(md, "\n# PASS"));
+    CHECK(strstr(log, "gate_missing") != NULL);
+    free(md);
+    free(log);
+    fixture_free(&f);
+}
+
+static void test_refusals(void) {
+    struct fixture f;
+    struct err e = ERR_INIT;
+    struct seal_summary s;
+    fixture_home(&f);
+    fixture_begin(&f);
+    fixture_work(&f);
+    f.r.verdict = VERDICT_PASS;
+    CHECK(evidence_seal(f.ev, &f.r, &f.in, &s, &e) == -1); /* run.completed is missing */
+    fixture_event(&f, "run.completed", evidence_completed_data(&f.r));
+    record_block(&f.r, BLOCKER_no_diff, "x");
+    CHECK(evidence_seal(f.ev, &f.r, &f.in, &s, &e) == -1); /* a pass with a blocker */
+    f.r.n_blockers = 0;
+    fixture_write(f.r.run_dir, "trace.jsonl", "", 0);
+    CHECK(evidence_seal(f.ev, &f.r, &f.in, &s, &e) == -1 && strstr(e.text, "trace.jsonl"));
+    fixture_free(&f);
+}
+
+static void test_text(void) {
+    struct buf b = BUF_INIT(1000);
+    report_put_text(&b, "a\tb\x1b[1m\xc2\x9b\xe2\x80\xae\xc3\xa9", false);
+    CHECK(strcmp(buf_str(&b), "a\\x09b\\x1b[1m\\xc2\\x9b\\xe2\\x80\\xae\xc3\xa9") == 0);
+    buf_reset(&b);
+    report_put_shell(&b, "it's\n");
+    CHECK(strcmp(buf_str(&b), "$'it\\'s\\x0a'") == 0);
+    buf_release(&b);
+}
+
+int main(void) {
+    test_pass();
+    test_blocked();
+    test_refusals();
+    test_text();
+    return check_done();
+}

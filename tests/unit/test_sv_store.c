@@ -1,0 +1,245 @@
+/* test_sv_store.c - opening and refusing, runs and generations, sealing, paging, checking. */
+#include <sys/wait.h>
+
+#include "sv_fixture.h"
+#include "supervisor/store.h"
+
+static struct fixture f;
+
+static void sql(const char *text) {
+    char cmd[8192];
+    snprintf(cmd, sizeof cmd, "python3 -c 'import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2]); c.commit()' '%s' \"%s\"",
+             f.home.store, text);
+    NEED(system(cmd) == 0);
+}
+
+static int count_row(void *ctx, const struct store_run_row *row) {
+    (void)row;
+    ++*(int *)ctx;
+    return 0;
+}
+static void count_bad(void *ctx, const char *what) {
+    (void)what;
+    ++*(int *)ctx;
+}
+
+static void test_open(void) {
+    struct store *s = NULL;
+    struct err e = ERR_INIT;
+    struct stat sb;
+    CHECK(store_open(f.home.store, false, &s, &e) == -1 && e.code == ERR_MISSING);
+    CHECK(stat(f.home.store, &sb) < 0); /* a reader creates nothing */
+    e = ERR_INIT;
+    NEED(store_open(f.home.store, true, &s, &e) == 0);
+    CHECK(stat(f.home.store, &sb) == 0 && (sb.st_mode & 0777) == 0600);
+    struct store *again = NULL, *reader = NULL;
+    CHECK(store_open(f.home.store, true, &again, &e) == 0);
+    CHECK(store_open(f.home.store, false, &reader, &e) == 0);
+    int bad = 0;
+    CHECK(store_check(reader, count_bad, &bad, &e) == 0 && bad == 0);
+    store_close(reader);
+    store_close(again);
+    store_close(s);
+}
+
+static void test_refused(void) {
+    struct store *s = NULL;
+    struct err e = ERR_INIT;
+    char saved[sizeof f.home.store];
+    memcpy(saved, f.home.store, sizeof saved);
+    snprintf(f.home.store, sizeof f.home.store, "%s/other.db", f.dir);
+    sql("create table t(x)");
+    CHECK(store_open(f.home.store, true, &s, &e) == -1 && e.code == ERR_USAGE && strstr(e.text, "another program"));
+    snprintf(f.home.store, sizeof f.home.store, "%s/newer.db", f.dir);
+    sql("create table t(x); pragma application_id=1129598792; pragma user_version=99");
+    e = ERR_INIT;
+    CHECK(store_open(f.home.store, true, &s, &e) == -1 && e.code == ERR_USAGE && strstr(e.text, "version 99"));
+    e = ERR_INIT;
+    CHECK(store_open(f.home.store, false, &s, &e) == -1 && e.code == ERR_USAGE);
+    fixture_write(f.dir, "corrupt.db", "this is not a database, whatever its name says", 46);
+    snprintf(f.home.store, sizeof f.home.store, "%s/corrupt.db", f.dir);
+    e = ERR_INIT;
+    CHECK(store_open(f.home.store, true, &s, &e) == -1 && e.code == ERR_USAGE && strstr(e.text, "damaged"));
+    e = ERR_INIT;
+    CHECK(store_open(f.home.store, false, &s, &e) == -1 && e.code == ERR_USAGE);
+    memcpy(f.home.store, saved, sizeof saved);
+}
+
+static struct store *open_rw(void) {
+    struct store *s = NULL;
+    struct err e = ERR_INIT;
+    NEED(store_open(f.home.store, true, &s, &e) == 0);
+    return s;
+}
+
+static void insert(struct store *s, int n) {
+    struct err e = ERR_INIT;
+    snprintf(f.r.run_id, sizeof f.r.run_id, "run-%04d", n);
+    f.r.started_ms = 1000 + n / 3; /* ties on purpose */
+    f.r.generation = 1;
+    int rc = store_run_insert(s, &f.r, "sup", &e);
+    if (rc < 0) fprintf(stderr, "%s\n", e.text);
+    NEED(rc == 0);
+}
+
+static void test_runs(void) {
+    struct store *s = open_rw();
+    struct err e = ERR_INIT;
+    struct store_run_row row;
+    int64_t generation = 0;
+    CHECK(store_supervisor_add(s, "sup", 42, &e) == 0 && store_supervisor_add(s, "sup", 42, &e) == 0);
+    CHECK(store_supervisor_add(s, "other", 43, &e) == 0);
+    insert(s, 0);
+    CHECK(store_run_insert(s, &f.r, "sup", &e) == -1 && e.code == ERR_CONFLICT);
+    CHECK(store_run_transition(s, "run-0000", 1, RUN_GATED, 5, 6, &e) == 0);
+    CHECK(store_run_forget(s, "run-0000", 1, &e) == -1);
+    CHECK(store_run_takeover(s, "run-0000", 1, "other", &generation, &e) == 0 && generation == 2);
+    CHECK(store_run_takeover(s, "run-0000", 1, "sup", &generation, &e) == -1 && e.code == ERR_CONFLICT);
+    CHECK(store_run_transition(s, "run-0000", 1, RUN_STARTING, 7, 8, &e) == -1 && e.code == ERR_CONFLICT); /* a late writer */
+    CHECK(store_run_transition(s, "run-0000", 2, RUN_STARTING, 7, 8, &e) == 0);
+    CHECK(store_run_transition(s, "nobody", 1, RUN_GATED, 7, 8, &e) == -1 && e.code == ERR_MISSING);
+    CHECK(store_run_get(s, "run-0000", &row, &e) == 0 && row.state == RUN_STARTING && row.generation == 2);
+    CHECK(strcmp(row.supervisor_id, "other") == 0);
+    int n = 0;
+    CHECK(store_runs_unfinished(s, count_row, &n, &e) == 0 && n == 1);
+    struct seal_artifact a = {.path = "report.json", .size = 3};
+    struct seal_event ev = {1, "run.started", 9};
+    struct seal_summary sum = {.artifacts = &a, .n_artifacts = 1, .events = &ev, .n_events = 1, .events_total = 1, .total_bytes = 3};
+    memset(sum.report_sha256, 'c', 64);
+    memset(a.sha256, 'c', 64);
+    f.r.verdict = VERDICT_FAIL;
+    f.r.finished_ms = 5000;
+    record_block(&f.r, BLOCKER_no_diff, "nothing changed");
+    f.r.generation = 1;
+    CHECK(store_run_sealed(s, &f.r, &sum, &e) == -1 && e.code == ERR_CONFLICT);
+    f.r.generation = 2;
+    CHECK(store_begin(s, false, &e) == 0);
+    CHECK(store_run_sealed(s, &f.r, &sum, &e) == -1); /* would not be durable */
+    store_rollback(s);
+    CHECK(store_run_sealed(s, &f.r, &sum, &e) == 0);
+    CHECK(store_run_sealed(s, &f.r, &sum, &e) == -1 && e.code == ERR_CONFLICT);
+    CHECK(store_run_get(s, "run-0000", &row, &e) == 0 && row.verdict == VERDICT_FAIL && strcmp(row.reasons, "no_diff") == 0);
+    n = 0;
+    CHECK(store_runs_unfinished(s, count_row, &n, &e) == 0 && n == 0);
+    CHECK(store_check(s, count_bad, &n, &e) == 0 && n == 0);
+    store_close(s);
+}
+
+struct pages {
+    char last[RUN_ID_MAX];
+    int n, order_bad;
+    int64_t at, id;
+};
+static int page_row(void *ctx, const struct store_run_row *row) {
+    struct pages *p = ctx;
+    if (p->n++ && (row->started_ms > p->at || (row->started_ms == p->at && row->id >= p->id))) p->order_bad++;
+    p->at = row->started_ms;
+    p->id = row->id;
+    snprintf(p->last, sizeof p->last, "%s", row->run_id);
+    return 0;
+}
+
+static void test_pages(void) {
+    struct store *s = open_rw();
+    struct err e = ERR_INIT;
+    CHECK(store_begin(s, false, &e) == 0);
+    for (int i = 1; i <= 100; i++) insert(s, i);
+    CHECK(store_commit(s, &e) == 0);
+    struct pages p = {.n = 0};
+    for (int before = -1; before != p.n;) {
+        before = p.n;
+        struct store_filter q = {.limit = 7, .before = p.n ? p.last : NULL};
+        CHECK(store_runs_list(s, &q, page_row, &p, &e) == 0);
+    }
+    CHECK(p.n == 101 && p.order_bad == 0);
+    int n = 0;
+    CHECK(store_runs_list(s, &(struct store_filter){.limit = 500, .status = "running"}, count_row, &n, &e) == 0 && n == 100);
+    n = 0;
+    CHECK(store_runs_list(s, &(struct store_filter){.limit = 500, .status = "fail", .case_id = "unit-case", .backend = "fake"}, count_row,
+                          &n, &e) == 0 && n == 1);
+    n = 0;
+    CHECK(store_runs_list(s, &(struct store_filter){.limit = 500, .matrix_id = "x' OR 1=1 --"}, count_row, &n, &e) == 0 && n == 0);
+    CHECK(store_runs_list(s, &(struct store_filter){.limit = 5, .status = "odd"}, count_row, &n, &e) == -1 && e.code == ERR_USAGE);
+    CHECK(store_runs_list(s, &(struct store_filter){.limit = 5, .before = "odd"}, count_row, &n, &e) == -1 && e.code == ERR_USAGE);
+    struct store_matrix m = {.id = "m1", .kind = "run-all-fake", .started_ms = 5, .planned = 3}, got;
+    CHECK(store_matrix_insert(s, &m, &e) == 0 && store_matrix_insert(s, &m, &e) == -1 && e.code == ERR_CONFLICT);
+    m.finished_ms = 9;
+    m.passed = 3;
+    CHECK(store_matrix_finish(s, &m, &e) == 0 && store_matrix_get(s, "m1", &got, &e) == 0 && got.passed == 3);
+    CHECK(store_knows(s, "m1") && store_knows(s, "run-0001") && !store_knows(s, "m2"));
+    struct store_counts c;
+    CHECK(store_info(s, &c, &e) == 0 && c.runs == 101 && c.unfinished == 100 && c.failed == 1 && c.user_version == 1);
+    store_close(s);
+}
+
+static void test_check_finds(void) {
+    static const char *const damage[] = {
+        "pragma ignore_check_constraints=1; update runs set state='done' where run_id='run-0003'",
+        "update runs set state='nonsense' where run_id='run-0004'",
+        "pragma foreign_keys=0; update runs set supervisor_id='ghost' where run_id='run-0005'",
+        "delete from blockers",
+        "delete from transitions where run=(select id from runs where run_id='run-0006')",
+    };
+    for (size_t i = 0; i < sizeof damage / sizeof damage[0]; i++) {
+        struct err e = ERR_INIT;
+        struct store *s = NULL;
+        int bad = 0;
+        char backup[4 * PATH_MAX];
+        snprintf(backup, sizeof backup, "cp '%s' '%s/keep.db'", f.home.store, f.dir);
+        NEED(system(backup) == 0);
+        sql(damage[i]);
+        NEED(store_open(f.home.store, false, &s, &e) == 0);
+        if (!CHECK(store_check(s, count_bad, &bad, &e) == 0 && bad > 0)) fprintf(stderr, "unnoticed: %s\n", damage[i]);
+        store_close(s);
+        snprintf(backup, sizeof backup, "rm -f '%s'-wal '%s'-shm; cp '%s/keep.db' '%s'", f.home.store, f.home.store, f.dir, f.home.store);
+        NEED(system(backup) == 0);
+    }
+}
+
+/* Creation and writing by several processes at once: everybody gets in, nothing is lost. */
+static void test_crowd(void) {
+    char fresh[200];
+    snprintf(fresh, sizeof fresh, "%s/crowd.db", f.dir);
+    snprintf(f.home.store, sizeof f.home.store, "%s", fresh);
+    for (int i = 0; i < 8; i++) {
+        pid_t pid = fork();
+        NEED(pid >= 0);
+        if (pid != 0) continue;
+        struct store *s = NULL;
+        struct err e = ERR_INIT;
+        char id[20];
+        int ok = store_open(fresh, true, &s, &e) == 0;
+        snprintf(id, sizeof id, "s%d", i);
+        ok = ok && store_supervisor_add(s, id, i, &e) == 0;
+        for (int k = 0; ok && k < 20; k++) {
+            snprintf(f.r.run_id, sizeof f.r.run_id, "run-%d-%d", i, k);
+            f.r.generation = 1;
+            ok = store_run_insert(s, &f.r, id, &e) == 0 && store_run_transition(s, f.r.run_id, 1, RUN_GATED, 1, 1, &e) == 0;
+        }
+        if (!ok) fprintf(stderr, "%s\n", e.text);
+        store_close(s);
+        _exit(ok ? 0 : 1);
+    }
+    for (int i = 0; i < 8; i++) {
+        int status = 1;
+        wait(&status);
+        CHECK(status == 0);
+    }
+    struct store *s = open_rw();
+    struct store_counts c;
+    struct err e = ERR_INIT;
+    CHECK(store_info(s, &c, &e) == 0 && c.runs == 160);
+    store_close(s);
+}
+
+int main(void) {
+    fixture_home(&f);
+    test_open();
+    test_refused();
+    test_runs();
+    test_pages();
+    test_check_finds();
+    test_crowd();
+    fixture_free(&f);
+    return check_done();
+}
