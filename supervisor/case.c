@@ -1,12 +1,13 @@
 /* case.c - the strict reader of a case folder.
  *
- * A case is the contract that a run is judged by, so nothing in it may be misunderstood: every key is claimed by exactly
- * one reader below, every value has a type and bounds, and the first thing that does not fit ends the reading with file,
- * line and key. A key that is misspelt would otherwise be a rule that is silently not applied ("forbiden_paths").
+ * A case is the contract that a run is judged by, so nothing in it may be misunderstood: every key is claimed by
+ * exactly one reader below, every value has a type and bounds, and the first thing that does not fit ends the reading
+ * with file, line and key. A key that is misspelt would otherwise be a rule that is silently not applied
+ * ("forbiden_paths").
  *
- * The order is one flat list, read_root(); errors stick in the JSON document, so that the readers need no error paths of
- * their own and the end looks once. What needs more than this one file (does the fixture exist? do the expectations fit the
- * table of blockers?) is case_lint.c.
+ * The order is one flat list, read_root(); errors stick in the JSON document, so that the readers need no error paths
+ * of their own and the end looks once. What needs more than this one file (does the fixture exist? do the expectations
+ * fit the table of blockers?) is case_lint.c.
  */
 #include "supervisor/case.h"
 
@@ -27,10 +28,17 @@
 #define DAY_S 86400
 #define WEEK_S (7 * DAY_S)
 
-const char *const forbidden_actions_all[] = {
-    "push",        "merge",              "deploy",            "close",                  "pr_open",
-    "issue_close", "public_publication", "credential_change", "vendor_source_mutation", "cortex_core_mutation",
-    NULL};
+const char *const forbidden_actions_all[] = {"push",
+                                             "merge",
+                                             "deploy",
+                                             "close",
+                                             "pr_open",
+                                             "issue_close",
+                                             "public_publication",
+                                             "credential_change",
+                                             "vendor_source_mutation",
+                                             "cortex_core_mutation",
+                                             NULL};
 
 const char *const required_events_pass[] = {
     "run.started",      "task.contract.created",  "plan.updated",  "patch.applied",
@@ -51,7 +59,7 @@ static int count_words(const char *const *words) {
     return n;
 }
 
-/* --- single values ----------------------------------------------------------------------------------------------------- */
+/* --- single values ------------------------------------------------------------------------------------------------ */
 
 /* Is it one line of printable text? These strings end in reports, on terminals and in event lines. */
 static bool is_line(const char *s) {
@@ -77,7 +85,7 @@ static int64_t read_seconds(struct json_obj *o, const char *key, int64_t dflt_s,
     return json_int(o, key, dflt_s, lo_s, hi_s) * 1000;
 }
 
-/* --- lists ------------------------------------------------------------------------------------------------------------- */
+/* --- lists -------------------------------------------------------------------------------------------------------- */
 
 /* Says what is wrong with one element in `why`, or returns true. */
 typedef bool (*elem_check)(const char *s, char *why, size_t size);
@@ -130,7 +138,8 @@ static bool check_event(const char *s, char *why, size_t size) {
     return false;
 }
 
-static void read_list(struct json_obj *o, const char *key, enum json_need need, elem_check check, struct case_list *ret) {
+static void read_list(struct json_obj *o, const char *key, enum json_need need, elem_check check,
+                      struct case_list *ret) {
     const cJSON *array = NULL;
     int n = json_array(o, key, need, CASE_MAX_LIST, &array);
     for (int i = 0; i < n; i++) {
@@ -154,11 +163,12 @@ static void default_list(struct case_list *list, const char *const *words) {
     for (int i = 0; words[i]; i++) list->v[list->n++] = words[i];
 }
 
-/* --- the parts of case.json -------------------------------------------------------------------------------------------- */
+/* --- the parts of case.json --------------------------------------------------------------------------------------- */
 
 static void read_identity(struct json_obj *o, struct cto_case *c, const char *id) {
     c->id = json_str(o, "id", JSON_REQUIRED, CASE_ID_MAX);
-    if (c->id && strcmp(c->id, id) != 0) (void)json_fail(o, "id", "is \"%s\", but the folder's name is \"%s\"", c->id, id);
+    if (c->id && strcmp(c->id, id) != 0)
+        (void)json_fail(o, "id", "is \"%s\", but the folder's name is \"%s\"", c->id, id);
     c->title = read_line(o, "title", JSON_REQUIRED);
     c->kind = read_word(o, "kind", kind_words);
     c->authority_basis = read_line(o, "authority_basis", JSON_REQUIRED);
@@ -224,7 +234,8 @@ static void read_lifecycle(struct json_obj *o, struct cto_case *c) {
     c->grace_max_ms = json_int(o, "grace_max_ms", 30000, 0, 3600000);
     if (c->grace_max_ms < c->grace_ms)
         (void)json_fail(o, json_has(o, "grace_max_ms") ? "grace_max_ms" : "grace_ms",
-                        "grace_max_ms (%lld) is below grace_ms (%lld)", (long long)c->grace_max_ms, (long long)c->grace_ms);
+                        "grace_max_ms (%lld) is below grace_ms (%lld)", (long long)c->grace_max_ms,
+                        (long long)c->grace_ms);
     c->network_none = json_enum(o, "network", network_words, 0) == 1;
     c->backend_timeout_ms = 300 * 1000;
     if (!json_child(o, "timeouts", JSON_OPTIONAL, &t)) return;
@@ -241,11 +252,16 @@ static void read_limits(struct json_obj *o, struct cto_case *c) {
         const char *key;
         int64_t *value, hi;
     } const rows[] = {
-        {"memory_bytes", &c->limits.memory_bytes, huge},   {"processes", &c->limits.processes, 1 << 20},
-        {"cpu_s", &c->limits.cpu_s, WEEK_S},               {"disk_bytes", &c->limits.disk_bytes, huge},
-        {"inodes", &c->limits.inodes, 1 << 30},            {"open_files", &c->limits.open_files, 1 << 20},
-        {"file_bytes", &c->limits.file_bytes, huge},       {"scratch_bytes", &c->limits.scratch_bytes, huge},
-        {"output_bytes", &c->limits.output_bytes, huge},   {"log_lines", &c->limits.log_lines, 1 << 30},
+        {"memory_bytes", &c->limits.memory_bytes, huge},
+        {"processes", &c->limits.processes, 1 << 20},
+        {"cpu_s", &c->limits.cpu_s, WEEK_S},
+        {"disk_bytes", &c->limits.disk_bytes, huge},
+        {"inodes", &c->limits.inodes, 1 << 30},
+        {"open_files", &c->limits.open_files, 1 << 20},
+        {"file_bytes", &c->limits.file_bytes, huge},
+        {"scratch_bytes", &c->limits.scratch_bytes, huge},
+        {"output_bytes", &c->limits.output_bytes, huge},
+        {"log_lines", &c->limits.log_lines, 1 << 30},
         {"run_dir_bytes", &c->run_dir_bytes, huge},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -316,8 +332,10 @@ static void read_expect(struct json_obj *o, struct cto_case *c) {
     read_list(&x, "blockers", JSON_OPTIONAL, check_line, &reasons);
     for (int i = 0; i < reasons.n && !o->doc->bad; i++) {
         enum blocker b = blocker_by_reason(reasons.v[i]);
-        if (b == BLOCKER_COUNT) (void)json_fail(&x, "blockers", "\"%.60s\" is not a blocker reason", reasons.v[i]);
-        else c->expect.blockers[c->expect.n_blockers++] = b;
+        if (b == BLOCKER_COUNT)
+            (void)json_fail(&x, "blockers", "\"%.60s\" is not a blocker reason", reasons.v[i]);
+        else
+            c->expect.blockers[c->expect.n_blockers++] = b;
     }
     c->expect.failure_class = read_line(&x, "failure_class", JSON_OPTIONAL);
     c->expect.marker = read_line(&x, "marker", JSON_OPTIONAL);
@@ -347,7 +365,7 @@ static int read_root(struct cto_case *c, const char *id, struct err *e) {
     return -1;
 }
 
-/* --- the folder -------------------------------------------------------------------------------------------------------- */
+/* --- the folder --------------------------------------------------------------------------------------------------- */
 
 static int read_task(struct cto_case *c, int dir, struct err *e) {
     AUTO_BUF struct buf b = BUF_INIT(CASE_TASK_MAX);
@@ -362,7 +380,8 @@ static int read_task(struct cto_case *c, int dir, struct err *e) {
 
 static int read_json(struct cto_case *c, int dir, const char *id, struct err *e) {
     AUTO_BUF struct buf b = BUF_INIT(CASE_FILE_MAX);
-    if (io_read_file_at(dir, "case.json", CASE_FILE_MAX - 1, &b, e) < 0) return err_ctx(e, "case %s: case.json", c->dir);
+    if (io_read_file_at(dir, "case.json", CASE_FILE_MAX - 1, &b, e) < 0)
+        return err_ctx(e, "case %s: case.json", c->dir);
     if (json_parse(&c->doc, c->file, buf_str(&b), b.len, e) < 0) return -1;
     return read_root(c, id, e);
 }
@@ -372,7 +391,8 @@ static int check_place(struct cto_case *c, const char *place, struct err *e) {
     bool below = strchr(place, '/') != NULL;
     if (below == (strcmp(c->kind, "failure") == 0)) return 0;
     struct json_obj o = json_root(&c->doc);
-    (void)json_fail(&o, "kind", "is \"%s\", but the folder is %s", c->kind, below ? "under failures/" : "not under failures/");
+    (void)json_fail(&o, "kind", "is \"%s\", but the folder is %s", c->kind,
+                    below ? "under failures/" : "not under failures/");
     *e = c->doc.err;
     return -1;
 }

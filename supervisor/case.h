@@ -1,5 +1,6 @@
 /* case.h - a case: one task with fixture, allowed writes, verification and expectations. A folder under cases/ (or
- * cases/failures/), read from case.json and task.md, strictly: unknown key, wrong type, bad rule = error with file, line, key.
+ * cases/failures/), read from case.json and task.md, strictly: unknown key, wrong type, bad rule = error with file,
+ * line, key.
  *
  * case.json (all keys; "*" = required):
  *   id*, title*, kind* ("task" | "failure"), backends (default ["fake"]; names of registered engines),
@@ -19,8 +20,9 @@
  *   expect* {status*, blockers [reason], failure_class, marker}
  * The folder's name must be the id, and its place must fit the kind. fixture/ may be missing only with baseline.empty.
  *
- * baseline.generate adds `count` files of `size` bytes each to the baseline, below DIR (which the fixture must not have), the
- * same in every run: a case with thousands of files needs none of them in this tree. The names are the worker's matter.
+ * baseline.generate adds `count` files of `size` bytes each to the baseline, below DIR (which the fixture must not
+ * have), the same in every run: a case with thousands of files needs none of them in this tree. The names are the
+ * worker's matter.
  *
  * Fake steps: supervisor/case_steps.h.
  */
@@ -45,10 +47,11 @@ struct case_list {
 /* Strings point into `doc` or `task`; released together. */
 struct cto_case {
     char dir[4096]; /* absolute */
-    const char *id, *title, *kind, *authority_basis, *risk_class, *mutation_mode, *rollback_expectation, *no_test_rationale;
+    const char *id, *title, *kind, *authority_basis, *risk_class, *mutation_mode, *rollback_expectation,
+        *no_test_rationale;
     bool approval_required, clean_start_required, diff_required, network_none, baseline_empty;
-    struct case_list backends, success_criteria, evidence_expectations, allowed_writes, forbidden_paths, forbidden_actions,
-        required_events, ignore, pristine;
+    struct case_list backends, success_criteria, evidence_expectations, allowed_writes, forbidden_paths,
+        forbidden_actions, required_events, ignore, pristine;
     struct spec_command verify[SPEC_MAX_VERIFY];
     int n_verify;
     enum commit_by commit;
@@ -61,9 +64,9 @@ struct cto_case {
     int n_submodules;
     const char *generate_dir; /* NULL: nothing is generated */
     int64_t generate_count, generate_size;
-    char *dirty_start;     /* owned JSON text or NULL */
-    char *fake_config;     /* owned JSON text {"steps":[..],"executable":..}; NULL when there is no "fake" */
-    char *task;            /* owned text of task.md */
+    char *dirty_start; /* owned JSON text or NULL */
+    char *fake_config; /* owned JSON text {"steps":[..],"executable":..}; NULL when there is no "fake" */
+    char *task;        /* owned text of task.md */
     struct {
         enum verdict status;
         enum blocker blockers[BLOCKER_COUNT];
@@ -75,9 +78,9 @@ struct cto_case {
     char *file; /* owned: path of case.json, for messages */
 };
 
-#define CASE_FILE_MAX (256u << 10)  /* case.json */
-#define CASE_TASK_MAX (64u << 10)   /* task.md */
-#define CASE_STEPS_MAX (96u << 10)  /* fake or dirty_start as compact JSON: it travels inside one RUN_SPEC frame */
+#define CASE_FILE_MAX (256u << 10) /* case.json */
+#define CASE_TASK_MAX (64u << 10)  /* task.md */
+#define CASE_STEPS_MAX (40u << 10) /* fake or dirty_start as compact JSON: it travels inside one RUN_SPEC frame */
 
 /* The ten forbidden actions, NULL-terminated. */
 extern const char *const forbidden_actions_all[];
@@ -88,18 +91,20 @@ extern const char *const required_events_pass[];
 int case_load(struct cto_case *ret, const char *cases_dir, const char *id, struct err *e);
 void case_release(struct cto_case *c);
 
-/* All ids in order: tasks first, then (with_failures) failure fixtures. Returns a count, *ret an array of malloc'd strings. */
+/* All ids in order: tasks first, then (with_failures) failure fixtures. Returns a count, *ret an array of malloc'd
+ * strings. */
 int case_ids(const char *cases_dir, bool with_failures, char ***ret, struct err *e);
 void case_ids_free(char **ids, int n);
 /* Lower-case letters, digits and single '-', starting and ending with a letter or digit, at most CASE_ID_MAX bytes. */
 bool case_id_valid(const char *id);
-/* Where the case is, relative to cases_dir: "ID" or "failures/ID". Unknown or invalid: ERR_USAGE naming the nearest ids. */
+/* Where the case is, relative to cases_dir: "ID" or "failures/ID". Unknown or invalid: ERR_USAGE naming the nearest
+ * ids. */
 int case_find(const char *cases_dir, const char *id, char ret[CASE_ID_MAX + 16], struct err *e);
 /* " (did you mean a, b?)" for a name that is none of `known`, or "" when nothing is near. */
 void case_suggest(const char *name, const char *const *known, int n, char *out, size_t size);
 
-/* What the reader alone cannot see: fixture and files that the case names, expectations against the table of blockers, the
- * ten forbidden actions. Calls `complain` with "file:line: key: message" for each; returns how many there were. */
+/* What the reader alone cannot see: fixture and files that the case names, expectations against the table of blockers,
+ * the ten forbidden actions. Calls `complain` with "file:line: key: message" for each; returns how many there were. */
 int case_lint(struct cto_case *c, void (*complain)(void *arg, const char *text), void *arg);
 
 #endif

@@ -1,8 +1,9 @@
 /* case_ids.c - which cases there are, and what somebody meant who named one that is not there.
  *
  * The folder is the only register: a case is a directory with a case.json in cases/ (tasks) or cases/failures/ (failure
- * fixtures). Names that cannot be ids are left out here (an editor's or scaffold's temporary directory), but a folder with
- * a valid name and no case.json is listed too: reading it then says what is missing, instead of silently testing less.
+ * fixtures). Names that cannot be ids are left out here (an editor's or scaffold's temporary directory), but a folder
+ * with a valid name and no case.json is listed too: reading it then says what is missing, instead of silently testing
+ * less.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -76,7 +77,8 @@ static int list_folder(const char *path, struct id_list *l, struct err *e) {
 static int refuse_twins(const struct id_list *l, int n_tasks, struct err *e) {
     for (int i = n_tasks; i < l->n; i++)
         if (n_tasks > 0 && bsearch(&l->v[i], l->v, (size_t)n_tasks, sizeof(*l->v), compare_ids))
-            return err_set(e, ERR_PARSE, "case \"%s\" exists twice, as a task and under " FAILURES "/: rename one", l->v[i]);
+            return err_set(e, ERR_PARSE, "case \"%s\" exists twice, as a task and under " FAILURES "/: rename one",
+                           l->v[i]);
     return 0;
 }
 

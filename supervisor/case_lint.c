@@ -1,8 +1,8 @@
 /* case_lint.c - does a case that reads well also make sense?
  *
- * The reader (case.c) sees one file. Here are the checks against everything else: the folder, the table of blockers, the
- * standing rules. They are not part of reading, because a run must be able to show what a senseless case leads to (that is
- * what failure fixtures are), and because a linter says everything that is wrong, not only the first thing.
+ * The reader (case.c) sees one file. Here are the checks against everything else: the folder, the table of blockers,
+ * the standing rules. They are not part of reading, because a run must be able to show what a senseless case leads to
+ * (that is what failure fixtures are), and because a linter says everything that is wrong, not only the first thing.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -42,7 +42,7 @@ static void say(struct lint *l, const char *key, const char *fmt, ...) {
     l->count++;
 }
 
-/* --- the folder -------------------------------------------------------------------------------------------------------- */
+/* --- the folder --------------------------------------------------------------------------------------------------- */
 
 static bool is_dir(int dirfd, const char *path) {
     struct stat st;
@@ -71,7 +71,8 @@ static bool is_empty_dir(int dirfd) {
 static void lint_fixture(struct lint *l) {
     const struct cto_case *c = l->c;
     if (c->baseline_empty) {
-        if (is_there(l->dir, "fixture")) say(l, "baseline.empty", "is true, but there is a fixture/ that nobody would see");
+        if (is_there(l->dir, "fixture"))
+            say(l, "baseline.empty", "is true, but there is a fixture/ that nobody would see");
     } else if (!is_dir(l->dir, "fixture")) {
         say(l, "id", "the folder has no fixture/; only a case with baseline.empty may do without");
     } else if (is_empty_dir(l->fixture)) {
@@ -91,16 +92,18 @@ static void lint_paths(struct lint *l) {
     }
     for (int i = 0; i < c->n_submodules; i++) {
         (void)snprintf(key, sizeof(key), "baseline.submodules[%d].fixture", i);
-        if (!is_dir(l->dir, c->submodules[i].fixture)) say(l, key, "%.200s is no folder of this case", c->submodules[i].fixture);
+        if (!is_dir(l->dir, c->submodules[i].fixture))
+            say(l, key, "%.200s is no folder of this case", c->submodules[i].fixture);
         (void)snprintf(key, sizeof(key), "baseline.submodules[%d].path", i);
         if (l->fixture >= 0 && is_there(l->fixture, c->submodules[i].path))
             say(l, key, "fixture/%.200s exists already", c->submodules[i].path);
     }
     if (c->generate_dir && l->fixture >= 0 && is_there(l->fixture, c->generate_dir))
-        say(l, "baseline.generate.dir", "fixture/%.200s exists already: generated files need a folder of their own", c->generate_dir);
+        say(l, "baseline.generate.dir", "fixture/%.200s exists already: generated files need a folder of their own",
+            c->generate_dir);
 }
 
-/* --- the rules --------------------------------------------------------------------------------------------------------- */
+/* --- the rules ---------------------------------------------------------------------------------------------------- */
 
 static bool expects(const struct cto_case *c, enum blocker b) {
     for (int i = 0; i < c->expect.n_blockers; i++)
@@ -136,11 +139,13 @@ static void lint_verification(struct lint *l) {
     bool tested = c->n_verify > 0 || c->no_test_rationale;
     bool missing = expects(c, BLOCKER_missing_test_command);
     if (!tested && !missing)
-        say(l, "verification", "no command and no no_test_rationale: every run would be blocked by missing_test_command");
-    if (tested && missing) say(l, "expect.blockers", "missing_test_command, but there is a command or a no_test_rationale");
+        say(l, "verification",
+            "no command and no no_test_rationale: every run would be blocked by missing_test_command");
+    if (tested && missing)
+        say(l, "expect.blockers", "missing_test_command, but there is a command or a no_test_rationale");
 }
 
-/* --- expectations against the table of blockers ------------------------------------------------------------------------ */
+/* --- expectations against the table of blockers ------------------------------------------------------------------- */
 
 /* The twelve have fixture names of their own in the design; any other class is its reason with dashes. */
 static void class_name(enum blocker b, char *out, size_t size) {

@@ -1,8 +1,9 @@
 /* case_steps.c - the vocabulary of fake lanes as one table, and its structural check.
  *
- * The fake agent reads the same JSON inside the jail, where a mistake would look like a failing backend: a typing error in
- * a case must not become a verdict about an agent. So the words, their keys, types and bounds are checked here, when the
- * case is read, with file and line. The table says what may be written; what a step does is the fake agent's matter.
+ * The fake agent reads the same JSON inside the jail, where a mistake would look like a failing backend: a typing error
+ * in a case must not become a verdict about an agent. So the words, their keys, types and bounds are checked here, when
+ * the case is read, with file and line. The table says what may be written; what a step does is the fake agent's
+ * matter.
  *
  * Keys are checked by the strict reader (json.h): a key that the row does not list stays unclaimed and is an error.
  */
@@ -20,13 +21,13 @@
 
 enum key_type {
     KEY_NONE,
-    KEY_NAME,   /* a path or another non-empty text: hostile ones ("../x", "/etc/passwd") are what some lanes are about */
-    KEY_TEXT,   /* any text, "" too */
+    KEY_NAME, /* a path or another non-empty text: hostile ones ("../x", "/etc/passwd") are what some lanes are about */
+    KEY_TEXT, /* any text, "" too */
     KEY_BASE64, /* text of the base64 alphabet */
     KEY_INT,
     KEY_BOOL,
-    KEY_MODE,   /* octal digits */
-    KEY_WORDS,  /* array of text */
+    KEY_MODE,    /* octal digits */
+    KEY_WORDS,   /* array of text */
     KEY_STEPS,   /* array of steps */
     KEY_ADDRESS, /* an IPv4 address */
     KEY_ENUM,    /* one of the rule's words */
@@ -38,7 +39,7 @@ struct key_rule {
     const char *name;
     enum key_type type;
     enum need need;
-    int64_t lo, hi;            /* KEY_INT */
+    int64_t lo, hi;           /* KEY_INT */
     const char *const *words; /* KEY_ENUM */
 };
 
@@ -50,19 +51,23 @@ struct step_rule {
 static const char *const stream_words[] = {"stdout", "stderr", NULL};
 static const char *const read_words[] = {"present", "missing", "denied", NULL};
 static const char *const connect_words[] = {"failed", "refused", "connected", NULL};
-static const char *const signal_words[] = {"KILL", "TERM", "INT", "HUP",  "QUIT", "SEGV", "ABRT", "BUS",
+static const char *const signal_words[] = {"KILL", "TERM", "INT",  "HUP",  "QUIT", "SEGV", "ABRT", "BUS",
                                            "FPE",  "ILL",  "PIPE", "USR1", "STOP", "XCPU", "XFSZ", NULL};
 
-#define KEY(name, type, need) {name, KEY_##type, need, 0, 0, NULL}
-#define INT_KEY(name, need, lo, hi) {name, KEY_INT, need, lo, hi, NULL}
-#define ENUM_KEY(name, need, words) {name, KEY_ENUM, need, 0, 0, words}
+#define KEY(name, type, need) \
+    { name, KEY_##type, need, 0, 0, NULL }
+#define INT_KEY(name, need, lo, hi) \
+    { name, KEY_INT, need, lo, hi, NULL }
+#define ENUM_KEY(name, need, words) \
+    { name, KEY_ENUM, need, 0, 0, words }
 #define PATH_KEY(name) KEY(name, NAME, MUST)
 #define MAY_FAIL KEY("may_fail", BOOL, OPT)
 #define HOUR_MS 3600000
 
 static const struct step_rule step_rules[] = {
     {"write",
-     {PATH_KEY("path"), KEY("text", TEXT, ONE_OF), KEY("base64", BASE64, ONE_OF), INT_KEY("repeat_byte", ONE_OF, 0, 255),
+     {PATH_KEY("path"), KEY("text", TEXT, ONE_OF), KEY("base64", BASE64, ONE_OF),
+      INT_KEY("repeat_byte", ONE_OF, 0, 255),
       INT_KEY("size", OPT, 0, INT64_C(1) << 40), /* with repeat_byte: check_size() */
       KEY("mode", MODE, OPT)}},
     {"append", {PATH_KEY("path"), KEY("text", TEXT, MUST)}},

@@ -1,10 +1,11 @@
 /* case_steps.h - the words a fake lane is written in, and their keys ("*" = required).
  *
- * Steps run one after the other in a real child inside the jail, cwd /workspace. A step that fails ends the lane, unless it
- * says may_fail; each step inside expect_fail must fail.
+ * Steps run one after the other in a real child inside the jail, cwd /workspace. A step that fails ends the lane,
+ * unless it says may_fail; each step inside expect_fail must fail.
  *
- *   write {path*, one of text | base64 | repeat_byte + size, mode}   append {path*, text*}   replace {path*, old*, new*}
- *   delete {path*}   rename {from*, to*}   chmod {path*, mode*}   symlink {path*, target*}   mkdir {path*}   fifo {path*}
+ *   write {path*, one of text | base64 | repeat_byte + size, mode}
+ *   append {path*, text*}   replace {path*, old*, new*}   delete {path*}   rename {from*, to*}   chmod {path*, mode*}
+ *   symlink {path*, target*}   mkdir {path*}   fifo {path*}
  *   write_many {dir*, count*, size*}   read {path*, expect* "present" | "missing" | "denied"}
  *   git {args*, may_fail}   commit {message*, paths (default: everything)}   exec {argv*, may_fail}
  *   output {stream "stdout" | "stderr", one of text | base64, repeat}   sleep {ms*}   say_done {}   hang {}
@@ -22,8 +23,8 @@
 
 #define CASE_MAX_STEPS 256
 
-/* Checks the array `key` of `o` (which claims it). The first mistake sticks in the document. Returns the number of steps,
- * -1 when the key is absent or something is wrong. */
+/* Checks the array `key` of `o` (which claims it). The first mistake sticks in the document. Returns the number of
+ * steps, -1 when the key is absent or something is wrong. */
 int case_steps_check(struct json_obj *o, const char *key, enum json_need need);
 
 #endif

@@ -18,7 +18,8 @@ const char help_case[] =
     "       cto-harness case lint [ID... | all]\n"
     "       cto-harness case new ID [--from ID]\n"
     "\n"
-    "A case is a folder below the cases folder: case.json, task.md and fixture/. Failure fixtures are below failures/.\n"
+    "A case is a folder below the cases folder: case.json, task.md and fixture/. Failure fixtures are below "
+    "failures/.\n"
     "\n"
     "  list             every case: id, kind, expected end, title, verification\n"
     "  lint             reads cases strictly and checks them against fixture, rules and the table of blockers;\n"
@@ -34,7 +35,7 @@ const char help_case[] =
     "  cto-harness case lint r1-string-slugify no-diff\n"
     "  cto-harness --cases ./my-cases case new fix-typo --from shell-wordcount\n";
 
-/* --- list -------------------------------------------------------------------------------------------------------------- */
+/* --- list --------------------------------------------------------------------------------------------------------- */
 
 /* As one would type it: quoted where a shell would need it. */
 static void put_argv(struct buf *out, const struct spec_command *v) {
@@ -48,8 +49,10 @@ static void put_argv(struct buf *out, const struct spec_command *v) {
         }
         buf_puts(out, "'");
         for (; *s; s++) {
-            if (*s == '\'') buf_puts(out, "'\\''");
-            else buf_put_u8(out, (unsigned char)*s < 0x20 || *s == 0x7f ? '?' : (uint8_t)*s);
+            if (*s == '\'')
+                buf_puts(out, "'\\''");
+            else
+                buf_put_u8(out, (unsigned char)*s < 0x20 || *s == 0x7f ? '?' : (uint8_t)*s);
         }
         buf_puts(out, "'");
     }
@@ -103,8 +106,10 @@ static int list_cases(const struct global_options *g, const char *cases_dir) {
             rc = cli_error(&e);
             continue;
         }
-        if (rows) BUG_UNLESS(cJSON_AddItemToArray(rows, row_json(&c)));
-        else print_row(&c);
+        if (rows)
+            BUG_UNLESS(cJSON_AddItemToArray(rows, row_json(&c)));
+        else
+            print_row(&c);
         case_release(&c);
     }
     case_ids_free(ids, n);
@@ -114,7 +119,7 @@ static int list_cases(const struct global_options *g, const char *cases_dir) {
     return cli_print_json(doc, rc);
 }
 
-/* --- lint -------------------------------------------------------------------------------------------------------------- */
+/* --- lint --------------------------------------------------------------------------------------------------------- */
 
 struct lint_output {
     const char *id;
@@ -144,8 +149,10 @@ static cJSON *error_json(const char *id, const char *text) {
 static void complain(void *arg, const char *text) {
     struct lint_output *out = arg;
     out->count++;
-    if (out->errors) BUG_UNLESS(cJSON_AddItemToArray(out->errors, error_json(out->id, text)));
-    else (void)printf("%s\n", text);
+    if (out->errors)
+        BUG_UNLESS(cJSON_AddItemToArray(out->errors, error_json(out->id, text)));
+    else
+        (void)printf("%s\n", text);
 }
 
 static void lint_one(struct lint_output *out, const char *cases_dir, const char *id) {
@@ -175,7 +182,9 @@ static int lint_ids(const struct global_options *g, const char *cases_dir, int n
     for (int i = 0; i < n; i++) lint_one(&out, cases_dir, ids[i]);
     int rc = out.count ? EXIT_USAGE : EXIT_PASS;
     if (!out.errors) {
-        if (!g->quiet) (void)printf("%d case%s checked, %d mistake%s\n", n, n == 1 ? "" : "s", out.count, out.count == 1 ? "" : "s");
+        if (!g->quiet)
+            (void)printf("%d case%s checked, %d mistake%s\n", n, n == 1 ? "" : "s", out.count,
+                         out.count == 1 ? "" : "s");
         return rc;
     }
     cJSON *doc = cJSON_CreateObject();
@@ -201,7 +210,7 @@ static int lint_cases(const struct global_options *g, const char *cases_dir, int
     return rc == EXIT_PASS ? lint_ids(g, cases_dir, n, ids) : rc;
 }
 
-/* --- new --------------------------------------------------------------------------------------------------------------- */
+/* --- new ---------------------------------------------------------------------------------------------------------- */
 
 static int new_case(const struct global_options *g, const char *cases_dir, const char *id, const char *from) {
     char place[CASE_ID_MAX + 16];
@@ -222,7 +231,7 @@ static int new_case(const struct global_options *g, const char *cases_dir, const
     return EXIT_PASS;
 }
 
-/* --- command line ------------------------------------------------------------------------------------------------------ */
+/* --- command line ------------------------------------------------------------------------------------------------- */
 
 struct arguments {
     const char *from;
@@ -235,9 +244,12 @@ static int parse(struct arguments *a, int argc, char **argv) {
     optind = 0;
     opterr = 0;
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (c == 'h') a->help = true;
-        else if (c == 'f') a->from = optarg;
-        else return cli_usage("case", "unknown option or missing value: %s", argv[optind > 0 ? optind - 1 : 0]);
+        if (c == 'h')
+            a->help = true;
+        else if (c == 'f')
+            a->from = optarg;
+        else
+            return cli_usage("case", "unknown option or missing value: %s", argv[optind > 0 ? optind - 1 : 0]);
     }
     return EXIT_PASS;
 }
@@ -257,7 +269,8 @@ int cmd_case(const struct global_options *g, int argc, char **argv) {
     if (a.from && !is_new) return cli_usage("case", "--from is for `case new`");
     if (home_resolve(&h, &g->home, &e) < 0) return cli_error(&e);
     if (strcmp(word, "lint") == 0) return lint_cases(g, h.cases, n, rest);
-    if (strcmp(word, "list") == 0) return n ? cli_usage("case", "list takes no argument: %s", rest[0]) : list_cases(g, h.cases);
+    if (strcmp(word, "list") == 0)
+        return n ? cli_usage("case", "list takes no argument: %s", rest[0]) : list_cases(g, h.cases);
     if (!is_new) return cli_usage("case", "\"%s\" is not one of list, lint, new", word);
     return n == 1 ? new_case(g, h.cases, rest[0], a.from) : cli_usage("case", "new takes exactly one id");
 }

@@ -3,8 +3,8 @@
  * A new case must lint clean and pass at once, so that whoever writes one starts from green and changes one thing at a
  * time. So the template is a whole small case: a greeting that is wrong, a check that fails, a fake lane that mends it.
  *
- * Everything goes into a hidden folder beside the others (its name is no case id, so nobody lists it meanwhile), then one
- * rename that refuses to replace makes it a case.
+ * Everything goes into a hidden folder beside the others (its name is no case id, so nobody lists it meanwhile), then
+ * one rename that refuses to replace makes it a case.
  */
 #include "supervisor/commands/case_new.h"
 
@@ -59,16 +59,15 @@ static const char template_task[] =
     "- Commit the result.\n";
 
 static const char template_greeting[] = "hello, nobody\n";
-static const char template_check[] =
-    "#!/bin/sh\n"
-    "# Exits 0 when the greeting is right.\n"
-    "test \"$(cat greeting.txt)\" = \"hello, world\"\n";
+static const char template_check[] = "#!/bin/sh\n"
+                                     "# Exits 0 when the greeting is right.\n"
+                                     "test \"$(cat greeting.txt)\" = \"hello, world\"\n";
 
 static int put_file(int dir, const char *name, const char *text, struct err *e) {
     return io_replace_file_at(dir, name, text, strlen(text), 0644, 0, e);
 }
 
-/* --- copying ----------------------------------------------------------------------------------------------------------- */
+/* --- copying ------------------------------------------------------------------------------------------------------ */
 
 static int copy_tree(int from, int to, int depth, const char *skip, struct err *e);
 
@@ -123,7 +122,7 @@ static int copy_tree(int from, int to, int depth, const char *skip, struct err *
     return rc;
 }
 
-/* --- filling the folder ------------------------------------------------------------------------------------------------ */
+/* --- filling the folder ------------------------------------------------------------------------------------------- */
 
 static int fill_from_template(int dir, const char *id, struct err *e) {
     AUTO_BUF struct buf json = BUF_INIT(16u << 10);
@@ -132,7 +131,8 @@ static int fill_from_template(int dir, const char *id, struct err *e) {
     AUTO_FD int fixture = openat(dir, "fixture", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fixture < 0) return err_sys(e, "open fixture/");
     if (put_file(dir, "case.json", buf_str(&json), e) < 0 || put_file(dir, "task.md", template_task, e) < 0 ||
-        put_file(fixture, "greeting.txt", template_greeting, e) < 0 || put_file(fixture, "check.sh", template_check, e) < 0)
+        put_file(fixture, "greeting.txt", template_greeting, e) < 0 ||
+        put_file(fixture, "check.sh", template_check, e) < 0)
         return -1;
     return 0;
 }
@@ -186,10 +186,11 @@ int case_new(const char *cases_dir, const char *id, const char *from, char place
     char taken[CASE_ID_MAX + 16];
     struct cto_case source;
     if (!case_id_valid(id))
-        return err_set(e, ERR_USAGE,
-                       "\"%.80s\" is no case id: lower-case letters, digits and single '-', at most %d bytes, not \"all\" "
-                       "or \"failures\"",
-                       id, CASE_ID_MAX);
+        return err_set(
+            e, ERR_USAGE,
+            "\"%.80s\" is no case id: lower-case letters, digits and single '-', at most %d bytes, not \"all\" "
+            "or \"failures\"",
+            id, CASE_ID_MAX);
     if (case_find(cases_dir, id, taken, NULL) == 0)
         return err_set(e, ERR_USAGE, "case \"%s\" exists already in %s/%s", id, cases_dir, taken);
     if (from && case_load(&source, cases_dir, from, e) < 0) return -1;

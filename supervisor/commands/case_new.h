@@ -5,9 +5,9 @@
 #include "common/err.h"
 #include "supervisor/case.h"
 
-/* Makes cases_dir/ID (cases_dir/failures/ID for a copy of a failure fixture) from the built-in template, or as a copy of the
- * case `from` when that is not NULL. All or nothing: the folder is made under a temporary name and renamed, and an existing
- * case is never touched. `place` gets where it is, relative to cases_dir. */
+/* Makes cases_dir/ID (cases_dir/failures/ID for a copy of a failure fixture) from the built-in template, or as a copy
+ * of the case `from` when that is not NULL. All or nothing: the folder is made under a temporary name and renamed, and
+ * an existing case is never touched. `place` gets where it is, relative to cases_dir. */
 int case_new(const char *cases_dir, const char *id, const char *from, char place[CASE_ID_MAX + 16], struct err *e);
 
 #endif
