@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int err_store(struct err *e, enum err_code code, int sys, const char *fmt, va_list ap) {
+__attribute__((format(printf, 4, 0))) static int err_store(struct err *e, enum err_code code, int sys, const char *fmt,
+                                                           va_list ap) {
     char text[ERR_TEXT_MAX]; /* the arguments may point into e->text */
     if (!e) return -1;
     int n = vsnprintf(text, sizeof text, fmt, ap);

@@ -1,5 +1,5 @@
-/* copy.c - see copy.h. The source is the case (trusted, but checked: a mistake in a case must be named, not copied); the
- * destination may be hostile, so names are opened one at a time, beneath, and never through a link. */
+/* copy.c - see copy.h. The source is the case (trusted, but checked: a mistake in a case must be named, not copied);
+ * the destination may be hostile, so names are opened one at a time, beneath, and never through a link. */
 #include "worker/copy.h"
 
 #include <dirent.h>

@@ -1,12 +1,13 @@
 /* copy.h - copies of a case's files, owned by whoever is to work on them.
  *
- * What is kept: names, bytes, the execute bit (mode 0644 or 0755), symbolic links as they are. Nothing else: no times, no
- * other mode bits, no extended attributes, never a hard link (the agent would write into the case). Anything that is neither
- * file, directory nor link is an error.
+ * What is kept: names, bytes, the execute bit (mode 0644 or 0755), symbolic links as they are. Nothing else: no
+ * times, no other mode bits, no extended attributes, never a hard link (the agent would write into the case).
+ * Anything that is neither file, directory nor link is an error.
  *
  * Bytes are shared by reflink where the file system can, else moved by copy_file_range, else read and written.
- * Ownership is given with fchown right after each create. setfsuid around the whole copy would save that call, but every
- * change of credentials clears the parent-death signal, and the worker would outlive a killed supervisor for that time.
+ * Ownership is given with fchown right after each create. setfsuid around the whole copy would save that call, but
+ * every change of credentials clears the parent-death signal, and the worker would outlive a killed supervisor for
+ * that time.
  */
 #ifndef CTO_WORKER_COPY_H
 #define CTO_WORKER_COPY_H
@@ -31,9 +32,9 @@ int copy_entry(struct copier *c, int from, const char *from_name, int to, const 
 /* A new file with these bytes. */
 int copy_bytes(struct copier *c, int to, const char *name, const void *p, size_t n, struct err *e);
 
-/* Opens directory `path` below `root`, making what is missing. Where a component is something else than a directory it is an
- * error, or, with `replace`, removed first: `root` may then hold what an agent committed. Symbolic links are never
- * followed. "" is `root` itself. Returns a descriptor. */
+/* Opens directory `path` below `root`, making what is missing. Where a component is something else than a directory
+ * it is an error, or, with `replace`, removed first: `root` may then hold what an agent committed. Symbolic links are
+ * never followed. "" is `root` itself. Returns a descriptor. */
 int copy_open_dir(struct copier *c, int root, const char *path, bool replace, struct err *e);
 
 /* Splits "a/b/c" or "a/b/c/" in place into its directory ("a/b", "" for none) and last name. Not a plain relative path:

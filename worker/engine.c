@@ -1,10 +1,11 @@
 /* engine.c - the engine: from its adapter's plan to the end of its last process.
  *
- * The engine sees /workspace (its own), /task (read-only: what it was asked), what its adapter mounts, what the case grants
- * to read, and nothing else of the host. The watch inspector is read as long as the engine lives and killed right after: what
- * decides is the census that follows, not the last answer of a watch.
+ * The engine sees /workspace (its own), /task (read-only: what it was asked), what its adapter mounts, what the case
+ * grants to read, and nothing else of the host. The watch inspector is read as long as the engine lives and killed
+ * right after: what decides is the census that follows, not the last answer of a watch.
  *
- * dirty_start steps are run by the fake agent in the same kind of jail, before the start check, in the name of the case.
+ * dirty_start steps are run by the fake agent in the same kind of jail, before the start check, in the name of the
+ * case.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +53,8 @@ static size_t collect_binds(const struct run_spec *s, const char *state_dir, str
     return n;
 }
 
-static int make_plan(struct worker *w, const struct run_spec *s, const char *state_dir, struct engine *g, struct err *e) {
+static int make_plan(struct worker *w, const struct run_spec *s, const char *state_dir, struct engine *g,
+                     struct err *e) {
     const struct adapter *a = adapter_by_name(s->engine);
     if (a == NULL) return err_set(e, ERR_MISSING, "this worker knows no engine \"%s\"", s->engine);
     AUTO_FD int state = open(state_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -73,7 +75,7 @@ static int make_plan(struct worker *w, const struct run_spec *s, const char *sta
     return 0;
 }
 
-/* --- dirty start ----------------------------------------------------------------------------------------------------- */
+/* --- dirty start ------------------------------------------------------------------------------------------------ */
 
 static int dirty_start(struct worker *w, struct err *e) {
     static struct engine g;
@@ -91,7 +93,8 @@ static int dirty_start(struct worker *w, struct err *e) {
     w->watch.relay.mute_looks = false;
     if (rc < 0) return -1;
     if (end.kind != END_EXITED || end.code != 0)
-        return err_set(e, ERR_PARSE, "the case's steps ended with %s %d %s", end_kind_name(end.kind), end.code, end.detail);
+        return err_set(e, ERR_PARSE, "the case's steps ended with %s %d %s", end_kind_name(end.kind), end.code,
+                       end.detail);
     return io_remove_tree_at(AT_FDCWD, "/work/dirty", e);
 }
 
@@ -103,7 +106,7 @@ int engine_dirty_start(struct worker *w, struct err *e) {
     return span_close(&w->up, &s, rc, e);
 }
 
-/* --- the engine ------------------------------------------------------------------------------------------------------ */
+/* --- the engine ------------------------------------------------------------------------------------------------- */
 
 static void send_end(struct worker *w, const struct ending *end) {
     AUTO_BUF struct buf b = BUF_INIT(1024);
@@ -153,7 +156,8 @@ int engine_run(struct worker *w, struct err *e) {
         return span_close(&w->up, &s, rc, e);
     }
     w->engine.exited = end.kind == END_EXITED;
-    span_end(&w->up, &s, true, "%s %d%s%s", end_kind_name(end.kind), end.code, end.detail[0] != '\0' ? ": " : "", end.detail);
+    span_end(&w->up, &s, true, "%s %d%s%s", end_kind_name(end.kind), end.code, end.detail[0] != '\0' ? ": " : "",
+             end.detail);
     send_end(w, &end);
     return 0;
 }

@@ -1,8 +1,8 @@
 /* enter.c - the worker's own root and filter.
  *
- * From here on the host's file system is gone: what is left is the minimal root, the case (read-only), the work directory,
- * the programs, and what the engine was granted to read. Jails are built from these, so a mistake in a jail's mounts
- * cannot reach what the worker itself does not have.
+ * From here on the host's file system is gone: what is left is the minimal root, the case (read-only), the work
+ * directory, the programs, and what the engine was granted to read. Jails are built from these, so a mistake in a
+ * jail's mounts cannot reach what the worker itself does not have.
  */
 #include <stdlib.h>
 #include <string.h>

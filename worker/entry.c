@@ -1,8 +1,8 @@
 /* entry.c - the first milliseconds: are the descriptors what the contract says, who are we, what shall we do.
  *
- * The contract is checked before anything is sent: a worker started by hand must not write frames to somebody's terminal. The
- * spec is the only thing that is ever read from the supervisor but for one STOP, so exactly one frame is taken and a byte
- * after it is a protocol error.
+ * The contract is checked before anything is sent: a worker started by hand must not write frames to somebody's
+ * terminal. The spec is the only thing that is ever read from the supervisor but for one STOP, so exactly one frame
+ * is taken and a byte after it is a protocol error.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +36,8 @@ int entry_check_fds(struct err *e) {
     for (int fd = 0; fd < WORKER_FD_COUNT; fd++) {
         int flags = fcntl(fd, F_GETFD);
         if (flags < 0)
-            return err_set(e, ERR_PROTO, "descriptor %d is not open; cto-harness starts this program with its descriptors", fd);
+            return err_set(e, ERR_PROTO,
+                           "descriptor %d is not open; cto-harness starts this program with its descriptors", fd);
         if (check_kind(fd, e) < 0) return -1;
         /* Ours by inheritance, so not CLOEXEC from birth: nothing that we start may have them. */
         if (fd > WORKER_FD_STDERR && fcntl(fd, F_SETFD, flags | FD_CLOEXEC) < 0) return err_sys(e, "descriptor %d", fd);
@@ -84,11 +85,12 @@ static int read_spec(struct worker *w, struct frame_reader *reader, struct err *
 static int check_spec(const struct worker *w, struct err *e) {
     const struct run_spec *s = &w->spec;
     if (strcmp(s->build_id, CTO_BUILD_ID) != 0)
-        return err_set(e, ERR_PROTO, "the run is of build %.16s and this worker of build %.16s; install both from one build",
+        return err_set(e, ERR_PROTO,
+                       "the run is of build %.16s and this worker of build %.16s; install both from one build",
                        s->build_id, CTO_BUILD_ID);
     if (s->supervisor_pid != w->supervisor)
-        return err_set(e, ERR_PROTO, "the spec names supervisor %lld, the command line %d", (long long)s->supervisor_pid,
-                       (int)w->supervisor);
+        return err_set(e, ERR_PROTO, "the spec names supervisor %lld, the command line %d",
+                       (long long)s->supervisor_pid, (int)w->supervisor);
     if (w->mode == JAIL_MODE_ROOT && (s->engine_uid <= 0 || s->verifier_uid <= 0 || s->engine_uid == s->verifier_uid))
         return err_set(e, ERR_PROTO, "as root a run needs two different unprivileged uids, not %lld and %lld",
                        (long long)s->engine_uid, (long long)s->verifier_uid);

@@ -1,9 +1,9 @@
 /* inspect_run.c - starting, reading and ending inspectors.
  *
  * An inspector is started with vfork: nothing of the worker is copied, and the child, which shares our memory until its
- * exec, leaves there why it could not start. It gets three descriptors, a built environment, the uid of the part of the run
- * that it looks at, and the parent-death signal (after the change of uid, which clears it). It confines itself before it
- * reads the first hostile byte.
+ * exec, leaves there why it could not start. It gets three descriptors, a built environment, the uid of the part of
+ * the run that it looks at, and the parent-death signal (after the change of uid, which clears it). It confines
+ * itself before it reads the first hostile byte.
  */
 #include "worker/inspect_run.h"
 
@@ -38,7 +38,7 @@ const char *inspect_step_name(unsigned step) {
     }
 }
 
-/* --- the child ------------------------------------------------------------------------------------------------------- */
+/* --- the child -------------------------------------------------------------------------------------------------- */
 
 struct launch {
     const char *argv[ARGS_MAX];
@@ -64,7 +64,8 @@ static const char *child_prepare(const struct launch *l) {
     if (sigprocmask(SIG_SETMASK, &none, NULL) < 0) return "signal mask";
     if (dup2(l->in, INSPECT_FD_WAKE) < 0 || dup2(l->out, INSPECT_FD_OUT) < 0) return "descriptors";
     close(l->reader); /* else our own copy of the read end would keep the lifeline alive */
-    if (syscall(SYS_close_range, (unsigned)INSPECT_FD_COUNT, ~0u, (unsigned)CLOSE_RANGE_CLOEXEC) < 0) return "close_range";
+    if (syscall(SYS_close_range, (unsigned)INSPECT_FD_COUNT, ~0u, (unsigned)CLOSE_RANGE_CLOEXEC) < 0)
+        return "close_range";
     if (setrlimit(RLIMIT_CORE, &no_core) < 0) return "rlimit";
     if (l->uid >= 0 && drop_to((uid_t)l->uid) < 0) return "uid";
     if (jail_bind_life(l->parent, INSPECT_FD_OUT) < 0) return "parent";
@@ -74,13 +75,14 @@ static const char *child_prepare(const struct launch *l) {
 static void __attribute__((noreturn)) child_main(struct launch *l) {
     static const char *const env[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/", NULL};
     const char *at = child_prepare(l);
-    if (strcmp(at, "exec") == 0) execve(INSPECT_PROGRAM, (char *const *)(uintptr_t)l->argv, (char *const *)(uintptr_t)env);
+    if (strcmp(at, "exec") == 0)
+        execve(INSPECT_PROGRAM, (char *const *)(uintptr_t)l->argv, (char *const *)(uintptr_t)env);
     l->failed_errno = errno;
     l->failed_at = at;
     _exit(127);
 }
 
-/* --- the parent ------------------------------------------------------------------------------------------------------ */
+/* --- the parent ------------------------------------------------------------------------------------------------- */
 
 static void arg(struct launch *l, const char *name, const char *value) {
     BUG_UNLESS(l->argc + 3 < ARGS_MAX);
@@ -194,7 +196,8 @@ static int check_exit(struct inspector *in, struct err *e) {
     return 0;
 }
 
-/* Whose fault it is when an inspector goes wrong: before the engine ran, a failing host; afterwards, the engine's bytes. */
+/* Whose fault it is when an inspector goes wrong: before the engine ran, a failing host; afterwards, the engine's
+ * bytes. */
 static int blame(struct worker *w, unsigned step, struct err *e) {
     if (w->engine_ran) w->blame = FAILED_INSPECT;
     return err_ctx(e, "inspector (%s)", inspect_step_name(step));

@@ -1,7 +1,7 @@
 /* inspection.c - what is asked of the inspectors, and when.
  *
- * Baseline: the watch inspector makes it, before anything foreign runs. Start check: we wake it ourselves and pass its first
- * answer up. Result: only after the engine's last process is dead and the watch with it.
+ * Baseline: the watch inspector makes it, before anything foreign runs. Start check: we wake it ourselves and pass
+ * its first answer up. Result: only after the engine's last process is dead and the watch with it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -39,9 +39,9 @@ static int ask(struct worker *w, bool mute, struct err *e) {
     return rc;
 }
 
-/* After dirty_start steps the first answer is thrown away: the supervisor may have woken the inspector in the middle of the
- * steps, and a look that began then may say "clean". The second one began after the steps had ended. What the first one lists
- * as DIRTY is passed up: an inspector lists paths once. */
+/* After dirty_start steps the first answer is thrown away: the supervisor may have woken the inspector in the middle
+ * of the steps, and a look that began then may say "clean". The second one began after the steps had ended. What the
+ * first one lists as DIRTY is passed up: an inspector lists paths once. */
 static int start_check(struct worker *w, struct err *e) {
     if (w->spec.dirty_start != NULL && ask(w, true, e) < 0) return -1;
     return ask(w, false, e);
@@ -50,7 +50,7 @@ static int start_check(struct worker *w, struct err *e) {
 int inspection_start_check(struct worker *w, struct err *e) {
     struct span s = span_start("start_check");
     if (start_check(w, e) < 0) return span_close(&w->up, &s, -1, e);
-    bool clean = w->watch.relay.look_clean;
+    bool clean = w->watch.relay.look_clean && !w->watch.relay.look_moved;
     w->stop_early = !clean && w->spec.clean_start_required;
     span_end(&w->up, &s, true, "%s", clean ? "clean" : "not clean");
     return 0;

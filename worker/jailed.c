@@ -1,6 +1,7 @@
 /* jailed.c - see jailed.h. Maps what the jail library knows about an end to the kinds that the supervisor records.
  *
- * "Ours" wins only when the kill did end it: a program that exited by itself while our STOP was on its way has exited. */
+ * "Ours" wins only when the kill did end it: a program that exited by itself while our STOP was on its way has
+ * exited. */
 #include "worker/jailed.h"
 
 #include <errno.h>
@@ -14,7 +15,8 @@
 #include "common/io.h"
 #include "worker/pump.h"
 
-/* The program may open /dev/stdout anew, which asks for permission on the pipe itself: it is given to the jail's uid. */
+/* The program may open /dev/stdout anew, which asks for permission on the pipe itself: it is given to the jail's uid.
+ * */
 static int make_pipe(const struct worker *w, const struct jailed *j, int *ret_reader, int *ret_writer, struct err *e) {
     int p[2];
     if (pipe2(p, O_CLOEXEC) < 0) return err_sys(e, "pipe");
@@ -46,8 +48,8 @@ static struct pump_cap make_cap(const struct worker *w) {
     };
 }
 
-/* A start that failed. Only a missing mechanism is an error of the run; the rest is how this program ended. ERR_MISSING with
- * an errno is a program that could not be executed, without one a mount source that is not there. */
+/* A start that failed. Only a missing mechanism is an error of the run; the rest is how this program ended.
+ * ERR_MISSING with an errno is a program that could not be executed, without one a mount source that is not there. */
 static int start_failed(const struct err *why, struct ending *ret, struct err *e) {
     if (why->code == ERR_UNSUPPORTED) {
         *e = *why;

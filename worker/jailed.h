@@ -1,5 +1,5 @@
-/* jailed.h - runs one program in a jail of its own and says how it ended: the part that engine, dirty start and verification
- * have in common. */
+/* jailed.h - runs one program in a jail of its own and says how it ended: the part that engine, dirty start and
+ * verification have in common. */
 #ifndef CTO_WORKER_JAILED_H
 #define CTO_WORKER_JAILED_H
 
@@ -17,7 +17,7 @@ struct ending {
 };
 
 struct jailed {
-    struct jail_spec spec; /* std fds are filled in here; limits and loopback come from the run's spec */
+    struct jail_spec spec;    /* std fds are filled in here; limits and loopback come from the run's spec */
     enum out_stream out, err; /* equal: both go into one pipe, in order; 0: to /dev/null */
     struct inspector *watch;  /* read while the program lives; NULL: none */
     bool stoppable;
@@ -26,8 +26,8 @@ struct jailed {
     void (*on_started)(struct worker *w, const struct jail *j);
 };
 
-/* A program that cannot be found or a jail that cannot be built is an ending, not an error; ERR_UNSUPPORTED (the host lacks
- * a mechanism) is an error. Fills run-wide members of j->spec. */
+/* A program that cannot be found or a jail that cannot be built is an ending, not an error; ERR_UNSUPPORTED (the host
+ * lacks a mechanism) is an error. Fills run-wide members of j->spec. */
 int jailed_run(struct worker *w, struct jailed *j, struct ending *ret, struct err *e);
 
 #endif

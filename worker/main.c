@@ -1,12 +1,12 @@
 /* main.c - cto-harness-worker: one run, from an empty work directory to a verified result.
  *
- * Started by the supervisor only, with the descriptors of enum worker_fd. The steps stand in run_steps() in the order in
- * which they happen, and that order is what the run's evidence rests on: nothing of the engine starts before the start check,
- * nothing looks at the engine's files for a verdict before its whole process tree is dead, and the verifier's jail is built
- * from a checkout of the result commit, never from the engine's workspace.
+ * Started by the supervisor only, with the descriptors of enum worker_fd. The steps stand in run_steps() in the order
+ * in which they happen, and that order is what the run's evidence rests on: nothing of the engine starts before the
+ * start check, nothing looks at the engine's files for a verdict before its whole process tree is dead, and the
+ * verifier's jail is built from a checkout of the result commit, never from the engine's workspace.
  *
- * Every failure is told once (FAILED) and ends the process with 1; DONE and exit 0 is the only good end. What the worker
- * started dies with it: jails by their pid 1, inspectors by PDEATHSIG.
+ * Every failure is told once (FAILED) and ends the process with 1; DONE and exit 0 is the only good end. What the
+ * worker started dies with it: jails by their pid 1, inspectors by PDEATHSIG.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -28,9 +28,7 @@ static const char usage_text[] =
     "\n"
     "One run of cto-harness. Started by cto-harness, with its descriptors; it is of no use by hand.\n";
 
-static void on_sigpipe(int sig) {
-    (void)sig;
-}
+static void on_sigpipe(int sig) { (void)sig; }
 
 /* A handler, not SIG_IGN: an ignored signal stays ignored over exec and would be handed to engines and inspectors. */
 static void catch_sigpipe(void) {
@@ -39,26 +37,22 @@ static void catch_sigpipe(void) {
 }
 
 static int run_steps(struct worker *w, struct err *e) {
-    if (entry_take_spec(w, e) < 0 ||
-        enter_run(w, e) < 0 ||         /* needs mount and unshare, which the filter takes away */
-        workspace_make(w, e) < 0 ||
-        inspection_baseline(w, e) < 0 || /* the watch inspector lives from here to the engine's death */
-        engine_dirty_start(w, e) < 0 ||
-        inspection_start_check(w, e) < 0)
-        return -1;
+    if (entry_take_spec(w, e) < 0) return -1;
+    if (enter_run(w, e) < 0) return -1; /* needs mount and unshare, which its filter takes away */
+    if (workspace_make(w, e) < 0) return -1;
+    if (inspection_baseline(w, e) < 0) return -1; /* the watch inspector lives from here to the engine's death */
+    if (engine_dirty_start(w, e) < 0) return -1;
+    if (inspection_start_check(w, e) < 0) return -1;
     if (w->stop_early) return 0;
-    if (engine_run(w, e) < 0 ||        /* returns when nothing of the engine lives any more */
-        inspection_result(w, e) < 0 ||
-        verify_run(w, e) < 0)
-        return -1;
-    return 0;
+    if (engine_run(w, e) < 0) return -1; /* returns when nothing of the engine lives any more */
+    if (inspection_result(w, e) < 0) return -1;
+    return verify_run(w, e);
 }
 
 /* A STOP that crossed our last frames would turn the supervisor's end of file into ECONNRESET when we close on it. */
 static void drain_control(int fd) {
     char scrap[64];
-    while (recv(fd, scrap, sizeof scrap, MSG_DONTWAIT) > 0)
-        continue;
+    while (recv(fd, scrap, sizeof scrap, MSG_DONTWAIT) > 0) continue;
 }
 
 static int run(pid_t supervisor) {

@@ -1,8 +1,8 @@
 /* pump.c - see pump.h.
  *
- * Order inside one round: the supervisor first (a STOP must not wait behind a flood), then the watch, then at most one chunk
- * of each stream, so that no stream starves another. A STOP kills at once, also while a bulk write waits for room: up.c
- * calls back for that.
+ * Order inside one round: the supervisor first (a STOP must not wait behind a flood), then the watch, then at most
+ * one chunk of each stream, so that no stream starves another. A STOP kills at once, also while a bulk write waits
+ * for room: up.c calls back for that.
  */
 #include "worker/pump.h"
 
@@ -16,10 +16,10 @@
 #include "common/clock.h"
 #include "worker/worker.h"
 
-#define DRAIN_US 200000ull            /* for what is left in the pipes after the end */
-#define DIE_US (60 * 1000000ull)      /* a killed jail must be gone by then */
+#define DRAIN_US 200000ull       /* for what is left in the pipes after the end */
+#define DIE_US (60 * 1000000ull) /* a killed jail must be gone by then */
 
-/* --- output ---------------------------------------------------------------------------------------------------------- */
+/* --- output ----------------------------------------------------------------------------------------------------- */
 
 size_t pump_admit(struct pump_cap *cap, const char *p, size_t n) {
     size_t room = cap->max_bytes - cap->bytes < n ? (size_t)(cap->max_bytes - cap->bytes) : n;
@@ -43,8 +43,9 @@ static void mark_cut(struct pump *p, enum out_stream name) {
     p->cap.marked = true;
     line[0] = (char)name;
     bool by_lines = p->cap.lines >= p->cap.max_lines;
-    int n = snprintf(line + 1, sizeof line - 1, "\n[output cut here: limit of %llu %s reached; the rest is counted, not kept]\n",
-                     (unsigned long long)(by_lines ? p->cap.max_lines : p->cap.max_bytes), by_lines ? "lines" : "bytes");
+    int n = snprintf(
+        line + 1, sizeof line - 1, "\n[output cut here: limit of %llu %s reached; the rest is counted, not kept]\n",
+        (unsigned long long)(by_lines ? p->cap.max_lines : p->cap.max_bytes), by_lines ? "lines" : "bytes");
     up_bulk(&p->w->up, MSG_OUTPUT, line, (size_t)n + 1);
 }
 
@@ -75,7 +76,7 @@ static void drain(struct pump *p) {
     }
 }
 
-/* --- the supervisor -------------------------------------------------------------------------------------------------- */
+/* --- the supervisor --------------------------------------------------------------------------------------------- */
 
 static void kill_jail(struct pump *p) {
     jail_kill(p->jail);
@@ -84,7 +85,8 @@ static void kill_jail(struct pump *p) {
 
 static int on_command(void *ctx, const struct frame *f, struct err *e) {
     struct pump *p = ctx;
-    if (f->type != MSG_STOP || p->stopped || f->len != 1 || f->payload[0] < STOP_COMMITTED || f->payload[0] > STOP_CANCELLED)
+    if (f->type != MSG_STOP || p->stopped || f->len != 1 || f->payload[0] < STOP_COMMITTED ||
+        f->payload[0] > STOP_CANCELLED)
         return err_set(e, ERR_PROTO, "supervisor sent something else than one STOP");
     p->stopped = true;
     p->stop_reason = f->payload[0];
@@ -104,7 +106,7 @@ static void hear(void *ctx) {
     }
 }
 
-/* --- the loop -------------------------------------------------------------------------------------------------------- */
+/* --- the loop --------------------------------------------------------------------------------------------------- */
 
 enum { AT_CONTROL, AT_JAIL, AT_WATCH, AT_STREAM, AT_COUNT = AT_STREAM + 2 };
 

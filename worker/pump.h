@@ -1,8 +1,8 @@
-/* pump.h - the one place in a worker that waits for several things at once: a jailed program's output, the watch inspector,
- * the supervisor's STOP or hang-up, the end of the jail, a deadline.
+/* pump.h - the one place in a worker that waits for several things at once: a jailed program's output, the watch
+ * inspector, the supervisor's STOP or hang-up, the end of the jail, a deadline.
  *
- * The end of a program is the end of its jail's pid 1, never the end of file of its output: by then the kernel has ended
- * every process of the jail, so what is still in the pipes is all there will ever be.
+ * The end of a program is the end of its jail's pid 1, never the end of file of its output: by then the kernel has
+ * ended every process of the jail, so what is still in the pipes is all there will ever be.
  */
 #ifndef CTO_WORKER_PUMP_H
 #define CTO_WORKER_PUMP_H
@@ -51,8 +51,8 @@ struct pump {
     uint64_t killed_us;
 };
 
-/* Pumps until nothing of the jail lives, and fills `end`. -1: the watch broke, or the supervisor broke the protocol, or the
- * jail would not die; the jail has been killed then. */
+/* Pumps until nothing of the jail lives, and fills `end`. -1: the watch broke, or the supervisor broke the protocol,
+ * or the jail would not die; the jail has been killed then. */
 int pump_run(struct pump *p, struct jail_end *end, struct err *e);
 /* How much of these n bytes may still be passed up; counts them. */
 size_t pump_admit(struct pump_cap *cap, const char *p, size_t n);

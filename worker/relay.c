@@ -1,5 +1,5 @@
-/* relay.c - see relay.h. The inspector has read hostile bytes and counts as taken over from then on: it can lie about the
- * repository (the supervisor weighs that), but it cannot speak for the worker, the engine or the verifier. */
+/* relay.c - see relay.h. The inspector has read hostile bytes and counts as taken over from then on: it can lie about
+ * the repository (the supervisor weighs that), but it cannot speak for the worker, the engine or the verifier. */
 #include "worker/relay.h"
 
 #include <string.h>
@@ -12,9 +12,7 @@ void relay_init(struct relay *r, struct up *up, unsigned step) {
     r->reader.any_channel = true;
 }
 
-void relay_release(struct relay *r) {
-    frame_reader_release(&r->reader);
-}
+void relay_release(struct relay *r) { frame_reader_release(&r->reader); }
 
 /* A str field that is an object id or empty. */
 static bool read_oid(struct rd *rd, char out[RELAY_OID_SIZE]) {
@@ -33,7 +31,7 @@ static int read_baseline(struct relay *r, const struct frame *f, struct err *e) 
 
 static int read_look(struct relay *r, const struct frame *f, struct err *e) {
     struct rd rd = rd_over(f->payload, f->len);
-    rd_u8(&rd); /* moved: the supervisor's business */
+    r->look_moved = rd_u8(&rd) != 0;
     r->look_clean = rd_u8(&rd) == 1;
     if (rd.bad) return err_set(e, ERR_PROTO, "LOOK is too short");
     r->looks++;
@@ -46,7 +44,8 @@ static int read_result(struct relay *r, const struct frame *f, struct err *e) {
     res.kind = (enum result_kind)rd_u8(&rd);
     if (!read_oid(&rd, res.head) || res.kind < RESULT_NONE || res.kind > RESULT_TOO_LARGE)
         return err_set(e, ERR_PROTO, "RESULT without kind and object id");
-    if (res.kind == RESULT_COMMITTED && res.head[0] == '\0') return err_set(e, ERR_PROTO, "RESULT committed, without a head");
+    if (res.kind == RESULT_COMMITTED && res.head[0] == '\0')
+        return err_set(e, ERR_PROTO, "RESULT committed, without a head");
     r->result = res;
     return 0;
 }

@@ -6,8 +6,8 @@
  *                 "limits": {name: n}, "uid": n},
  *    "verifier": {the same}}
  *
- * For engine and verifier "mechanisms" is what their profile requires here: a jail that lacks one of them is never started,
- * so when the engine runs, they are in force. The trace of the engine's start repeats what its jail reported.
+ * For engine and verifier "mechanisms" is what their profile requires here: a jail that lacks one of them is never
+ * started, so when the engine runs, they are in force. The trace of the engine's start repeats what its jail reported.
  */
 #include <linux/landlock.h>
 #include <stdlib.h>
@@ -32,9 +32,15 @@ static cJSON *limits(const struct spec_limits *l) {
         const char *name;
         int64_t value;
     } rows[] = {
-        {"memory_bytes", l->memory_bytes}, {"processes", l->processes},         {"cpu_s", l->cpu_s},
-        {"disk_bytes", l->disk_bytes},     {"inodes", l->inodes},               {"open_files", l->open_files},
-        {"file_bytes", l->file_bytes},     {"scratch_bytes", l->scratch_bytes}, {"output_bytes", l->output_bytes},
+        {"memory_bytes", l->memory_bytes},
+        {"processes", l->processes},
+        {"cpu_s", l->cpu_s},
+        {"disk_bytes", l->disk_bytes},
+        {"inodes", l->inodes},
+        {"open_files", l->open_files},
+        {"file_bytes", l->file_bytes},
+        {"scratch_bytes", l->scratch_bytes},
+        {"output_bytes", l->output_bytes},
         {"log_lines", l->log_lines},
     };
     cJSON *o = cJSON_CreateObject();

@@ -33,13 +33,9 @@ int up_init(struct up *u, int control, int bulk, pid_t supervisor, struct err *e
     return set_nonblock(bulk, true, e);
 }
 
-void up_release(struct up *u) {
-    buf_release(&u->frame);
-}
+void up_release(struct up *u) { buf_release(&u->frame); }
 
-void up_lost(void) {
-    _exit(UP_EXIT_ORPHAN);
-}
+void up_lost(void) { _exit(UP_EXIT_ORPHAN); }
 
 static void control_frame(struct up *u, enum msg_type type, const void *payload, size_t len) {
     const struct msg_rule *rule = msg_rule(type);
@@ -52,7 +48,8 @@ void up_control(struct up *u, enum msg_type type, const struct buf *payload) {
     control_frame(u, type, payload != NULL ? payload->p : NULL, payload != NULL ? payload->len : 0);
 }
 
-/* Waits until the pipe may have room. The control socket is in the set for its hang-up, and for STOP when somebody listens. */
+/* Waits until the pipe may have room. The control socket is in the set for its hang-up, and for STOP when somebody
+ * listens. */
 static void wait_for_room(struct up *u) {
     struct pollfd p[2] = {
         {.fd = u->bulk, .events = POLLOUT},
@@ -94,7 +91,7 @@ void up_pass(struct up *u, const struct msg_rule *rule, const void *payload, siz
 
 void up_failed(struct up *u, enum failed_class class, const struct err *why) {
     AUTO_BUF struct buf b = BUF_INIT(1024);
-    buf_put_u8(&b, (uint8_t)class);
+    buf_put_u8(&b, (uint8_t) class);
     buf_put_u32(&b, (uint32_t)why->code);
     buf_put_u32(&b, (uint32_t)why->sys);
     buf_put_str(&b, why->text);

@@ -1,7 +1,7 @@
 /* up.h - everything that goes up to the supervisor: control frames, bulk frames, trace spans.
  *
- * None of these functions can fail from the caller's point of view. When the supervisor cannot be told any more it is gone,
- * nobody will ever use what this run makes, and the process ends at once: its jails and inspectors die with it.
+ * None of these functions can fail from the caller's point of view. When the supervisor cannot be told any more it is
+ * gone, nobody will ever use what this run makes, and the process ends at once: its jails and inspectors die with it.
  */
 #ifndef CTO_WORKER_UP_H
 #define CTO_WORKER_UP_H

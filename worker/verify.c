@@ -1,9 +1,9 @@
-/* verify.c - the verdict's own ground: a checkout of the result commit, the case's pristine files over it, and each command
- * in a fresh jail.
+/* verify.c - the verdict's own ground: a checkout of the result commit, the case's pristine files over it, and each
+ * command in a fresh jail.
  *
- * Nothing of the engine is in these jails: not its workspace, not its .git, not its state. The checkout was written by a
- * confined inspector from our own object store. What the agent committed is hostile still: a link or a file where a pristine
- * path needs a directory is removed, and no name is ever followed.
+ * Nothing of the engine is in these jails: not its workspace, not its .git, not its state. The checkout was written
+ * by a confined inspector from our own object store. What the agent committed is hostile still: a link or a file
+ * where a pristine path needs a directory is removed, and no name is ever followed.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -14,7 +14,7 @@
 #include "worker/copy.h"
 #include "worker/jailed.h"
 
-/* --- pristine paths -------------------------------------------------------------------------------------------------- */
+/* --- pristine paths --------------------------------------------------------------------------------------------- */
 
 static int open_source_dir(const struct worker *w, const char *dir, struct err *e) {
     char path[PATH_MAX * 2];
@@ -33,7 +33,8 @@ static int restore_one(const struct worker *w, struct copier *c, int checkout, c
     if (src < 0) return -1;
     if (faccessat(src, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0) return err_sys(e, "in the fixture");
     AUTO_FD int dst = copy_open_dir(c, checkout, dir, true, e);
-    /* Removed first, not merged: a file that the agent added to a pristine directory (a conftest.py, say) decides tests. */
+    /* Removed first, not merged: a file that the agent added to a pristine directory (a conftest.py, say) decides
+     * tests. */
     if (dst < 0 || io_remove_tree_at(dst, name, e) < 0) return -1;
     return copy_entry(c, src, name, dst, name, e);
 }
@@ -53,7 +54,13 @@ static int restore_pristine(struct worker *w, struct err *e) {
     return 0;
 }
 
-/* --- the commands ---------------------------------------------------------------------------------------------------- */
+/* --- the commands ----------------------------------------------------------------------------------------------- */
+
+static void send_start(struct worker *w, int index) {
+    AUTO_BUF struct buf b = BUF_INIT(8);
+    buf_put_u16(&b, (uint16_t)index);
+    up_control(&w->up, MSG_VERIFY_START, &b);
+}
 
 static void send_end(struct worker *w, int index, const struct ending *end) {
     AUTO_BUF struct buf b = BUF_INIT(1024);
@@ -81,6 +88,7 @@ static int run_command(struct worker *w, int index, struct err *e) {
         .err = OUT_VERIFY,
         .timeout_us = (uint64_t)cmd->timeout_ms * 1000,
     };
+    send_start(w, index);
     struct span s = span_start("verify %d", index);
     struct ending end;
     int rc = jailed_run(w, &j, &end, e);
@@ -88,7 +96,8 @@ static int run_command(struct worker *w, int index, struct err *e) {
         err_ctx(e, "verification command %d", index);
         return span_close(&w->up, &s, rc, e);
     }
-    span_end(&w->up, &s, true, "%s %d%s%s", end_kind_name(end.kind), end.code, end.detail[0] != '\0' ? ": " : "", end.detail);
+    span_end(&w->up, &s, true, "%s %d%s%s", end_kind_name(end.kind), end.code, end.detail[0] != '\0' ? ": " : "",
+             end.detail);
     send_end(w, index, &end);
     return 0;
 }

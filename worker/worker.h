@@ -1,7 +1,7 @@
 /* worker.h - what the steps of one worker share.
  *
- * A worker serves one run and exits. It is straight-line code: each step blocks until it is done or its deadline has passed,
- * and the list of steps in main.c is the design. The one place that waits for several things at once is pump.c.
+ * A worker serves one run and exits. It is straight-line code: each step blocks until it is done or its deadline has
+ * passed, and the list of steps in main.c is the design. The one place that waits for several things at once is pump.c.
  *
  * It reads no byte of an agent except to pass it on. What it must know about the result (an object id, "committed or
  * not") comes as bounded fields of frames that a confined inspector wrote, see relay.h.
@@ -9,7 +9,8 @@
  * Paths inside the worker's own root, made by enter_run():
  *   /case     the case directory, read-only          /libexec  the programs, read-only
  *   /work     the run's work directory, and in it:
- *     ws      the workspace; engine's uid, 0700       odb     our object store; engine's uid, readable by the verifier's
+ *     ws      the workspace; engine's uid, 0700       odb     our object store; engine's uid, readable by the
+ *     verifier's
  *     check   the verifier's checkout, 0700           state   task and generated configuration; ours, engine may read
  */
 #ifndef CTO_WORKER_WORKER_H

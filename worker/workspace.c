@@ -28,8 +28,7 @@ static int make_part(int work, const char *name, mode_t mode, int64_t uid, int64
 static int make_parts(const struct worker *w, int work, struct err *e) {
     int64_t engine = worker_engine_uid(w), verifier = worker_verifier_uid(w);
     if (w->mode == JAIL_MODE_ROOT && fchmod(work, 0711) < 0) return err_sys(e, "open /work to the run's uids");
-    if (make_part(work, "ws", 0700, engine, engine, e) < 0 ||
-        make_part(work, "odb", 0750, engine, verifier, e) < 0 ||
+    if (make_part(work, "ws", 0700, engine, engine, e) < 0 || make_part(work, "odb", 0750, engine, verifier, e) < 0 ||
         make_part(work, "check", 0700, verifier, verifier, e) < 0 ||
         make_part(work, "check/ws", 0755, verifier, verifier, e) < 0)
         return -1;
@@ -45,8 +44,7 @@ static int refuse_git(int fixture, struct err *e) {
 
 static int copy_fixture(struct copier *c, int src_root, const char *fixture, int dst, struct err *e) {
     AUTO_FD int src = io_open_beneath(src_root, fixture, O_RDONLY | O_DIRECTORY, 0, e);
-    if (src < 0 || refuse_git(src, e) < 0 || copy_inside(c, src, dst, e) < 0)
-        return err_ctx(e, "fixture %s", fixture);
+    if (src < 0 || refuse_git(src, e) < 0 || copy_inside(c, src, dst, e) < 0) return err_ctx(e, "fixture %s", fixture);
     return 0;
 }
 
@@ -62,8 +60,8 @@ static int copy_submodules(struct copier *c, const struct run_spec *s, int src_r
     return 0;
 }
 
-/* File n of a generated set: <dir>/<n / 100, three digits>/f<n, six digits>.txt, its name repeated to the size. The same
- * bytes in every run, different bytes in every file. */
+/* File n of a generated set: <dir>/<n / 100, three digits>/f<n, six digits>.txt, its name repeated to the size. The
+ * same bytes in every run, different bytes in every file. */
 static int generate_one(struct copier *c, int dir, int64_t n, size_t size, struct err *e) {
     static char text[1 << 20];
     char name[32];
@@ -114,6 +112,9 @@ int workspace_make(struct worker *w, struct err *e) {
         return span_close(&w->up, &s, rc, e);
     }
     span_end(&w->up, &s, true, "%llu files, %llu bytes, %s", (unsigned long long)c.files, (unsigned long long)c.bytes,
-             c.bytes == 0 ? "nothing to copy" : !c.no_reflink ? "reflink" : !c.no_range ? "copy_file_range" : "read and write");
+             c.bytes == 0    ? "nothing to copy"
+             : !c.no_reflink ? "reflink"
+             : !c.no_range   ? "copy_file_range"
+                             : "read and write");
     return 0;
 }

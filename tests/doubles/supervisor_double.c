@@ -8,9 +8,9 @@
  *     --die-after MS       SIGKILL to itself then
  *     --raw TEXT           send these bytes instead of the RUN_SPEC
  *
- * FILE is a RUN_SPEC in JSON; what every run needs and it does not say (ids, uids, limits, empty lists) is filled in. Lines go to
- * stdout: "WORKER pid", "NAME field=value ...", at the end "TOTAL ..." and "EXIT code" or "SIGNAL n". The exit code is the
- * worker's, 99 when the double itself failed or gave up.
+ * FILE is a RUN_SPEC in JSON; what every run needs and it does not say (ids, uids, limits, empty lists) is filled in.
+ * Lines go to stdout: "WORKER pid", "NAME field=value ...", at the end "TOTAL ..." and "EXIT code" or "SIGNAL n". The
+ * exit code is the worker's, 99 when the double itself failed or gave up.
  */
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -53,7 +53,7 @@ static _Noreturn void die(const char *what, const struct err *e) {
     exit(99);
 }
 
-/* --- the spec -------------------------------------------------------------------------------------------------------- */
+/* --- the spec --------------------------------------------------------------------------------------------------- */
 
 static void dflt_str(cJSON *o, const char *key, const char *value) {
     if (!cJSON_HasObjectItem(o, key)) json_put_str(o, key, value);
@@ -87,7 +87,7 @@ static char *make_spec(const struct options *o) {
     return out;
 }
 
-/* --- the worker ------------------------------------------------------------------------------------------------------ */
+/* --- the worker ------------------------------------------------------------------------------------------------- */
 
 static void child_main(const struct options *o, pid_t parent, const int fds[3]) {
     char pid_text[16];
@@ -106,7 +106,8 @@ static void child_main(const struct options *o, pid_t parent, const int fds[3]) 
 
 static void spawn(struct session *s) {
     int pair[2], pipe_fds[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 || pipe2(pipe_fds, O_CLOEXEC) < 0) die("pipes", NULL);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 || pipe2(pipe_fds, O_CLOEXEC) < 0)
+        die("pipes", NULL);
     s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pid_t parent = getpid();
     s->pid = fork();
@@ -128,17 +129,21 @@ static void send_stop(struct session *s, enum stop_reason why) {
     if (s->stopped) return;
     s->stopped = true;
     struct err e = ERR_INIT;
-    if (frame_write(s->control, MSG_STOP, NULL, 0, &reason, 1, &e) < 0) printf("STOP not sent: %s\n", e.text);
-    else printf("(STOP %d)\n", (int)why);
+    if (frame_write(s->control, MSG_STOP, NULL, 0, &reason, 1, &e) < 0)
+        printf("STOP not sent: %s\n", e.text);
+    else
+        printf("(STOP %d)\n", (int)why);
 }
 
-/* --- frames as text -------------------------------------------------------------------------------------------------- */
+/* --- frames as text --------------------------------------------------------------------------------------------- */
 
 static void put_quoted(const uint8_t *p, size_t n, size_t most) {
     putchar('"');
     for (size_t i = 0; i < n && i < most; i++)
-        if (p[i] >= 32 && p[i] < 127 && p[i] != '"' && p[i] != '\\') putchar(p[i]);
-        else printf("\\%03o", p[i]);
+        if (p[i] >= 32 && p[i] < 127 && p[i] != '"' && p[i] != '\\')
+            putchar(p[i]);
+        else
+            printf("\\%03o", p[i]);
     printf(n > most ? "\"..." : "\"");
 }
 
@@ -176,6 +181,7 @@ static const struct {
     {MSG_DIRTY, "l:letter s:path"},
     {MSG_COMMIT, "s:oid b:parents q:time s:author s:subject"},
     {MSG_CHANGE, "b:scope l:letter o:old o:new s:path"},
+    {MSG_VERIFY_START, "h:index"},
     {MSG_VERIFY_END, "h:index e:kind i:code q:us q:output q:dropped s:detail"},
     {MSG_VERIFY_SKIP, "s:reason"},
     {MSG_TRACE, "s:step q:start q:us b:ok s:detail"},
@@ -228,13 +234,15 @@ static int on_bulk(void *ctx, const struct frame *f, struct err *e) {
     if (f->len < 1) return err_set(e, ERR_PROTO, "empty bulk frame");
     int file = f->type == MSG_ARTIFACT ? 4 : f->payload[0];
     if (file < 1 || file > 4) return err_set(e, ERR_PROTO, "bulk stream %d", file);
-    if (f->type == MSG_ARTIFACT) s->patch += f->len - 1;
-    else s->total[file] += f->len - 1;
+    if (f->type == MSG_ARTIFACT)
+        s->patch += f->len - 1;
+    else
+        s->total[file] += f->len - 1;
     if (s->o.save == NULL) return 0;
     return io_write_full(s->save[file], f->payload + 1, f->len - 1, e);
 }
 
-/* --- the loop -------------------------------------------------------------------------------------------------------- */
+/* --- the loop --------------------------------------------------------------------------------------------------- */
 
 static void read_channel(struct session *s, int fd, struct frame_reader *r, frame_fn on, bool *open) {
     static char chunk[64 << 10];
@@ -264,7 +272,8 @@ static void tick(struct session *s) {
         if (write(s->wake, &one, sizeof one) < 0 && errno != EAGAIN) die("wake", NULL);
         s->woken_us = now;
     }
-    if (s->o.stop_after_ms >= 0 && now - s->started_us > (uint64_t)s->o.stop_after_ms * 1000) send_stop(s, STOP_TIMEOUT);
+    if (s->o.stop_after_ms >= 0 && now - s->started_us > (uint64_t)s->o.stop_after_ms * 1000)
+        send_stop(s, STOP_TIMEOUT);
 }
 
 static void loop(struct session *s) {
@@ -293,20 +302,30 @@ static void open_save(struct session *s) {
 
 static int finish(struct session *s) {
     int status = 0;
-    while (waitpid(s->pid, &status, 0) < 0 && errno == EINTR)
-        continue;
+    while (waitpid(s->pid, &status, 0) < 0 && errno == EINTR) continue;
     printf("TOTAL stdout=%llu stderr=%llu verify=%llu patch=%llu\n", (unsigned long long)s->total[1],
            (unsigned long long)s->total[2], (unsigned long long)s->total[3], (unsigned long long)s->patch);
-    if (WIFSIGNALED(status)) printf("SIGNAL %d\n", WTERMSIG(status));
-    else printf("EXIT %d\n", WEXITSTATUS(status));
+    if (WIFSIGNALED(status))
+        printf("SIGNAL %d\n", WTERMSIG(status));
+    else
+        printf("EXIT %d\n", WEXITSTATUS(status));
     return WIFSIGNALED(status) ? 98 : WEXITSTATUS(status);
 }
 
 static void parse(int argc, char **argv, struct options *o) {
     static const struct option names[] = {
-        {"worker", 1, NULL, 'w'},     {"spec", 1, NULL, 's'},           {"libexec", 1, NULL, 'l'},    {"save", 1, NULL, 'o'},
-        {"die-at", 1, NULL, 'd'},     {"stop-on-commit", 0, NULL, 'c'}, {"stop-after", 1, NULL, 't'}, {"stall-bulk", 1, NULL, 'b'},
-        {"wake-ms", 1, NULL, 'k'},    {"timeout", 1, NULL, 'x'},        {"raw", 1, NULL, 'r'},        {"die-after", 1, NULL, 'a'},
+        {"worker", 1, NULL, 'w'},
+        {"spec", 1, NULL, 's'},
+        {"libexec", 1, NULL, 'l'},
+        {"save", 1, NULL, 'o'},
+        {"die-at", 1, NULL, 'd'},
+        {"stop-on-commit", 0, NULL, 'c'},
+        {"stop-after", 1, NULL, 't'},
+        {"stall-bulk", 1, NULL, 'b'},
+        {"wake-ms", 1, NULL, 'k'},
+        {"timeout", 1, NULL, 'x'},
+        {"raw", 1, NULL, 'r'},
+        {"die-after", 1, NULL, 'a'},
         {0},
     };
     *o = (struct options){.stop_after_ms = -1, .die_after_ms = -1, .wake_ms = 20, .timeout_s = 60};

@@ -1,5 +1,5 @@
-/* fuzz_wk_relay.c - bytes of a taken-over inspector: whatever they are, the relay ends them or passes permitted frames. The
- * first byte picks the step, the second how the stream is cut into reads. */
+/* fuzz_wk_relay.c - bytes of a taken-over inspector: whatever they are, the relay ends them or passes permitted
+ * frames. The first byte picks the step, the second how the stream is cut into reads. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     relay_init(&relay, &up, 1u << p[0] % 5);
     size_t step = (size_t)p[1] + 1;
     int rc = 0;
-    for (size_t at = 2; rc == 0 && at < n; at += step) rc = relay_feed(&relay, p + at, n - at < step ? n - at : step, &e);
+    for (size_t at = 2; rc == 0 && at < n; at += step)
+        rc = relay_feed(&relay, p + at, n - at < step ? n - at : step, &e);
     BUG_UNLESS(rc == 0 || e.code != ERR_NONE);
     if (rc == 0 && relay_finish(&relay, &e) == 0) BUG_UNLESS(relay.done);
     if (relay.result.seen) BUG_UNLESS(strlen(relay.result.head) < RELAY_OID_SIZE && relay.step == INSPECT_CENSUS);

@@ -3,6 +3,8 @@
 . "$2/tests/lib/worker.bash"
 worker_setup "$1"
 printf 'one\n' >"$T/case/fixture/a.txt"
+beat='{"do":"exec","argv":["sh","-c","while :; do echo . >>beat; sleep 0.01; done"]}'
+size() { stat -c %s "$T/work/ws/beat" 2>/dev/null || echo 0; }
 good='[{"do":"write","path":"a.txt","text":"two\n"},{"do":"commit","message":"a is two"}]'
 
 test="flood: cut at the limit, drained to the end"
@@ -24,8 +26,10 @@ has '^VERIFY_END index=0 kind=exited .* output=5000 dropped=95000'
 has '^VERIFY_END index=1 kind=exited .* output=3 dropped=0'
 
 test="STOP reaches a worker whose bulk pipe is full"
-run '{"engine_config":{"steps":[{"do":"output","text":"0123456789abcde\n","repeat":100000000}]}}' --stop-after 100 --stall-bulk 1500
+run '{"engine_config":{"steps":[{"do":"spawn","ms":0,"then":['"$beat"']},{"do":"output","text":"0123456789abcde\n","repeat":100000000}]}}' \
+    --stop-after 100 --stall-bulk 3000
 code 0
+[ "$(size)" -lt 150 ] || complain "the engine lived on until there was room: $(size)"
 order '^STARTED' '^\(STOP 2\)' '^ENGINE_END kind=stopped code=9' '^DONE'
 
 test="a fork storm that ignores everything is ended"
@@ -70,8 +74,6 @@ has '^FAILED class=2 .*dirty_start'
 
 # The double kills itself: its stderr is a pipe that worker and inspectors inherit, so end of file says that all of them are
 # gone; the engine shows that it lives by a file that grows.
-beat='{"do":"exec","argv":["sh","-c","while :; do echo . >>beat; sleep 0.01; done"]}'
-size() { stat -c %s "$T/work/ws/beat" 2>/dev/null || echo 0; }
 die() { # steps, verification, options of the double
     rm -rf "$T/work"
     mkdir -m 700 "$T/work"

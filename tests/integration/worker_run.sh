@@ -13,7 +13,7 @@ test="a committed result is verified"
 run '{"engine_config":{"steps":'"$good"'},"verify":[{"argv":["sh","tests/check.sh"],"timeout_ms":20000}]}'
 code 0
 order '^HELLO' '^READY' '^BASELINE' '^LOOK moved=0 clean=1' '^STARTED' '^ENGINE_END kind=exited code=0' '^RESULT kind=committed' \
-    '^COMMIT' '^VERIFY_END index=0 kind=exited code=0' '^DONE' '^EXIT 0'
+    '^COMMIT' '^VERIFY_START index=0' '^VERIFY_END index=0 kind=exited code=0' '^DONE' '^EXIT 0'
 has '^CHANGE scope=0 letter=M old=100644 new=100644 path="a.txt"'
 has '^ARTIFACT_END id=1'
 grep -q '^+two' "$T/save/patch" || complain "patch"
@@ -54,6 +54,11 @@ order '^BASELINE' '^LOOK moved=0 clean=0' '^DONE'
 has '^DIRTY letter=\? path="stray"'
 hasnt '^(STARTED|LOOK moved=0 clean=1)'
 
+test="a start that is clean, but not the baseline"
+run '{"dirty_start":'"$good"',"clean_start_required":true,"engine_config":{"steps":[]}}'
+order '^LOOK moved=1 clean=1' '^DONE'
+hasnt '^STARTED'
+
 test="dirty start that is permitted"
 run '{"dirty_start":[{"do":"write","path":"stray","text":"x"}],"clean_start_required":false,"engine_config":{"steps":[{"do":"read","path":"stray","expect":"present"}]}}'
 order '^LOOK moved=0 clean=0' '^STARTED' '^ENGINE_END kind=exited code=0' '^DONE'
@@ -92,11 +97,20 @@ run '{"task":"do it","engine_config":{"steps":[{"do":"read","path":"/task/task.m
 has '^ENGINE_END kind=exited code=0'
 has '^VERIFY_END index=0 kind=exited code=0'
 
-test="empty repository, and generated files"
-rm -rf "$T/case/fixture.keep"; mv "$T/case/fixture" "$T/case/fixture.keep"
-run '{"fixture":null,"baseline_empty":true,"engine_config":{"steps":'"$good"'}}'
-sed -i '/"fixture"/d' "$T/spec.json"
-mv "$T/case/fixture.keep" "$T/case/fixture"
+test="empty repository"
+run '{"fixture":null,"baseline_empty":true,"engine_config":{"steps":'"$good"'},"verify":[{"argv":["sh","-c","test \"$(cat a.txt)\" = two"],"timeout_ms":20000}]}'
+code 0
+order '^BASELINE' '^STARTED' '^RESULT kind=committed' '^CHANGE scope=0 letter=A .*path="a.txt"' '^VERIFY_END index=0 kind=exited code=0'
+
+test="history and a submodule"
+mkdir "$T/case/sub"
+echo lib >"$T/case/sub/lib.txt"
+run '{"history_commits":20,"submodules":[{"path":"vendor/sub","fixture":"sub"}],"engine_config":{"steps":[{"do":"read","path":"vendor/sub/lib.txt","expect":"present"},'"${good:1:-1}"']}}'
+code 0
+has '^BASELINE .* commits=21'
+has '^RESULT kind=committed .* clean=1'
+
+test="generated files"
 run '{"generate_dir":"data","generate_count":250,"generate_size":40,"engine_config":{"steps":[{"do":"delete","path":"data/001/f000150.txt"},{"do":"commit","message":"one less"}]}}'
 has '^CHANGE scope=0 letter=D .*path="data/001/f000150.txt"'
 has '^BASELINE .* files=253'

@@ -23,7 +23,7 @@ run() {
     shift
     rm -rf "$T/work" "$T/save"
     mkdir -m 700 "$T/work" "$T/save"
-    jq --arg case "$T/case" --arg work "$T/work" '{case_dir: $case, work_dir: $work, fixture: "fixture"} + .
+    jq --arg case "$T/case" --arg work "$T/work" '{case_dir: $case, work_dir: $work, fixture: "fixture"} + . | with_entries(select(.value != null))
         | if (.engine_config | type) == "object" then .engine_config |= tostring else . end
         | if (.dirty_start | type) == "array" then .dirty_start |= tostring else . end' <<<"$spec" >"$T/spec.json" || exit 99
     "$DOUBLE" --worker "$BIN/cto-harness-worker" --libexec "$BIN" --spec "$T/spec.json" --save "$T/save" "$@" >"$T/frames" 2>"$T/stderr"

@@ -60,7 +60,8 @@ static void test_tree(void) {
     CHECK(holds(dst, "plain", "hello") && holds(dst, "sub/empty", ""));
     CHECK(c.files == 4);
     struct stat a, b;
-    CHECK(fstatat(src, "plain", &a, 0) == 0 && fstatat(dst, "plain", &b, 0) == 0 && a.st_ino != b.st_ino && a.st_nlink == 1);
+    CHECK(fstatat(src, "plain", &a, 0) == 0 && fstatat(dst, "plain", &b, 0) == 0 && a.st_ino != b.st_ino &&
+          a.st_nlink == 1);
     /* never over something that is there */
     CHECK(copy_inside(&c, src, dst, &e) < 0);
 }
@@ -84,7 +85,8 @@ static void test_refuses(void) {
     const char *d, *n;
     CHECK(copy_split("a/b/c/", buf, &d, &n, &e) == 0 && strcmp(d, "a/b") == 0 && strcmp(n, "c") == 0);
     CHECK(copy_split("c", buf, &d, &n, &e) == 0 && strcmp(d, "") == 0 && strcmp(n, "c") == 0);
-    CHECK(copy_split("../c", buf, &d, &n, &e) < 0 && copy_split("/c", buf, &d, &n, &e) < 0 && copy_split("", buf, &d, &n, &e) < 0);
+    CHECK(copy_split("../c", buf, &d, &n, &e) < 0 && copy_split("/c", buf, &d, &n, &e) < 0 &&
+          copy_split("", buf, &d, &n, &e) < 0);
 }
 
 static void test_hostile_parents(void) {

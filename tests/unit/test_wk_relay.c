@@ -103,7 +103,8 @@ static void test_watch(void) {
 }
 
 static void test_may_not(void) {
-    static const unsigned never[] = {MSG_HELLO, MSG_READY, MSG_STARTED, MSG_ENGINE_END, MSG_VERIFY_END, MSG_VERIFY_SKIP};
+    static const unsigned never[] = {MSG_HELLO,        MSG_READY,      MSG_STARTED,    MSG_ENGINE_END,
+                                     MSG_VERIFY_START, MSG_VERIFY_END, MSG_VERIFY_SKIP};
     struct rig r;
     for (size_t i = 0; i < sizeof never / sizeof *never; i++) {
         rig_open(&r, INSPECT_CENSUS);
@@ -134,7 +135,8 @@ static void test_result(void) {
     frame_put(&r.wire, MSG_DIRTY, "?\1\0x", 4);
     CHECK(feed(&r) < 0 && next(r.control[0]) == 0); /* nothing after DONE */
     rig_close(&r);
-    static const char *const bad[] = {"; rm -rf /", "--out", "0123", OID "0", "0123456789ABCDEF0123456789abcdef01234567"};
+    static const char *const bad[] = {"; rm -rf /", "--out", "0123", OID "0",
+                                      "0123456789ABCDEF0123456789abcdef01234567"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         rig_open(&r, INSPECT_CENSUS);
         put_result(&r, RESULT_COMMITTED, bad[i]);

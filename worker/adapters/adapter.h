@@ -1,5 +1,5 @@
-/* adapter.h - what makes one backend different from another inside a worker: argv, environment, generated files, mounts.
- * Everything else about an engine is the same for all. One file per backend; adapters.c has the table. */
+/* adapter.h - what makes one backend different from another inside a worker: argv, environment, generated files,
+ * mounts. Everything else about an engine is the same for all. One file per backend; adapters.c has the table. */
 #ifndef CTO_WORKER_ADAPTERS_ADAPTER_H
 #define CTO_WORKER_ADAPTERS_ADAPTER_H
 
@@ -16,7 +16,8 @@ struct engine_plan {
     int state_fd; /* the directory that the engine sees read-only at /task: for generated files */
     const char *argv[PLAN_ARGV_MAX + 1];
     const char *env[PLAN_ENV_MAX + 1]; /* beside jail_default_env() */
-    struct jail_bind binds[PLAN_BINDS_MAX]; /* beside /workspace, /task and the read roots; sources inside the worker's root */
+    struct jail_bind
+        binds[PLAN_BINDS_MAX]; /* beside /workspace, /task and the read roots; sources inside the worker's root */
     int n_argv, n_env, n_binds;
 };
 

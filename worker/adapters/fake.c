@@ -1,8 +1,8 @@
 /* fake.c - the fake backend: a real child process in the same jail as any agent, which does what the case's steps say.
  *
- * Configuration: {"steps": [...], "executable": "/path"} or the steps alone, [...]. The steps are not read here: the agent
- * reads them, strictly. "executable" names another program inside the jail; one that is not there is how a case shows
- * what happens when a backend is missing.
+ * Configuration: {"steps": [...], "executable": "/path"} or the steps alone, [...]. The steps are not read here: the
+ * agent reads them, strictly. "executable" names another program inside the jail; one that is not there is how a case
+ * shows what happens when a backend is missing.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +50,8 @@ static int read_config(const char *text, const struct engine_plan *plan, char *k
 static int prepare(const struct run_spec *spec, struct engine_plan *plan, struct err *e) {
     static char executable[1024]; /* a worker prepares one engine at a time */
     executable[0] = '\0';
-    if (read_config(spec->engine_config != NULL ? spec->engine_config : "[]", plan, executable, sizeof executable, e) < 0)
+    if (read_config(spec->engine_config != NULL ? spec->engine_config : "[]", plan, executable, sizeof executable, e) <
+        0)
         return -1;
     if (spec->task != NULL && adapter_write(plan, "task.md", spec->task, e) < 0) return -1;
     plan->binds[plan->n_binds++] = (struct jail_bind){

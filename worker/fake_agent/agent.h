@@ -1,7 +1,8 @@
 /* agent.h - cto-harness-fake-agent STEPS.json: an agent that does exactly what a case says, in its working directory.
  *
  * It is a real process with real children in the same jail as any agent; the harness has no other way to run steps. The
- * file is {"steps": [step, ...]}; all of it is checked before the first step is done. Every step is an object with "do":
+ * file is {"steps": [step, ...]}; all of it is checked before the first step is done. Every step is an object with
+ * "do":
  *
  *   files (paths relative to the working directory or absolute; missing parent directories of new files are made)
  *     write       {path, text | base64 | repeat_byte 0..255 + size, mode? "644"}   creates or replaces
@@ -22,7 +23,8 @@
  *     output      {stream? "stdout" | "stderr", text | base64, repeat? 1}
  *     sleep       {ms}
  *     spawn       {ms, setsid?, ignore_signals?, double_fork?, hold_stdout?, text?, then? [steps]}
- *                 a child that sleeps, says the text, does the steps and exits; it keeps stdout and stderr only with hold_stdout
+ *                 a child that sleeps, says the text, does the steps and exits; it keeps stdout and stderr only with
+ *                 hold_stdout
  *     exec        {argv [..], may_fail?}           found in PATH, waited for
  *     connect     {host "127.0.0.1", port, expect? "failed" | "refused" | "connected"}   TCP, IPv4 address, one second
  *     say_done    {}                               claims success on stdout
@@ -74,7 +76,8 @@ int steps_must_fail(struct json_obj *o, const char *key, const cJSON *array, int
 /* text or base64 (exactly one of them) into `out`. */
 int step_content(struct json_obj *o, struct buf *out);
 /* Strings of an array, NULL-terminated, from argv[at] on; returns how many there are in all. */
-int step_strings(struct json_obj *o, const char *key, enum json_need need, const char *argv[AGENT_MAX_ARGS + 1], int at);
+int step_strings(struct json_obj *o, const char *key, enum json_need need, const char *argv[AGENT_MAX_ARGS + 1],
+                 int at);
 /* Runs a program and waits; argv[0] is looked up in PATH. may_fail: any end is fine, also one that could not start. */
 int step_program(const char *const *argv, bool may_fail, struct err *e);
 

@@ -1,7 +1,7 @@
 /* main.c - reads the steps, checks all of them, then does them in order. See agent.h for the vocabulary.
  *
- * Each kind of step is one function, called twice: in the first pass step_read() ends it after its keys were read, so that a
- * mistake in the last step is found before the first one has changed anything.
+ * Each kind of step is one function, called twice: in the first pass step_read() ends it after its keys were read, so
+ * that a mistake in the last step is found before the first one has changed anything.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -93,7 +93,8 @@ static int fail(int code, const struct err *e) {
 int main(int argc, char **argv) {
     log_open("cto-harness-fake-agent");
     if (argc != 2 || strcmp(argv[1], "--help") == 0) {
-        fputs("usage: cto-harness-fake-agent STEPS.json\n\nDoes what a case of cto-harness says, in the working directory.\n",
+        fputs("usage: cto-harness-fake-agent STEPS.json\n\nDoes what a case of cto-harness says, in the working "
+              "directory.\n",
               argc == 2 ? stdout : stderr);
         return argc == 2 ? 0 : 2;
     }

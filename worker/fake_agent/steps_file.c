@@ -14,7 +14,7 @@
 
 #define BLOCK (64u << 10)
 
-/* --- helpers --------------------------------------------------------------------------------------------------------- */
+/* --- helpers ---------------------------------------------------------------------------------------------------- */
 
 static int base64_digit(char c) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -71,7 +71,8 @@ static int make_parents(const char *path, struct err *e) {
         if (*p != '/' && *p != '\0') continue;
         char c = *p;
         *p = '\0';
-        if (mkdir(dir, 0755) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES) return err_sys(e, "mkdir %s", dir);
+        if (mkdir(dir, 0755) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
+            return err_sys(e, "mkdir %s", dir);
         *p = c;
         if (c == '\0') return 0;
     }
@@ -91,7 +92,7 @@ static int put_repeated(int fd, unsigned char byte, int64_t size, struct err *e)
     return 0;
 }
 
-/* --- steps ----------------------------------------------------------------------------------------------------------- */
+/* --- steps ------------------------------------------------------------------------------------------------------ */
 
 static int do_write(struct json_obj *o, struct err *e) {
     AUTO_BUF struct buf content = BUF_INIT(AGENT_MAX_TEXT);
@@ -109,7 +110,8 @@ static int do_write(struct json_obj *o, struct err *e) {
     AUTO_FD int fd = open_new(path, O_TRUNC, e);
     if (fd < 0) return -1;
     if (has_mode && fchmod(fd, mode) < 0) return err_sys(e, "chmod %s", path);
-    int rc = byte >= 0 ? put_repeated(fd, (unsigned char)byte, size, e) : io_write_full(fd, buf_str(&content), content.len, e);
+    int rc = byte >= 0 ? put_repeated(fd, (unsigned char)byte, size, e)
+                       : io_write_full(fd, buf_str(&content), content.len, e);
     return rc < 0 ? err_ctx(e, "%s", path) : 0;
 }
 
@@ -216,9 +218,8 @@ static int do_expect_fail(struct json_obj *o, struct err *e) {
 }
 
 const struct step_type steps_file[] = {
-    {"write", do_write},     {"append", do_append},         {"replace", do_replace},
-    {"delete", do_delete},   {"rename", do_rename},         {"chmod", do_chmod},
-    {"symlink", do_symlink}, {"mkdir", do_mkdir},           {"fifo", do_fifo},
-    {"read", do_read},       {"write_many", do_write_many}, {"expect_fail", do_expect_fail},
+    {"write", do_write},   {"append", do_append}, {"replace", do_replace},       {"delete", do_delete},
+    {"rename", do_rename}, {"chmod", do_chmod},   {"symlink", do_symlink},       {"mkdir", do_mkdir},
+    {"fifo", do_fifo},     {"read", do_read},     {"write_many", do_write_many}, {"expect_fail", do_expect_fail},
     {NULL, NULL},
 };

@@ -9,7 +9,8 @@
 
 #define GIT "/usr/bin/git"
 
-int step_strings(struct json_obj *o, const char *key, enum json_need need, const char *argv[AGENT_MAX_ARGS + 1], int at) {
+int step_strings(struct json_obj *o, const char *key, enum json_need need, const char *argv[AGENT_MAX_ARGS + 1],
+                 int at) {
     const cJSON *array = NULL;
     int n = json_array(o, key, need, AGENT_MAX_ARGS - at, &array);
     for (int i = 0; i < n; i++) {

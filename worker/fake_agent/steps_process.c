@@ -1,4 +1,5 @@
-/* steps_process.c - output, time, children, ends and the network: what an agent does as a process, the misbehaviours too. */
+/* steps_process.c - output, time, children, ends and the network: what an agent does as a process, the misbehaviours
+ * too. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +19,7 @@
 
 static void sleep_ms(int64_t ms) {
     struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-    while (nanosleep(&left, &left) < 0 && errno == EINTR)
-        continue;
+    while (nanosleep(&left, &left) < 0 && errno == EINTR) continue;
 }
 
 static int do_sleep(struct json_obj *o, struct err *e) {
@@ -56,7 +56,7 @@ static int do_output(struct json_obj *o, struct err *e) {
     return put_many(stream == 0 ? STDOUT_FILENO : STDERR_FILENO, &text, repeat, e);
 }
 
-/* --- spawn ----------------------------------------------------------------------------------------------------------- */
+/* --- spawn ------------------------------------------------------------------------------------------------------ */
 
 struct child {
     int64_t ms;
@@ -113,7 +113,7 @@ static int do_spawn(struct json_obj *o, struct err *e) {
     return 0; /* not waited for: it is meant to outlive */
 }
 
-/* --- ends ------------------------------------------------------------------------------------------------------------ */
+/* --- ends ------------------------------------------------------------------------------------------------------- */
 
 static int do_exit(struct json_obj *o, struct err *e) {
     int64_t code = json_int(o, "code", JSON_INT_REQUIRED, 0, 255);
@@ -125,7 +125,7 @@ static int do_exit(struct json_obj *o, struct err *e) {
 static int do_signal(struct json_obj *o, struct err *e) {
     static const char *const names[] = {"KILL", "TERM", "INT",  "HUP",  "QUIT", "SEGV", "ABRT", "BUS",
                                         "FPE",  "ILL",  "PIPE", "USR1", "STOP", "XCPU", "XFSZ", NULL};
-    static const int numbers[] = {SIGKILL, SIGTERM, SIGINT, SIGHUP,  SIGQUIT, SIGSEGV, SIGABRT, SIGBUS,
+    static const int numbers[] = {SIGKILL, SIGTERM, SIGINT,  SIGHUP,  SIGQUIT, SIGSEGV, SIGABRT, SIGBUS,
                                   SIGFPE,  SIGILL,  SIGPIPE, SIGUSR1, SIGSTOP, SIGXCPU, SIGXFSZ};
     int which = json_enum(o, "signal", names, -1);
     STEP_KEYS_END(o, e);
@@ -148,7 +148,7 @@ static int do_hang(struct json_obj *o, struct err *e) {
     for (;;) pause();
 }
 
-/* --- network --------------------------------------------------------------------------------------------------------- */
+/* --- network ---------------------------------------------------------------------------------------------------- */
 
 /* 0 connected, else the error. */
 static int try_connect(const struct sockaddr_in *to) {
@@ -169,15 +169,17 @@ static int do_connect(struct json_obj *o, struct err *e) {
     struct sockaddr_in to = {.sin_family = AF_INET};
     to.sin_port = htons((uint16_t)json_int(o, "port", JSON_INT_REQUIRED, 1, 65535));
     int expect = json_enum(o, "expect", words, 0);
-    if (host != NULL && inet_pton(AF_INET, host, &to.sin_addr) != 1) json_fail(o, "host", "an IPv4 address is expected");
+    if (host != NULL && inet_pton(AF_INET, host, &to.sin_addr) != 1)
+        json_fail(o, "host", "an IPv4 address is expected");
     STEP_KEYS_END(o, e);
     int error = try_connect(&to);
     bool good = expect == 0 ? error != 0 : expect == 1 ? error == ECONNREFUSED : error == 0;
     if (good) return 0;
-    return err_set(e, ERR_CONFLICT, "%s: expected %s, was: %s", host, words[expect], error == 0 ? "connected" : strerror(error));
+    return err_set(e, ERR_CONFLICT, "%s: expected %s, was: %s", host, words[expect],
+                   error == 0 ? "connected" : strerror(error));
 }
 
 const struct step_type steps_process[] = {
-    {"output", do_output}, {"sleep", do_sleep},   {"spawn", do_spawn}, {"exit", do_exit},       {"signal", do_signal},
+    {"output", do_output}, {"sleep", do_sleep},       {"spawn", do_spawn},     {"exit", do_exit}, {"signal", do_signal},
     {"hang", do_hang},     {"say_done", do_say_done}, {"connect", do_connect}, {NULL, NULL},
 };

@@ -104,6 +104,8 @@ static int fill_index(struct work *w, git_index *index, struct err *e) {
     for (size_t i = 0; i < w->tree.n; i++) {
         const struct flat_entry *x = &w->tree.v[i];
         git_index_entry en = {.path = flat_path(&w->tree, x), .mode = x->mode, .id = x->oid};
+        bool is_blob = x->mode != GIT_FILEMODE_COMMIT; /* the agent's own may not have been imported yet */
+        if (is_blob && store_need(&w->s.store, &x->oid, GIT_OBJECT_BLOB, MAX_BLOB, NULL, e) < 0) return -1;
         if (git_index_add(index, &en) < 0) return out_git_error(e, ERR_INTERNAL, "build a tree");
     }
     for (size_t i = 0; i < w->removals.n; i++)

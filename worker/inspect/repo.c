@@ -177,7 +177,7 @@ static void builder_release(struct builder *b) {
 static int make_submodule(const struct inspect_args *a, int ws_fd, const char *path, git_oid *ret, struct err *e) {
     char root[4200], objects[4300], name[PACK_NAME_SIZE];
     uint32_t n = 0;
-    if (!path_is_plain_relative(path, strlen(path))) return err_set(e, ERR_USAGE, "--submodule %s: not a plain path", path);
+    if (!path_is_plain_relative(path, strlen(path)) || strpbrk(path, "\"\\\n") != NULL) return err_set(e, ERR_USAGE, "--submodule %s: not a plain path", path);
     AUTO_FD int fd = io_open_beneath(ws_fd, path, O_RDONLY | O_DIRECTORY, 0, e);
     if (fd < 0) return err_ctx(e, "submodule");
     snprintf(root, sizeof root, "%s/%s", a->ws, path);
@@ -190,6 +190,15 @@ static int make_submodule(const struct inspect_args *a, int ws_fd, const char *p
     if (r == 0) r = put_branch(fd, ret, e);
     builder_release(&b);
     return r < 0 ? err_ctx(e, "submodule %s", path) : 0;
+}
+
+/* As `git submodule init` would: so that the agent's `git submodule status` calls it checked out. */
+static int configure_submodules(const struct inspect_args *a, int ws_fd, struct err *e) {
+    AUTO_BUF struct buf text = BUF_INIT(64u << 10);
+    buf_puts(&text, agent_config);
+    for (int i = 0; i < a->n_submodules; i++)
+        buf_printf(&text, "[submodule \"%s\"]\n\tactive = true\n\turl = ./%s\n", a->submodules[i], a->submodules[i]);
+    return put(ws_fd, ".git/config", buf_str(&text), e);
 }
 
 static int name_submodules(const struct inspect_args *a, int ws_fd, struct err *e) {
@@ -241,7 +250,7 @@ static int make_full(const struct inspect_args *a, struct builder *b, struct bas
     snprintf(objects, sizeof objects, "%s/objects", a->odb);
     if (name_submodules(a, b->root_fd, e) < 0 || workshop_open(&b->shop, a->odb, e) < 0) return -1;
     if (a->history > 0 && history_make(&b->shop, b->root_fd, a->history, &parent, e) < 0) return -1;
-    if (make_layout(b->root_fd, e) < 0 || make_commit(b, a->history > 0 ? &parent : NULL, &ret->commit, e) < 0 ||
+    if (make_layout(b->root_fd, e) < 0 || configure_submodules(a, b->root_fd, e) < 0 || make_commit(b, a->history > 0 ? &parent : NULL, &ret->commit, e) < 0 ||
         workshop_pack(&b->shop, objects, ret->pack, &ret->objects, e) < 0 || give_pack(a, b->root_fd, ret->pack, e) < 0)
         return -1;
     ret->files = (uint32_t)b->files.n;

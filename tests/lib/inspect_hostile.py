@@ -1,0 +1,785 @@
+"""What an agent that wants to fool, stall or escape the inspector leaves behind. No step may hang, crash or believe it."""
+import hashlib
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import time
+import zlib
+
+from inspectlib import git, run, tree_of
+
+SECRET = b"the other repository's secret"
+
+
+def start(r, *args):
+    r.write("a.py", "print(1)\n")
+    r.write("dir/b.txt", "b\n")
+    r.write(".gitignore", "*.log\n")
+    r.watch(*args)
+
+
+def loose(r, kind, content, oid=None):
+    """Writes a loose object by hand; a false oid makes it a lie."""
+    data = kind.encode() + b" %d\0" % len(content) + content
+    oid = oid or hashlib.sha1(data).hexdigest()
+    r.write(".git/objects/%s/%s" % (oid[:2], oid[2:]), zlib.compress(data))
+    return oid
+
+
+def tree(r, *entries):
+    return loose(r, "tree", b"".join(b"%s %s\0%s" % (m, n, bytes.fromhex(o)) for m, n, o in entries))
+
+
+def raw_commit(r, tree_oid, *parents):
+    text = "tree %s\n%sauthor A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\n\nm\n" % (
+        tree_oid, "".join("parent %s\n" % p for p in parents))
+    return loose(r, "commit", text.encode())
+
+
+def set_head(r, oid):
+    r.write(".git/refs/heads/main", oid + "\n")
+
+
+def judged(r, kind, word=""):
+    """The watch step says neither moved nor crashes; the census says `kind`."""
+    look = r.look()[1]
+    assert look["moved"] == 0 or kind == "committed", look
+    r.stop()
+    result, dirty = r.census()
+    assert result["kind"] == kind and word in result["detail"], result
+    return result, dirty
+
+
+def test_alternates_are_not_followed(r):
+    other = r.dir + "/other"
+    os.mkdir(other)
+    git(other, "init", "-q")
+    with open(other + "/secret", "wb") as f:
+        f.write(SECRET)
+    git(other, "add", "-A")
+    git(other, "commit", "-qm", "secret")
+    blob = git(other, "rev-parse", "HEAD:secret").strip()
+    start(r)
+    os.makedirs(r.path(".git/objects/info"), exist_ok=True)
+    r.write(".git/objects/info/alternates", other + "/.git/objects\n")
+    set_head(r, raw_commit(r, tree(r, (b"100644", b"secret", blob)), r.baseline))
+    r.write("secret", SECRET)
+    result, _ = judged_any(r)
+    assert result["kind"] == "unreadable" and blob in result["detail"], result
+    assert subprocess.run(["grep", "-rq", SECRET.decode(), r.odb]).returncode == 1
+
+
+def judged_any(r):
+    r.look()
+    r.stop()
+    return r.census()
+
+
+def test_fifo_as_loose_object(r):
+    start(r)
+    oid = "ab" + "12" * 19
+    os.makedirs(r.path(".git/objects/ab"))
+    os.mkfifo(r.path(".git/objects/ab/" + oid[2:]))
+    set_head(r, oid)
+    judged(r, "unreadable", oid)
+
+
+def test_fifo_as_blob(r):
+    start(r)
+    oid = "cd" + "34" * 19
+    os.makedirs(r.path(".git/objects/cd"))
+    os.mkfifo(r.path(".git/objects/cd/" + oid[2:]))
+    set_head(r, raw_commit(r, tree(r, (b"100644", b"x", oid)), r.baseline))
+    result, _ = judged_any(r)
+    assert result["kind"] == "unreadable" and "not a regular file" in result["detail"], result
+
+
+def test_fifos_everywhere(r):
+    for name in ("HEAD", "index", "packed-refs", "refs/heads/main", "objects/pack/pack-" + "a" * 40 + ".pack"):
+        r2 = type(r)(r.tool, r.dir + "/" + name.replace("/", "_"))
+        start(r2)
+        full = r2.path(".git/" + name)
+        if os.path.exists(full):
+            os.unlink(full)
+        if name == "packed-refs":
+            os.unlink(r2.path(".git/refs/heads/main"))
+        if "pack-" in name:
+            set_head(r2, "77" * 20)
+        os.mkfifo(full)
+        look = r2.look()[1]
+        assert look["moved"] == 0 and look["clean"] == 0, (name, look)
+        r2.stop()
+        result, dirty = r2.census()
+        assert result["kind"] == ("none" if name == "index" else "unreadable"), (name, result)
+        assert name != "index" or dirty == [("I", b".git/index")]
+
+
+def test_special_files_in_the_worktree(r):
+    start(r)
+    os.mkfifo(r.path("pipe"))
+    s = socket.socket(socket.AF_UNIX)
+    s.bind(os.path.relpath(r.path("sock")))
+    os.unlink(r.path("a.py"))
+    os.mkfifo(r.path("a.py"))
+    os.mkfifo(r.path("dir/quiet.log"))
+    result, dirty = judged(r, "none")
+    assert set(dirty) == {("X", b"pipe"), ("X", b"sock"), ("X", b"a.py")}, dirty
+
+
+def test_symlinked_objects_and_refs(r):
+    start(r)
+    r.write("a.py", "print(2)\n")
+    r.commit()
+    os.rename(r.path(".git/objects"), r.dir + "/objects")
+    os.symlink(r.dir + "/objects", r.path(".git/objects"))
+    judged(r, "unreadable")
+
+
+def test_symlinked_ref(r):
+    start(r)
+    with open(r.dir + "/ref", "w") as f:
+        f.write(r.baseline + "\n")
+    os.unlink(r.path(".git/refs/heads/main"))
+    os.symlink(r.dir + "/ref", r.path(".git/refs/heads/main"))
+    judged(r, "unreadable", "refs/heads/main")
+
+
+def test_symlinked_git_directory(r):
+    start(r)
+    os.rename(r.path(".git"), r.dir + "/moved")
+    os.symlink(r.dir + "/moved", r.path(".git"))
+    judged(r, "unreadable", "HEAD")
+
+
+def test_git_as_file(r):
+    start(r)
+    os.rename(r.path(".git"), r.dir + "/moved")
+    r.write(".git", "gitdir: %s/moved\n" % r.dir)
+    judged(r, "unreadable", "HEAD")
+
+
+def test_ref_games(r):
+    start(r)
+    r.write(".git/HEAD", "ref: refs/heads/two\n")
+    r.write(".git/refs/heads/two", "ref: refs/heads/main\n")
+    assert r.look()[1]["moved"] == 0
+    for head in ("ref: refs/../../../etc/passwd\n", "ref: refs/heads/x.lock\n", "ref: /etc/passwd\n", "ref: refs/heads//x\n", "ref: \n",
+                 "ref: refs/heads/" + "x" * 3000 + "\n", "ref: refs/heads/.invalid\n", "garbage\n", "", "a" * 41 + "\n", "g" * 40 + "\n",
+                 "ref: refs/heads/a\0b\n", "x" * 10000):
+        r.write(".git/HEAD", head)
+        look = r.look()[1]
+        assert (look["moved"], look["clean"], look["head"]) == (0, 0, ""), (head, look)
+    r.write(".git/HEAD", "ref: refs/heads/main\n")
+    assert r.look()[1]["clean"] == 1
+    r.write(".git/refs/heads/main", " " * 5000 + r.baseline)
+    assert r.look()[1]["clean"] == 0
+    r.stop()
+
+
+def test_packed_refs(r):
+    start(r)
+    r.write("a.py", "print(2)\n")
+    head = r.commit()
+    r.git("pack-refs", "--all")
+    assert not os.path.exists(r.path(".git/refs/heads/main"))
+    look = r.look()[1]
+    assert look["moved"] == 1 and look["head"] == head
+    with open(r.path(".git/packed-refs"), "ab") as f:
+        f.truncate(17 << 20)
+    judged(r, "unreadable", "packed-refs")
+
+
+def test_detached_head(r):
+    start(r)
+    r.git("checkout", "-q", "--detach")
+    r.write("a.py", "print(2)\n")
+    head = r.commit()
+    assert r.look()[1]["moved"] == 1
+    r.stop()
+    result, _ = r.census()
+    assert result["kind"] == "committed" and result["head"] == head and result["clean"] == 1
+
+
+def test_unborn_head(r):
+    start(r)
+    r.git("symbolic-ref", "HEAD", "refs/heads/other")
+    judged(r, "not_descendant", "refs/heads/other")
+
+
+def test_amended_baseline(r):
+    start(r)
+    r.write("a.py", "print(2)\n")
+    r.git("commit", "-q", "-a", "--amend", "-m", "mine")
+    look = r.look()[1]
+    assert look["moved"] == 0 and look["clean"] == 1, look
+    r.stop()
+    assert r.census()[0]["kind"] == "not_descendant"
+
+
+def test_rewound(r):
+    start(r, "--history", "3")
+    r.git("reset", "-q", "--hard", "HEAD~1")
+    judged(r, "not_descendant")
+
+
+def test_unrelated_root(r):
+    start(r)
+    r.git("checkout", "-q", "--orphan", "new")
+    r.commit("unrelated")
+    judged(r, "not_descendant")
+
+
+def test_replaced_and_grafted_history(r):
+    start(r)
+    r.git("checkout", "-q", "--orphan", "new")
+    head = r.commit("unrelated")
+    r.git("replace", "--graft", head, r.baseline)
+    assert r.git("merge-base", head, r.baseline).strip() == r.baseline
+    r.write(".git/info/grafts", "%s %s\n" % (head, r.baseline))
+    judged(r, "not_descendant")
+
+
+def test_shallow(r):
+    start(r)
+    missing = "12" * 20
+    set_head(r, raw_commit(r, r.git("rev-parse", "HEAD^{tree}").strip(), r.baseline, missing))
+    r.write(".git/shallow", r.git("rev-parse", "HEAD"))
+    judged(r, "unreadable", missing)
+
+
+def test_parent_is_not_a_commit(r):
+    start(r)
+    t = r.git("rev-parse", "HEAD^{tree}").strip()
+    set_head(r, raw_commit(r, t, r.baseline, t))
+    judged(r, "unreadable", "it is a tree")
+
+
+def test_head_is_not_a_commit(r):
+    start(r)
+    set_head(r, r.git("rev-parse", "HEAD:a.py").strip())
+    judged(r, "unreadable", "it is a blob")
+
+
+def test_missing_and_corrupt_objects(r):
+    start(r)
+    t = tree(r, (b"100644", b"f", "99" * 20))
+    set_head(r, raw_commit(r, t, r.baseline))
+    r.look()
+    r.stop()
+    result, _ = r.census()
+    assert result["kind"] == "unreadable" and "99" * 20 in result["detail"], result
+    lie = loose(r, "blob", b"not what the name says", oid="98" * 20)
+    set_head(r, raw_commit(r, tree(r, (b"100644", b"f", lie)), r.baseline))
+    result, _ = r.census()
+    assert result["kind"] == "unreadable" and lie in result["detail"], result
+    wrong = loose(r, "tree", b"")
+    set_head(r, raw_commit(r, tree(r, (b"100644", b"f", wrong)), r.baseline))
+    assert r.census()[0]["kind"] in ("unreadable",)
+    r.write(".git/objects/97/" + "97" * 19, b"garbage, not zlib")
+    set_head(r, "97" * 20)
+    assert r.census()[0]["kind"] == "unreadable"
+    r.write(".git/objects/96/" + "96" * 19, b"")
+    set_head(r, "96" * 20)
+    assert r.census()[0]["kind"] == "unreadable"
+
+
+def test_sizes_that_lie(r):
+    start(r)
+    for text in (b"blob 99999999999\0x", b"blob 18446744073709551616\0x", b"blob -1\0x", b"blob \0", b"blob 5\0x", b"blob 1\0xxxxx"):
+        oid = hashlib.sha1(text).hexdigest()
+        r.write(".git/objects/%s/%s" % (oid[:2], oid[2:]), zlib.compress(text))
+        set_head(r, raw_commit(r, tree(r, (b"100644", b"f", oid)), r.baseline))
+        r.look()
+        result, _ = r.census()
+        assert result["kind"] in ("unreadable", "too_large"), (text, result)
+    r.stop()
+
+
+def test_zip_bomb(r):
+    start(r)
+    size = 300 << 20
+    c, parts, h = zlib.compressobj(9), [], hashlib.sha1()
+    for piece in [b"blob %d\0" % size] + [bytes(1 << 20)] * 300:
+        h.update(piece)
+        parts.append(c.compress(piece))
+    parts.append(c.flush())
+    oid = h.hexdigest()
+    r.write(".git/objects/%s/%s" % (oid[:2], oid[2:]), b"".join(parts))
+    set_head(r, raw_commit(r, tree(r, (b"100644", b"f", oid)), r.baseline))
+    r.look()
+    r.stop()
+    result, _ = r.census()
+    assert result["kind"] == "too_large", result
+
+
+def test_hostile_trees(r):
+    start(r)
+    blob = loose(r, "blob", b"x")
+    sub = tree(r, (b"100644", b"x", blob))
+    bad = {
+        "dotgit": tree(r, (b"40000", b".git", sub)), "DOTGIT": tree(r, (b"40000", b".GiT", sub)),
+        "hfs": tree(r, (b"40000", ".g\u200cit".encode(), sub)), "ntfs": tree(r, (b"40000", b"git~1", sub)),
+        "dots": tree(r, (b"40000", b".git. .", sub)), "stream": tree(r, (b"40000", b".git::$INDEX_ALLOCATION", sub)),
+        "parent": tree(r, (b"40000", b"..", sub)), "dot": tree(r, (b"40000", b".", sub)),
+        "slash": tree(r, (b"100644", b"a/b", blob)), "absolute": tree(r, (b"100644", b"/etc/x", blob)),
+        "empty": tree(r, (b"100644", b"", blob)), "twice": tree(r, (b"100644", b"a", blob), (b"100644", b"a", blob)),
+        "twin": tree(r, (b"120000", b"a", blob), (b"100644", b"a.b", blob), (b"40000", b"a", sub)),
+        "unsorted": tree(r, (b"100644", b"b", blob), (b"100644", b"a", blob)), "mode": tree(r, (b"100666", b"a", blob)),
+        "device": tree(r, (b"20666", b"a", blob)), "long": tree(r, (b"100644", b"n" * 256, blob)),
+        "tree-as-blob": tree(r, (b"100644", b"a", sub)), "blob-as-tree": tree(r, (b"40000", b"a", blob)),
+        "nested": tree(r, (b"40000", b"d", tree(r, (b"100644", b".git", blob)))),
+        "junk": loose(r, "tree", b"100644 a"), "noise": loose(r, "tree", os.urandom(200)),
+    }
+    for name, oid in bad.items():
+        head = raw_commit(r, oid, r.baseline)
+        set_head(r, head)
+        look = r.look()[1]
+        assert look["clean"] == 0 and look["moved"] == (name == "tree-as-blob"), (name, look)
+        result, _ = r.census()
+        assert result["kind"] == "unreadable", (name, result)
+        shutil.rmtree(r.dir + "/check", ignore_errors=True)
+        os.mkdir(r.dir + "/check")
+        f = r.step("checkout", "--out", r.dir + "/check", "--head", head, expect=1)[-1]
+        assert f["cls"] == 3, f
+    r.stop()
+
+
+def test_deep_tree(r):
+    start(r)
+    t = tree(r, (b"100644", b"x", loose(r, "blob", b"x")))
+    for _ in range(4096):
+        t = tree(r, (b"40000", b"d", t))
+    set_head(r, raw_commit(r, t, r.baseline))
+    result, _ = judged_any(r)
+    assert result["kind"] == "too_large", result
+
+
+def test_git_bomb(r):
+    start(r)
+    t = loose(r, "blob", b"x")
+    mode = b"100644"
+    for _ in range(12):
+        t = tree(r, *[(mode, b"f%d" % i, t) for i in range(10)])
+        mode = b"40000"
+    set_head(r, raw_commit(r, t, r.baseline))
+    begin = time.monotonic()
+    result, _ = judged_any(r)
+    assert result["kind"] == "too_large" and time.monotonic() - begin < 40, result
+
+
+def test_many_commits(r):
+    start(r)
+    t = r.git("rev-parse", "HEAD^{tree}").strip()
+    head = r.baseline
+    stream = b""
+    for i in range(10050):
+        stream += b"commit refs/heads/main\ncommitter A <a@b> %d +0000\ndata 1\nm\n" % i
+        if i == 0:
+            stream += b"from %s\n" % r.baseline.encode()
+        stream += b"\n"
+    r.git("fast-import", "--quiet", "--force", input=stream)
+    result, _ = judged_any(r)
+    assert result["kind"] == "too_large", result
+    assert t and head
+
+
+def test_deep_worktree(r):
+    start(r)
+    fd = os.open(r.ws, os.O_RDONLY)
+    for _ in range(4096):
+        os.mkdir("d", dir_fd=fd)
+        inner = os.open("d", os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = inner
+    os.close(os.open("leaf", os.O_WRONLY | os.O_CREAT, dir_fd=fd))
+    os.close(fd)
+    try:
+        result, dirty = judged(r, "none")
+        assert len(dirty) == 1 and dirty[0][0] == "X", dirty
+        r.step("commit")
+        assert r.census("--made-by-harness")[0]["clean"] == 0
+    finally:
+        subprocess.run(["rm", "-rf", r.path("d")], check=True)
+
+
+def test_long_names_in_the_worktree(r):
+    start(r)
+    fd = os.open(r.ws, os.O_RDONLY)
+    for _ in range(30):
+        os.mkdir("n" * 250, dir_fd=fd)
+        inner = os.open("n" * 250, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = inner
+        os.close(os.open("f" * 255, os.O_WRONLY | os.O_CREAT, dir_fd=fd))
+    os.close(fd)
+    try:
+        result, dirty = judged(r, "none")
+        assert result["clean"] == 0 and any(letter == "X" for letter, _ in dirty)
+    finally:
+        subprocess.run(["rm", "-rf", r.path("n" * 250)], check=True)
+
+
+def test_names_with_control_bytes(r):
+    start(r)
+    names = [b"new\nline", b"\xff\xfe", b"esc\x1b[31m", b"n" * 255, b"\xe2\x80\x8b", b"-rf", b"tab\t"]
+    for n in names:
+        r.write(n, "x")
+    _, dirty = judged(r, "none")
+    assert sorted(dirty) == sorted(("?", n) for n in names), dirty
+    r.step("commit")
+    result, dirty = r.census("--made-by-harness")
+    assert result["clean"] == 1 and not dirty, dirty
+    os.mkdir(r.dir + "/check")
+    r.step("checkout", "--out", r.dir + "/check")
+    assert tree_of(r.dir + "/check") == tree_of(r.ws)
+
+
+def test_crlf_attributes_hide_nothing(r):
+    start(r)
+    r.write(".gitattributes", "*.py text\n")
+    r.commit("attributes")
+    assert r.look()[1]["clean"] == 1
+    r.write("a.py", "print(1)\r\n")
+    assert r.git("diff", "--stat") == ""
+    assert r.look()[1]["clean"] == 0
+    r.stop()
+    result, dirty = r.census()
+    assert result["clean"] == 0 and ("M", b"a.py") in dirty
+
+
+def test_index_flags_hide_nothing(r):
+    start(r)
+    r.git("update-index", "--skip-worktree", "a.py")
+    r.git("update-index", "--assume-unchanged", "dir/b.txt")
+    assert r.look()[1]["clean"] == 1
+    r.write("a.py", "hidden\n")
+    r.write("dir/b.txt", "hidden\n")
+    assert r.git("status", "--porcelain") == ""
+    result, dirty = judged(r, "none")
+    assert sorted(dirty) == [("M", b"a.py"), ("M", b"dir/b.txt")], dirty
+
+
+def test_index_that_disagrees(r):
+    start(r)
+    r.write("a.py", "staged\n")
+    r.git("add", "a.py")
+    r.write("a.py", "print(1)\n")
+    r.write("ita", "x")
+    r.git("add", "-N", "ita")
+    os.unlink(r.path("ita"))
+    r.git("rm", "-q", "--cached", "dir/b.txt")
+    result, dirty = judged(r, "none")
+    assert sorted(dirty) == [("I", b"a.py"), ("I", b"dir/b.txt"), ("I", b"ita")], dirty
+
+
+def test_index_with_executable_bit_only(r):
+    start(r)
+    r.git("update-index", "--chmod=+x", "a.py")
+    result, dirty = judged(r, "none")
+    assert dirty == [("I", b"a.py")]
+
+
+def test_index_variants_of_git(r):
+    start(r)
+    r.git("update-index", "--index-version", "4")
+    assert r.look()[1]["clean"] == 1
+    r.git("update-index", "--untracked-cache")
+    assert r.look()[1]["clean"] == 1
+    r.git("update-index", "--split-index")
+    assert r.look()[1]["clean"] == 0
+    r.git("update-index", "--no-split-index")
+    assert r.look()[1]["clean"] == 1
+    good = open(r.path(".git/index"), "rb").read()
+    for i in range(0, len(good), 7):
+        r.write(".git/index", good[:i] + bytes([good[i] ^ 0xff]) + good[i + 1:])
+        assert r.look()[1]["clean"] == 0, i
+    for i in range(0, len(good), 11):
+        body = good[:i] + os.urandom(8) + good[i + 8:-20]
+        r.write(".git/index", body + hashlib.sha1(body).digest())
+        r.look()
+    for i in range(0, len(good), 13):
+        r.write(".git/index", good[:i])
+        assert r.look()[1]["clean"] == 0
+    os.truncate(r.path(".git/index"), 1 << 40)
+    assert r.look()[1]["clean"] == 0
+    r.write(".git/index", good)
+    assert r.look()[1]["clean"] == 1
+    r.stop()
+
+
+def test_index_with_twins(r):
+    start(r)
+    body = bytearray(open(r.path(".git/index"), "rb").read()[:-20])
+    n = struct.unpack_from(">I", body, 8)[0]
+    first = bytes(body[12:12 + 72])
+    body[8:12] = struct.pack(">I", n + 1)
+    body[12:12] = first
+    r.write(".git/index", bytes(body) + hashlib.sha1(body).digest())
+    assert r.look()[1]["clean"] == 0
+    r.stop()
+
+
+def test_config_hooks_and_filters_run_nothing(r):
+    start(r)
+    trap = r.dir + "/trap"
+    with open(trap, "w") as f:
+        f.write("#!/bin/sh\ntouch '%s/sprung'\ncat\n" % r.dir)
+    os.chmod(trap, 0o755)
+    head = None
+    r.write("a.py", "print(2)\n")
+    head = r.commit()
+    for key in ("core.fsmonitor", "core.sshCommand", "core.pager", "core.editor", "diff.external", "filter.t.clean", "filter.t.smudge",
+                "filter.t.process", "diff.t.textconv", "diff.t.command", "gpg.program", "credential.helper", "alias.status", "core.gitProxy"):
+        r.git("config", key, trap)
+    r.git("config", "core.hooksPath", r.path(".git/hooks"))
+    r.git("config", "include.path", "/dev/stdin")
+    r.git("config", "core.worktree", "/")
+    r.git("config", "extensions.partialClone", "evil")
+    r.write(".git/info/attributes", "* filter=t diff=t\n")
+    for hook in ("post-index-change", "pre-commit", "post-checkout", "reference-transaction", "fsmonitor-watchman"):
+        r.write(".git/hooks/" + hook, open(trap).read(), 0o755)
+    look = r.look()[1]
+    assert look["moved"] == 1 and look["clean"] == 1
+    r.stop()
+    result, _ = r.census()
+    assert result["kind"] == "committed" and result["clean"] == 1 and result["head"] == head
+    r.diff()
+    os.mkdir(r.dir + "/check")
+    r.step("checkout", "--out", r.dir + "/check")
+    r.write("more", "x")
+    r.step("commit")
+    assert not os.path.exists(r.dir + "/sprung")
+
+
+def test_gitignore_of_the_agent_does_not_count(r):
+    start(r)
+    r.write(".gitignore", "*\n")
+    r.write("sub/.gitignore", "*\n")
+    r.write(".git/info/exclude", "*\n")
+    r.git("config", "core.excludesFile", r.path(".gitignore"))
+    r.git("add", "-f", ".gitignore")
+    r.git("commit", "-qm", "hide")
+    r.write("sub/hidden", "x")
+    r.write("fine.log", "named by the baseline")
+    result, dirty = judged(r, "committed")
+    assert sorted(dirty) == [("?", b"sub/.gitignore"), ("?", b"sub/hidden")], dirty
+
+
+def test_nested_repository(r):
+    start(r)
+    git(r.ws, "init", "-q", "inner")
+    r.write("inner/f", "x")
+    r.write("dir/.git/config", "x")
+    result, dirty = judged(r, "none")
+    assert ("?", b"inner/f") in dirty and ("?", b"dir/.git/config") in dirty
+    r.step("commit")
+    result, dirty = r.census("--made-by-harness")
+    assert result["kind"] == "committed" and result["clean"] == 0
+    assert all(b".git/" in path for _, path in dirty) and dirty
+    os.mkdir(r.dir + "/check")
+    r.step("checkout", "--out", r.dir + "/check")
+    assert os.listdir(r.dir + "/check/inner") == ["f"]
+
+
+def test_gitlinks_made_by_the_agent(r):
+    start(r)
+    git(r.ws, "init", "-q", "inner")
+    r.write("inner/f", "x")
+    git(r.path("inner"), "add", "f")
+    git(r.path("inner"), "commit", "-qm", "x")
+    r.git("add", "inner")
+    r.git("commit", "-qm", "link")
+    result, dirty = judged(r, "committed")
+    assert result["clean"] == 1, dirty
+    _, net, _, _ = r.diff()
+    assert [(c["path"], c["new"]) for c in net] == [(b"inner", 0o160000)]
+
+
+def test_committed_and_still_writing(r):
+    start(r)
+    r.write("a.py", "print(2)\n")
+    r.commit()
+    r.write("a.py", "print(3)\n")
+    assert r.look()[1] == {**r.look()[1], "moved": 1, "clean": 0}
+    r.stop()
+    result, dirty = r.census()
+    assert result["kind"] == "committed" and result["clean"] == 0 and dirty == [("M", b"a.py")]
+
+
+def test_packs(r):
+    start(r)
+    r.write("a.py", "print(2)\n")
+    r.commit()
+    r.git("repack", "-adq")
+    r.git("prune-packed")
+    assert r.look()[1]["moved"] == 1
+    r.write("a.py", "print(3)\n")
+    r.commit()
+    r.git("repack", "-adq", "--depth=50", "--window=50", "-b")
+    r.git("commit-graph", "write")
+    r.git("multi-pack-index", "write")
+    for i in range(20):
+        r.write("n%d" % i, "x %d\n" % i * 30)
+        r.commit()
+        r.git("repack", "-dq")
+    assert r.look()[1]["moved"] == 1
+    r.stop()
+    result, _ = r.census()
+    assert result["kind"] == "committed" and result["commits"] == 22 and result["clean"] == 1
+    git(r.odb, "fsck", "--full", "--strict")
+
+
+def test_broken_packs(r):
+    start(r)
+    for i in range(30):
+        r.write("a.py", "line %d\n" % i * 100)
+        r.commit()
+    r.git("repack", "-adq")
+    pack = [n for n in os.listdir(r.path(".git/objects/pack")) if n.endswith(".pack")][0]
+    full = r.path(".git/objects/pack/" + pack)
+    good = open(full, "rb").read()
+    os.chmod(full, 0o644)
+    for i in list(range(0, 40)) + list(range(40, len(good), max(1, len(good) // 60))):
+        os.unlink(full)
+        with open(full, "wb") as f:
+            f.write(good[:i] + bytes([good[i] ^ 0x55]) + good[i + 1:])
+        shutil.rmtree(r.odb + "2", ignore_errors=True)
+        shutil.copytree(r.odb, r.odb + "2")
+        r.odb, kept = r.odb + "2", r.odb
+        assert r.census()[0]["kind"] == "unreadable", i
+        r.odb = kept
+    os.unlink(full)
+    with open(full, "wb") as f:
+        f.write(good[:-30])
+    assert r.look()[1]["moved"] == 0
+    os.unlink(full)
+    with open(full, "wb") as f:
+        f.write(good)
+    assert r.look()[1]["moved"] == 1
+    r.stop()
+    assert r.census()[0]["kind"] == "committed"
+
+
+def test_thin_pack(r):
+    start(r)
+    r.write("dir/b.txt", "b\n" * 500)
+    r.commit()
+    r.write("dir/b.txt", "b\n" * 500 + "c\n")
+    head = r.commit()
+    pack = r.git("pack-objects", "--thin", "--stdout", "--revs", input=("%s\n^%s^\n" % (head, head)).encode(), raw=True)
+    for name in os.listdir(r.path(".git/objects")):
+        if len(name) == 2:
+            shutil.rmtree(r.path(".git/objects/" + name))
+    r.write(".git/objects/pack/pack-%s.pack" % ("a" * 40), pack)
+    judged(r, "unreadable")
+
+
+def test_lying_idx(r):
+    start(r)
+    r.write("a.py", "print(2)\n")
+    r.commit()
+    r.git("repack", "-adq")
+    for n in os.listdir(r.path(".git/objects/pack")):
+        if n.endswith(".idx"):
+            os.chmod(r.path(".git/objects/pack/" + n), 0o644)
+            with open(r.path(".git/objects/pack/" + n), "wb") as f:
+                f.write(b"\xfftOc\0\0\0\2" + b"\xff" * 2000)
+    result, _ = judged(r, "committed")
+    assert result["clean"] == 1
+
+
+def test_baseline_objects_replaced(r):
+    start(r)
+    blob = r.git("rev-parse", "HEAD:a.py").strip()
+    loose(r, "blob", b"something else", oid=blob)
+    loose(r, "commit", b"tree %s\n" % (b"0" * 40), oid=r.baseline)
+    shutil.rmtree(r.path(".git/objects/pack"))
+    result, _ = judged(r, "none")
+    assert result["clean"] == 1
+
+
+def test_sparse_giants(r):
+    start(r)
+    with open(r.path("giant"), "wb") as f:
+        f.truncate(1 << 43)
+    os.unlink(r.path("a.py"))
+    with open(r.path("a.py"), "wb") as f:
+        f.truncate(1 << 43)
+    begin = time.monotonic()
+    result, dirty = judged(r, "none")
+    assert sorted(dirty) == [("?", b"giant"), ("M", b"a.py")] and time.monotonic() - begin < 10
+    r.step("commit")
+    result, _ = r.census("--made-by-harness")
+    assert result["kind"] == "too_large" and "too large" in result["detail"], result
+
+
+def test_loops_and_dangling_links(r):
+    start(r)
+    os.symlink("loop", r.path("loop"))
+    os.symlink("/nowhere", r.path("dangling"))
+    os.symlink("..", r.path("up"))
+    os.unlink(r.path("dir/b.txt"))
+    os.rmdir(r.path("dir"))
+    os.symlink("/etc", r.path("dir"))
+    result, dirty = judged(r, "none")
+    assert sorted(dirty) == [("?", b"dangling"), ("?", b"dir"), ("?", b"loop"), ("?", b"up"), ("D", b"dir/b.txt")], dirty
+
+
+def test_unreadable_by_mode(r):
+    if os.getuid() == 0:
+        return
+    start(r)
+    time.sleep(0.05)
+    r.write("a.py", "print(9)\n")
+    os.chmod(r.path("a.py"), 0)
+    os.mkdir(r.path("locked"))
+    os.chmod(r.path("locked"), 0)
+    result, dirty = judged(r, "none")
+    assert result["clean"] == 0 and ("X", b"a.py") in dirty and ("X", b"locked") in dirty, dirty
+
+
+def test_hostile_commit_texts(r):
+    start(r)
+    t = r.git("rev-parse", "HEAD^{tree}").strip()
+    text = b"tree %s\nparent %s\nauthor %s <a@b> 99999999999999 +0000\ncommitter A <a@b> -5 +9999\n\n%s\n" % (
+        t.encode(), r.baseline.encode(), b"N" * 60000, b"\x1b[31m" + b"S" * 60000)
+    head = loose(r, "commit", text)
+    set_head(r, head)
+    r.look()
+    r.stop()
+    result, _ = r.census()
+    if result["kind"] == "committed":
+        commits = r.diff()[0]
+        assert commits[0]["oid"] == head and len(commits[0]["author"]) < 600 and len(commits[0]["subject"]) <= 1024
+    else:
+        assert result["kind"] == "unreadable", result
+
+
+def test_empty_and_other_authors_commits(r):
+    start(r)
+    r.git("commit", "-q", "--allow-empty", "--allow-empty-message", "-m", "", "--author", "x y <>")
+    result, _ = judged(r, "committed")
+    commits, net, each, patch = r.diff()
+    assert len(commits) == 1 and not net and not each and patch == b""
+
+
+def test_busy_agent(r):
+    """Files appear, change kind and vanish while we look."""
+    start(r)
+    script = r.dir + "/busy.sh"
+    with open(script, "w") as f:
+        f.write("cd '%s'\nwhile :; do mkdir -p t/u; echo x >t/u/f; rm -rf t; mkfifo t; rm t; ln -s . t; rm t; echo y >a.py; rm a.py; "
+                "mkfifo a.py; rm a.py; mv .git .g2; mv .g2 .git; done" % r.ws)
+    p = subprocess.Popen(["sh", script], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(100):
+            r.look()
+    finally:
+        p.kill()
+        p.wait()
+    r.stop()
+
+
+run(globals())
