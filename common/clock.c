@@ -47,6 +47,8 @@ void clock_compact(int64_t real_ms, char out[CLOCK_COMPACT_SIZE]) {
 int clock_parse_stamp(const char *s, int64_t *ret_ms) {
     struct tm tm = {0};
     int ms = 0, used = 0;
+    const char *whole = s;
+    char again[CLOCK_STAMP_SIZE];
     if (sscanf(s, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec,
                &used) != 6 ||
         used != 19)
@@ -63,7 +65,10 @@ int clock_parse_stamp(const char *s, int64_t *ret_ms) {
         return -1;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
-    *ret_ms = (int64_t)timegm(&tm) * 1000 + ms;
+    int64_t value = (int64_t)timegm(&tm) * 1000 + ms;
+    clock_stamp(value, again); /* scanf takes signs and spaces, timegm takes February 30th: what we would not write is refused */
+    if (strncmp(whole, again, s - whole > 19 ? 23 : 19) != 0) return -1;
+    *ret_ms = value;
     return 0;
 }
 

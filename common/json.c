@@ -61,10 +61,21 @@ static int check_tree(struct json_doc *d, const cJSON *node, const char *path, i
     return 0;
 }
 
+/* A NUL written as an escape: cJSON would take it, and every reader of a C string would see less than what stands there. */
+static bool has_escaped_nul(const char *text, size_t len) {
+    for (size_t i = 0; i + 6 <= len; i++) {
+        if (text[i] != '\\') continue;
+        if (memcmp(text + i + 1, "u0000", 5) == 0) return true;
+        i++;
+    }
+    return false;
+}
+
 int json_parse(struct json_doc *doc, const char *file, const char *text, size_t len, struct err *e) {
     *doc = (struct json_doc){.file = file, .len = len};
     if (len > JSON_MAX_BYTES) return err_set(e, ERR_USAGE, "%s: larger than %u bytes", file, JSON_MAX_BYTES);
     if (memchr(text, 0, len)) return err_set(e, ERR_USAGE, "%s: holds a NUL byte; not JSON", file);
+    if (has_escaped_nul(text, len)) return err_set(e, ERR_USAGE, "%s: holds a NUL, written as \\u0000; leave it out", file);
     if (!json_is_utf8(text, len)) return err_set(e, ERR_USAGE, "%s: not UTF-8", file);
     doc->text = malloc(len + 1);
     if (!doc->text) return err_set(e, ERR_SYS, "%s: out of memory", file);

@@ -70,7 +70,8 @@ int json_end(struct json_obj *o);
 int json_fail(struct json_obj *o, const char *key, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Writing: bytes that need not be UTF-8 (paths of hostile repositories, tool output) as a JSON string. Valid UTF-8 without
- * control bytes stays as it is; anything else is written as git does: "a\377b" in C quotes, the quotes included. */
+ * control bytes, quotes and backslashes stays as it is; anything else is written as git does: "a\377b" in C quotes, the quotes
+ * included, so that no two different paths look the same. */
 cJSON *json_bytes(const void *p, size_t n);
 char *json_quote_path(const void *p, size_t n); /* the same as a C string, malloc'd */
 bool json_is_utf8(const void *p, size_t n);

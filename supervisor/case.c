@@ -21,6 +21,7 @@
 #include "common/io.h"
 #include "common/path.h"
 #include "supervisor/case_steps.h"
+#include "supervisor/engines.h"
 
 #define TEXT_MAX 2000u
 #define NAME_MAX_LEN 64u
@@ -44,7 +45,6 @@ const char *const required_events_pass[] = {
     "run.started",      "task.contract.created",  "plan.updated",  "patch.applied",
     "git.diff.checked", "verification.completed", "run.completed", NULL};
 
-static const char *const backend_words[] = {"fake", "codex", "pi", "case", "exec", NULL};
 static const char *const kind_words[] = {"task", "failure", NULL};
 static const char *const risk_words[] = {"low", "medium", "high", NULL};
 static const char *const mutation_words[] = {
@@ -123,7 +123,9 @@ static bool check_word(const char *s, const char *const *words, const char *what
 }
 
 static bool check_backend(const char *s, char *why, size_t size) {
-    return check_word(s, backend_words, "a backend", why, size);
+    const char *words[16] = {NULL};
+    for (int i = 0; i < 15 && engine_at(i); i++) words[i] = engine_at(i)->name;
+    return check_word(s, words, "a backend", why, size);
 }
 
 static bool check_action(const char *s, char *why, size_t size) {

@@ -1,6 +1,6 @@
-/* contract.c - task-contract.json: what the run was asked, from the case, before anything happened. Its digest stands in the
- * event task.contract.created, so that the contract cannot be rewritten to fit the result. The target is named by what it
- * is, never by a path of the host. */
+/* contract.c - task-contract.json: what the run was asked, from the case, before anything happened. Its digest stands
+ * in the event task.contract.created, so that the contract cannot be rewritten to fit the result. The target is named
+ * by what it is, never by a path of the host. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,12 @@
 /* evidence.c - the open run directory: names, files, appending.
  *
- * Everything is reached by a descriptor of the directory and made with O_EXCL without following links: whoever could plant a
- * name there first makes the run fail instead of making us write elsewhere. Streams go straight to disk; nothing of an
- * artifact is kept in memory but its size and the time of its last write, taken from our own clock, never from the file.
+ * Everything is reached by a descriptor of the directory and made with O_EXCL without following links: whoever could
+ * plant a name there first makes the run fail instead of making us write elsewhere. Streams go straight to disk;
+ * nothing of an artifact is kept in memory but its size and the time of its last write, taken from our own clock, never
+ * from the file.
  *
- * The directory's row in the store exists before the directory does (reserve): after a kill at any point, whatever lies on
- * the disk has a row that leads to it.
+ * The directory's row in the store exists before the directory does (reserve): after a kill at any point, whatever lies
+ * on the disk has a row that leads to it.
  */
 #include "supervisor/evidence.h"
 
@@ -21,8 +22,8 @@
 #include "supervisor/evidence_internal.h"
 
 static const char *const fixed_paths[SLOT_FIXED] = {
-    [SLOT_EVENTS] = EVIDENCE_EVENTS,     [SLOT_TRACE] = EVIDENCE_TRACE,       [SLOT_CONTRACT] = EVIDENCE_CONTRACT,
-    [SLOT_PATCH] = EVIDENCE_PATCH,       [SLOT_TEST_LOG] = EVIDENCE_TEST_LOG, [SLOT_STDOUT] = "backend/stdout.log",
+    [SLOT_EVENTS] = EVIDENCE_EVENTS,      [SLOT_TRACE] = EVIDENCE_TRACE,       [SLOT_CONTRACT] = EVIDENCE_CONTRACT,
+    [SLOT_PATCH] = EVIDENCE_PATCH,        [SLOT_TEST_LOG] = EVIDENCE_TEST_LOG, [SLOT_STDOUT] = "backend/stdout.log",
     [SLOT_STDERR] = "backend/stderr.log",
 };
 
@@ -60,7 +61,8 @@ int64_t evidence_now(const struct evidence *ev) {
 void evidence_set_budget(struct evidence *ev, int64_t bytes) { ev->budget = bytes; }
 uint64_t evidence_bytes(const struct evidence *ev) { return ev->bytes; }
 
-/* --- making the directory -------------------------------------------------------------------------------------------- */
+/* --- making the directory --------------------------------------------------------------------------------------------
+ * */
 
 static int compose(const struct home *h, struct run_record *r, int n, struct err *e) {
     char stamp[CLOCK_COMPACT_SIZE], suffix[16] = "";
@@ -118,7 +120,8 @@ int evidence_create(const struct home *h, struct run_record *r, evidence_reserve
     return 0;
 }
 
-/* --- appending ------------------------------------------------------------------------------------------------------- */
+/* --- appending -------------------------------------------------------------------------------------------------------
+ * */
 
 static int open_slot(struct evidence *ev, struct evidence_file *f, struct err *e) {
     if (f->fd >= 0) return 0;
@@ -137,7 +140,8 @@ int evidence_append(struct evidence *ev, int slot, const void *p, size_t n, bool
     if (n > 0 && io_write_full(f->fd, p, n, e) < 0) {
         /* How much went through is unknown now. A line is taken back whole; a stream keeps what is there. */
         struct stat sb;
-        if (line && ftruncate(f->fd, (off_t)f->size) < 0) return err_ctx(e, "%s (and it could not be cut back)", f->path);
+        if (line && ftruncate(f->fd, (off_t)f->size) < 0)
+            return err_ctx(e, "%s (and it could not be cut back)", f->path);
         if (!line && fstat(f->fd, &sb) == 0 && (uint64_t)sb.st_size >= f->size) {
             ev->bytes += (uint64_t)sb.st_size - f->size;
             f->size = (uint64_t)sb.st_size;
@@ -153,8 +157,8 @@ int evidence_append(struct evidence *ev, int slot, const void *p, size_t n, bool
 /* What the budget covers: bytes that the agent decides the number of. */
 static int append_bulk(struct evidence *ev, int slot, const void *p, size_t n, struct err *e) {
     if (ev->budget > 0 && ev->bytes + n > (uint64_t)ev->budget)
-        return err_set(e, ERR_LIMIT, "%s: the run directory may hold %lld bytes, %zu more do not fit", ev->files[slot].path,
-                       (long long)ev->budget, n);
+        return err_set(e, ERR_LIMIT, "%s: the run directory may hold %lld bytes, %zu more do not fit",
+                       ev->files[slot].path, (long long)ev->budget, n);
     ev->bulk_bytes += n;
     return evidence_append(ev, slot, p, n, false, e);
 }
@@ -181,7 +185,8 @@ int evidence_test_log(struct evidence *ev, const char *text, struct err *e) {
 
 static bool is_marker_name(const char *name) {
     size_t n = strlen(name);
-    if (n == 0 || n > 64 || name[0] == '.' || strcmp(name, "stdout.log") == 0 || strcmp(name, "stderr.log") == 0) return false;
+    if (n == 0 || n > 64 || name[0] == '.' || strcmp(name, "stdout.log") == 0 || strcmp(name, "stderr.log") == 0)
+        return false;
     return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
 }
 
@@ -189,7 +194,8 @@ int evidence_marker(struct evidence *ev, const char *name, const char *text, str
     char path[96];
     size_t n = strlen(text);
     if (!is_marker_name(name)) return err_set(e, ERR_INTERNAL, "\"%.80s\" cannot name a file under backend/", name);
-    if (n > EVIDENCE_MARKER_MAX) return err_set(e, ERR_LIMIT, "backend/%s: more than %u bytes", name, EVIDENCE_MARKER_MAX);
+    if (n > EVIDENCE_MARKER_MAX)
+        return err_set(e, ERR_LIMIT, "backend/%s: more than %u bytes", name, EVIDENCE_MARKER_MAX);
     if (ev->n_files == SLOT_FIXED + EVIDENCE_MAX_MARKERS)
         return err_set(e, ERR_LIMIT, "backend/%s: more than %d markers", name, EVIDENCE_MAX_MARKERS);
     snprintf(path, sizeof path, "backend/%s", name);
@@ -206,12 +212,13 @@ int evidence_marker(struct evidence *ev, const char *name, const char *text, str
     return rc;
 }
 
-/* After a recovery the contract may be there already. When its event is in the chain, the file that the event names stands;
- * otherwise it may be half a file, and is written anew. */
+/* After a recovery the contract may be there already. When its event is in the chain, the file that the event names
+ * stands; otherwise it may be half a file, and is written anew. */
 static int readopt_contract(struct evidence *ev, const char *text, char digest[DIGEST_HEX_SIZE], struct err *e) {
     struct evidence_file *f = &ev->files[SLOT_CONTRACT];
     for (int i = 0; i < ev->n_types; i++)
-        if (strcmp(ev->types[i], "task.contract.created") == 0) return digest_file_at(ev->dir, f->path, digest, NULL, e);
+        if (strcmp(ev->types[i], "task.contract.created") == 0)
+            return digest_file_at(ev->dir, f->path, digest, NULL, e);
     AUTO_FD int fd = io_open_beneath(ev->dir, f->path, O_WRONLY | O_TRUNC | O_NOFOLLOW, 0, e);
     if (fd < 0 || io_write_full(fd, text, strlen(text), e) < 0) return -1;
     ev->bytes += strlen(text) - f->size;
@@ -232,14 +239,16 @@ int evidence_contract(struct evidence *ev, const struct run_record *r, char dige
     return 0;
 }
 
-/* --- complete? ------------------------------------------------------------------------------------------------------- */
+/* --- complete? -------------------------------------------------------------------------------------------------------
+ * */
 
 static int explain_no_tests(struct evidence *ev, const struct run_record *r, struct err *e) {
     AUTO_BUF struct buf why = BUF_INIT(8192);
     if (r->verify_skip[0])
         buf_printf(&why, "No verification was run: %s", r->verify_skip);
     else if (r->n_blockers > 0)
-        buf_printf(&why, "No verification was run: %s: %s", blocker_rule(r->blockers[0].id)->reason, r->blockers[0].detail);
+        buf_printf(&why, "No verification was run: %s: %s", blocker_rule(r->blockers[0].id)->reason,
+                   r->blockers[0].detail);
     else if (r->c->no_test_rationale)
         buf_printf(&why, "No verification was run: %s", r->c->no_test_rationale);
     else if (r->c->n_verify == 0)
@@ -249,7 +258,8 @@ static int explain_no_tests(struct evidence *ev, const struct run_record *r, str
     return evidence_test_log(ev, buf_str(&why), e);
 }
 
-static int check_file(const struct evidence *ev, const struct evidence_file *f, const struct run_record *r, struct err *e) {
+static int check_file(const struct evidence *ev, const struct evidence_file *f, const struct run_record *r,
+                      struct err *e) {
     struct stat sb;
     AUTO_FD int fd = io_open_beneath(ev->dir, f->path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0, e);
     if (fd < 0) return -1;
@@ -258,8 +268,7 @@ static int check_file(const struct evidence *ev, const struct evidence_file *f, 
     if ((uint64_t)sb.st_size != f->size)
         return err_set(e, ERR_CONFLICT, "%s: %lld bytes on disk, %llu written", f->path, (long long)sb.st_size,
                        (unsigned long long)f->size);
-    if (f->written_ms < r->started_ms)
-        return err_set(e, ERR_CONFLICT, "%s: written before the run started", f->path);
+    if (f->written_ms < r->started_ms) return err_set(e, ERR_CONFLICT, "%s: written before the run started", f->path);
     return 0;
 }
 

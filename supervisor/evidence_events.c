@@ -1,8 +1,8 @@
 /* evidence_events.c - events.normalized.jsonl and trace.jsonl: lines, chain, required order.
  *
- * A line is built whole in memory, bounded, and written by one write; when that fails the file is cut back, so that the chain
- * on the disk is always a valid one. Of the events only the distinct types in order of first occurrence and a bounded index
- * stay in memory.
+ * A line is built whole in memory, bounded, and written by one write; when that fails the file is cut back, so that the
+ * chain on the disk is always a valid one. Of the events only the distinct types in order of first occurrence and a
+ * bounded index stay in memory.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -95,8 +95,8 @@ int evidence_event(struct evidence *ev, const char *type, cJSON *data, struct er
     return 0;
 }
 
-int evidence_trace(struct evidence *ev, const char *step, uint64_t start_us, uint64_t dur_us, bool ok, const char *detail,
-                   struct err *e) {
+int evidence_trace(struct evidence *ev, const char *step, uint64_t start_us, uint64_t dur_us, bool ok,
+                   const char *detail, struct err *e) {
     cJSON *o = cJSON_CreateObject();
     BUG_UNLESS(o != NULL);
     json_put(o, "step", json_bytes(step, strlen(step)));
@@ -117,9 +117,11 @@ size_t evidence_event_types(const struct evidence *ev, const char *const **ret) 
     return (size_t)ev->n_types;
 }
 
-/* --- what must have come --------------------------------------------------------------------------------------------- */
+/* --- what must have come ---------------------------------------------------------------------------------------------
+ * */
 
-static const char *const preflight_events[] = {"run.started", "task.contract.created", "backend.gate.blocked", "run.completed"};
+static const char *const preflight_events[] = {"run.started", "task.contract.created", "backend.gate.blocked",
+                                               "run.completed"};
 
 size_t evidence_required(const struct cto_case *c, bool gated_out, const char *const **ret) {
     if (gated_out) {

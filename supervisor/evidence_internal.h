@@ -10,7 +10,16 @@
 #define EVIDENCE_MARKER_MAX (64u << 10)
 
 /* Fixed places; markers follow. */
-enum evidence_slot { SLOT_EVENTS, SLOT_TRACE, SLOT_CONTRACT, SLOT_PATCH, SLOT_TEST_LOG, SLOT_STDOUT, SLOT_STDERR, SLOT_FIXED };
+enum evidence_slot {
+    SLOT_EVENTS,
+    SLOT_TRACE,
+    SLOT_CONTRACT,
+    SLOT_PATCH,
+    SLOT_TEST_LOG,
+    SLOT_STDOUT,
+    SLOT_STDERR,
+    SLOT_FIXED
+};
 
 struct evidence_file {
     char path[96]; /* below the run directory */
@@ -29,7 +38,7 @@ struct evidence_index { /* compact seal_event */
 struct evidence {
     int dir; /* the run directory */
     char run_id[RUN_ID_MAX], case_id[CASE_ID_MAX + 1], backend[32];
-    int64_t real0_ms; /* our clock: real time at the start, advanced by the monotonic one, so that it never steps back */
+    int64_t real0_ms; /* our clock: real time at the start, advanced by the monotonic one: it never steps back */
     uint64_t mono0_us;
     struct evidence_file files[SLOT_FIXED + EVIDENCE_MAX_MARKERS];
     int n_files;
@@ -47,12 +56,13 @@ struct evidence {
 
 struct evidence *evidence_new(const struct run_record *r);
 int64_t evidence_now(const struct evidence *ev);
-/* Appends to a file, making it when it is not there. All or nothing when `line`: what could be written of it is cut off. */
+/* Appends to a file, making it when it is not there. All or nothing when `line`: what could be written of it is cut
+ * off. */
 int evidence_append(struct evidence *ev, int slot, const void *p, size_t n, bool line, struct err *e);
 /* Notes an event that is in the file already. -1: too many distinct types. */
 int evidence_note_event(struct evidence *ev, const char *type, uint32_t seq, int64_t ts_ms);
-/* Are the required types that occurred in their order? *ret_absent: the first that did not occur, or NULL; returns the first
- * that came too early or late, or NULL. */
+/* Are the required types that occurred in their order? *ret_absent: the first that did not occur, or NULL; returns the
+ * first that came too early or late, or NULL. */
 const char *evidence_misplaced(const char *const *types, size_t n_types, const char *const *required, size_t n_required,
                                const char **ret_absent);
 /* What a run has to show: the case's list, or the preflight four. */

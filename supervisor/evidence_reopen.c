@@ -1,9 +1,10 @@
 /* evidence_reopen.c - what recovery does with a run directory that its supervisor left behind.
  *
- * Sealed already (the supervisor died between SHA256SUMS and the store): the verdict in the report stands, because whoever
- * reads the directory sees a sealed run. Not sealed: everything after the last step that is certain is taken back. The seal's
- * own files are removed, events are cut to the longest prefix whose chain holds and that does not claim an end, a torn last
- * line of the trace is cut; artifacts stay as they are, they are evidence of how far the run came.
+ * Sealed already (the supervisor died between SHA256SUMS and the store): the verdict in the report stands, because
+ * whoever reads the directory sees a sealed run. Not sealed: everything after the last step that is certain is taken
+ * back. The seal's own files are removed, events are cut to the longest prefix whose chain holds and that does not
+ * claim an end, a torn last line of the trace is cut; artifacts stay as they are, they are evidence of how far the run
+ * came.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -25,19 +26,22 @@ static bool continues(struct evidence *ev, const char *line, size_t n) {
     if (memchr(line, 0, n)) return false;
     cJSON *o = cJSON_ParseWithLengthOpts(line, n, &parsed, 0);
     const cJSON *seq = cJSON_GetObjectItemCaseSensitive(o, "seq"), *type = cJSON_GetObjectItemCaseSensitive(o, "type");
-    const cJSON *prev = cJSON_GetObjectItemCaseSensitive(o, "prev"), *run = cJSON_GetObjectItemCaseSensitive(o, "run_id");
+    const cJSON *prev = cJSON_GetObjectItemCaseSensitive(o, "prev"),
+                *run = cJSON_GetObjectItemCaseSensitive(o, "run_id");
     const cJSON *ts = cJSON_GetObjectItemCaseSensitive(o, "ts");
     int64_t at = 0;
-    bool ok = parsed == line + n && cJSON_IsNumber(seq) && cJSON_IsString(type) && cJSON_IsString(prev) && cJSON_IsString(run) && cJSON_IsString(ts) &&
-              seq->valuedouble == (double)ev->seq + 1 && strcmp(prev->valuestring, ev->prev) == 0 &&
-              strcmp(run->valuestring, ev->run_id) == 0 && strcmp(type->valuestring, "run.completed") != 0 &&
-              clock_parse_stamp(ts->valuestring, &at) == 0 && evidence_note_event(ev, type->valuestring, ev->seq + 1, at) == 0;
+    bool ok = parsed == line + n && cJSON_IsNumber(seq) && cJSON_IsString(type) && cJSON_IsString(prev) &&
+              cJSON_IsString(run) && cJSON_IsString(ts) && seq->valuedouble == (double)ev->seq + 1 &&
+              strcmp(prev->valuestring, ev->prev) == 0 && strcmp(run->valuestring, ev->run_id) == 0 &&
+              strcmp(type->valuestring, "run.completed") != 0 && clock_parse_stamp(ts->valuestring, &at) == 0 &&
+              evidence_note_event(ev, type->valuestring, ev->seq + 1, at) == 0;
     cJSON_Delete(o);
     if (ok) digest_bytes(line, n, ev->prev);
     return ok;
 }
 
-/* Reads lines from the file's start; returns how many bytes of whole, accepted lines there are. accept NULL: any line. */
+/* Reads lines from the file's start; returns how many bytes of whole, accepted lines there are. accept NULL: any line.
+ * */
 static int good_prefix(int fd, struct evidence *ev, bool (*accept)(struct evidence *, const char *, size_t), off_t *ret,
                        struct err *e) {
     AUTO_BUF struct buf line = BUF_INIT(EVIDENCE_LINE_MAX + 65536);
@@ -59,7 +63,8 @@ static int good_prefix(int fd, struct evidence *ev, bool (*accept)(struct eviden
     }
 }
 
-static int adopt_lines(struct evidence *ev, int slot, bool (*accept)(struct evidence *, const char *, size_t), struct err *e) {
+static int adopt_lines(struct evidence *ev, int slot, bool (*accept)(struct evidence *, const char *, size_t),
+                       struct err *e) {
     struct evidence_file *f = &ev->files[slot];
     off_t keep = 0;
     AUTO_FD int fd = io_open_beneath_quiet(ev->dir, f->path, O_RDWR | O_NONBLOCK | O_NOFOLLOW, 0);
@@ -96,7 +101,8 @@ static int adopt_markers(struct evidence *ev, struct err *e) {
     int rc = 0;
     for (struct dirent *entry; rc == 0 && (entry = readdir(d)) != NULL;) {
         const char *name = entry->d_name;
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "stdout.log") == 0 || strcmp(name, "stderr.log") == 0)
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "stdout.log") == 0 ||
+            strcmp(name, "stderr.log") == 0)
             continue;
         if (ev->n_files == SLOT_FIXED + EVIDENCE_MAX_MARKERS || strlen(name) > 64) {
             rc = err_set(e, ERR_CONFLICT, "backend/%.64s: not a file of ours", name);
@@ -120,7 +126,8 @@ static int open_directory(const char *run_dir, struct evidence *ev, struct err *
 
 static int remove_seal(struct evidence *ev, struct err *e) {
     static const char *const files[] = {EVIDENCE_SUMS, EVIDENCE_ATTESTATION, EVIDENCE_REPORT, EVIDENCE_REPORT_MD};
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) /* SHA256SUMS first: half a directory is never "sealed" */
+    for (size_t i = 0; i < sizeof files / sizeof files[0];
+         i++) /* SHA256SUMS first: half a directory is never "sealed" */
         if (unlinkat(ev->dir, files[i], 0) < 0 && errno != ENOENT) return err_sys(e, "remove %s", files[i]);
     return 0;
 }
@@ -144,7 +151,8 @@ int evidence_reopen(const char *run_dir, struct run_record *r, struct evidence *
     return 0;
 }
 
-/* --- sealed already -------------------------------------------------------------------------------------------------- */
+/* --- sealed already --------------------------------------------------------------------------------------------------
+ * */
 
 bool evidence_is_sealed(const char *run_dir, const char *run_id) {
     struct verify_report v;
@@ -194,7 +202,8 @@ static int read_sums(int dir, int64_t at_ms, struct seal_summary *s, struct err 
     s->artifacts = calloc(lines, sizeof *s->artifacts);
     if (!s->artifacts) return err_set(e, ERR_SYS, "out of memory");
     struct sums_line l;
-    for (size_t at = 0, n; at < text.len && (n = sums_parse_line(buf_str(&text) + at, text.len - at, &l)) > 0; at += n) {
+    for (size_t at = 0, n; at < text.len && (n = sums_parse_line(buf_str(&text) + at, text.len - at, &l)) > 0;
+         at += n) {
         struct seal_artifact *a = &s->artifacts[s->n_artifacts++];
         struct stat sb;
         snprintf(a->path, sizeof a->path, "%.*s", (int)l.path_len, l.path);
@@ -239,8 +248,8 @@ static int read_events(const char *run_dir, struct run_record *r, struct seal_su
         BUG_UNLESS(s->events && s->types);
         for (; s->n_types < ev->n_types; s->n_types++) s->types[s->n_types] = TAKE_PTR(ev->types[s->n_types]);
         for (; s->n_events < ev->n_index; s->n_events++)
-            s->events[s->n_events] = (struct seal_event){ev->index[s->n_events].seq, s->types[ev->index[s->n_events].type],
-                                                         ev->index[s->n_events].ts_ms};
+            s->events[s->n_events] = (struct seal_event){
+                ev->index[s->n_events].seq, s->types[ev->index[s->n_events].type], ev->index[s->n_events].ts_ms};
         s->events_total = ev->seq;
         memcpy(s->events_head, ev->prev, sizeof s->events_head);
     }

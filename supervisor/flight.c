@@ -184,7 +184,8 @@ _Static_assert(CASE_MAX_LIST <= SPEC_MAX_PATHS, "a case list must fit a spec lis
 
 static int reserve_row(void *ctx, struct run_record *r, struct err *e) {
     struct flight *f = ctx;
-    return store_run_insert(f->x->store, r, f->x->id, e);
+    f->reserved = store_run_insert(f->x->store, r, f->x->id, e) == 0;
+    return f->reserved ? 0 : -1;
 }
 
 static int prepare(struct flight *f, struct err *e) {
@@ -192,7 +193,10 @@ static int prepare(struct flight *f, struct err *e) {
     f->rec.started_ms = clock_real_ms();
     f->rec.generation = 1;
     f->rec.phases[RUN_PLANNED] = (struct phase_time){f->rec.started_ms, clock_mono_us()};
-    if (evidence_create(&f->x->home, &f->rec, reserve_row, f, &f->ev, e) < 0) return -1;
+    if (evidence_create(&f->x->home, &f->rec, reserve_row, f, &f->ev, e) < 0) {
+        if (f->reserved) store_run_forget(f->x->store, f->rec.run_id, f->rec.generation, NULL);
+        return -1;
+    }
     f->nar = (struct narrator){.ev = f->ev, .rec = &f->rec};
     if (narrate_begin(&f->nar, e) < 0) {
         flight_artifact_error(f, e);

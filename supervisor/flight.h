@@ -51,7 +51,7 @@ struct flight {
     struct seal_summary sum;
     struct err error; /* of store or seal; code ERR_NONE when all is well */
     uint64_t finish_deadline_us;
-    bool finishing, keep, told_commit;
+    bool reserved, finishing, keep, told_commit;
     struct flight *next;
 };
 

@@ -23,7 +23,10 @@ static int join(char out[PATH_MAX], struct err *e, const char *a, const char *b)
 static int absolute(char out[PATH_MAX], const char *p, const char *what, struct err *e) {
     char cwd[PATH_MAX];
     if (!p[0]) return err_set(e, ERR_USAGE, "%s is empty: give a directory", what);
-    if (p[0] == '/') {
+    const char *user = getenv("HOME");
+    if (p[0] == '~' && p[1] == '/' && user && user[0] == '/') { /* no shell reads an env file */
+        if (join(out, e, user, p + 2) < 0) return -1;
+    } else if (p[0] == '/') {
         if (join(out, e, p, "") < 0) return -1;
     } else {
         if (!getcwd(cwd, sizeof cwd)) return err_sys(e, "current directory");

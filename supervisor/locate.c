@@ -1,5 +1,6 @@
-/* locate.c - id or path. What holds a '/' or is "." is a path; anything else is an id, looked up in the store and below the
- * home's runs, and only then tried as a directory here: an id must not be shadowed by where somebody happens to stand. */
+/* locate.c - id or path. What holds a '/' or is "." is a path; anything else is an id, looked up in the store and below
+ * the home's runs, and only then tried as a directory here: an id must not be shadowed by where somebody happens to
+ * stand. */
 #include "supervisor/locate.h"
 
 #include <stdio.h>
@@ -21,12 +22,11 @@ int locate_store(const struct home *h, struct store **ret, struct err *e) {
 
 static int look_up(const struct home *h, const char *name, struct located *ret, struct err *e) {
     struct store *s = NULL;
-    struct store_matrix m;
     if (locate_store(h, &s, e) < 0) return -1;
     if (!s) return 0;
     if (store_run_get(s, name, &ret->row, NULL) == 0)
         ret->in_store = true;
-    else if (store_matrix_get(s, name, &m, NULL) == 0)
+    else if (store_matrix_get(s, name, &ret->matrix, NULL) == 0)
         ret->in_store = ret->is_matrix = true;
     store_close(s);
     return 0;
@@ -57,5 +57,6 @@ int locate(const struct home *h, const char *name, struct located *ret, struct e
             return 0;
         }
     }
-    return err_set(e, ERR_USAGE, "no run \"%.160s\" below %s; `cto-harness report list` shows what there is", name, h->runs);
+    return err_set(e, ERR_USAGE, "no run \"%.160s\" below %s; `cto-harness report list` shows what there is", name,
+                   h->runs);
 }

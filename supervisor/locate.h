@@ -9,7 +9,8 @@ struct located {
     char dir[4096];
     char id[RUN_ID_MAX]; /* "" when a path was given */
     bool in_store, is_matrix;
-    struct store_run_row row; /* when in_store and no matrix */
+    struct store_run_row row;   /* when in_store and no matrix */
+    struct store_matrix matrix; /* when is_matrix */
 };
 /* Opens the store of the home for reading when there is one. Unknown: ERR_USAGE. */
 int locate(const struct home *h, const char *name, struct located *ret, struct err *e);

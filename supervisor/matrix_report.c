@@ -1,5 +1,5 @@
-/* matrix_report.c - the report of a set of runs. It repeats of each run only what a reader needs to pick one, with the digest
- * of that run's report: the runs are the evidence, this is their index. The directory is sealed like a run's.
+/* matrix_report.c - the report of a set of runs. It repeats of each run only what a reader needs to pick one, with the
+ * digest of that run's report: the runs are the evidence, this is their index. The directory is sealed like a run's.
  */
 #include "supervisor/matrix_report.h"
 
@@ -17,7 +17,8 @@
 
 #define SLOWEST 5
 
-int matrix_dir_create(const struct home *h, const char *kind, int64_t started_ms, char matrix_id[RUN_ID_MAX], struct err *e) {
+int matrix_dir_create(const struct home *h, const char *kind, int64_t started_ms, char matrix_id[RUN_ID_MAX],
+                      struct err *e) {
     char stamp[CLOCK_COMPACT_SIZE], path[8192];
     clock_compact(started_ms, stamp);
     for (int n = 1; n < 100000; n++) {
@@ -61,7 +62,8 @@ void matrix_row_fill(struct matrix_row *ret, const struct run_record *r, const c
     report_phase_ms(r, ret->phase_ms);
     snprintf(ret->report_sha256, sizeof ret->report_sha256, "%s", report_sha256 ? report_sha256 : "");
     if (!ret->as_expected)
-        snprintf(ret->note, sizeof ret->note, "expected %s, %d blocker(s)", verdict_name(ret->expected), r->c->expect.n_blockers);
+        snprintf(ret->note, sizeof ret->note, "expected %s, %d blocker(s)", verdict_name(ret->expected),
+                 r->c->expect.n_blockers);
 }
 
 struct totals {
@@ -110,7 +112,8 @@ static cJSON *object(void) {
 static cJSON *row_json(const struct matrix_row *r) {
     cJSON *o = object(), *reasons = cJSON_CreateArray();
     char path[RUN_ID_MAX + 32];
-    for (int i = 0; i < r->n_blockers; i++) cJSON_AddItemToArray(reasons, cJSON_CreateString(blocker_rule(r->blockers[i])->reason));
+    for (int i = 0; i < r->n_blockers; i++)
+        cJSON_AddItemToArray(reasons, cJSON_CreateString(blocker_rule(r->blockers[i])->reason));
     snprintf(path, sizeof path, "../%s/report.json", r->run_id);
     json_put_str(o, "case_id", r->case_id);
     json_put_str(o, "backend", r->backend);
@@ -189,7 +192,8 @@ static void md_rows(struct buf *b, const struct matrix_summary *m) {
         const struct matrix_row *r = &m->rows[i];
         buf_puts(b, "| ");
         report_put_text(b, r->case_id, true);
-        buf_printf(b, " | %s | %s | %s | ", verdict_name(r->status), verdict_name(r->expected), r->as_expected ? "yes" : "**no**");
+        buf_printf(b, " | %s | %s | %s | ", verdict_name(r->status), verdict_name(r->expected),
+                   r->as_expected ? "yes" : "**no**");
         for (int k = 0; k < r->n_blockers; k++)
             buf_printf(b, "%s%s", k ? ", " : "", blocker_rule(r->blockers[k])->reason);
         buf_printf(b, " | %lld | ", (long long)r->duration_ms);
@@ -211,9 +215,13 @@ static void md_notes(struct buf *b, const struct matrix_summary *m, const struct
     for (int i = 0; i < n; i++) {
         const struct matrix_row *r = &m->rows[at[i] / RUN_STATE_COUNT];
         int state = at[i] % RUN_STATE_COUNT;
-        buf_printf(b, "- %s %s: %lld ms\n", r->case_id, run_state_name((enum run_state)state), (long long)r->phase_ms[state]);
+        buf_printf(b, "- %s %s: %lld ms\n", r->case_id, run_state_name((enum run_state)state),
+                   (long long)r->phase_ms[state]);
     }
     buf_puts(b, "\n## Blockers\n\n");
+    bool any = false;
+    for (int i = 0; i < BLOCKER_COUNT; i++) any |= t->tally[i] > 0;
+    if (!any) buf_puts(b, "None.\n");
     for (int i = 0; i < BLOCKER_COUNT; i++)
         if (t->tally[i]) buf_printf(b, "- %s: %d\n", blocker_rule((enum blocker)i)->reason, t->tally[i]);
 }
@@ -223,10 +231,16 @@ static char *md_text(const struct matrix_summary *m, const struct totals *t) {
     char started[CLOCK_STAMP_SIZE], finished[CLOCK_STAMP_SIZE];
     clock_stamp(m->started_ms, started);
     clock_stamp(m->finished_ms, finished);
-    buf_printf(&b, "# %s: %s on %s\n\n", t->ok ? "AS EXPECTED" : m->interrupted ? "INTERRUPTED" : "NOT AS EXPECTED", m->kind, m->backend);
-    buf_printf(&b, "%d runs: %d pass, %d fail, %d blocked, %d not run; %d not as expected. %lld ms with %d at a time, %s to %s.\n",
-               m->n_rows, t->pass, t->fail, t->blocked, t->none, t->unexpected, (long long)(m->finished_ms - m->started_ms), m->jobs,
-               started, finished);
+    buf_printf(&b, "# %s: %s on %s\n\n",
+               t->ok            ? "AS EXPECTED"
+               : m->interrupted ? "INTERRUPTED"
+                                : "NOT AS EXPECTED",
+               m->kind, m->backend);
+    buf_printf(
+        &b,
+        "%d runs: %d pass, %d fail, %d blocked, %d not run; %d not as expected. %lld ms with %d at a time, %s to %s.\n",
+        m->n_rows, t->pass, t->fail, t->blocked, t->none, t->unexpected, (long long)(m->finished_ms - m->started_ms),
+        m->jobs, started, finished);
     md_rows(&b, m);
     md_notes(&b, m, t);
     buf_puts(&b, "\nDefault activation: false. Core promotion: not-promoted.\n");
@@ -235,23 +249,26 @@ static char *md_text(const struct matrix_summary *m, const struct totals *t) {
     return text;
 }
 
-static int write_one(int dir, const char *name, const char *text, struct buf *sums, char sha256[DIGEST_HEX_SIZE], struct err *e) {
+static int write_one(int dir, const char *name, const char *text, struct buf *sums, char sha256[DIGEST_HEX_SIZE],
+                     struct err *e) {
     digest_bytes(text, strlen(text), sha256);
     if (sums) buf_printf(sums, "%s  %s\n", sha256, name);
     return io_replace_file_at(dir, name, text, strlen(text), 0600, 1, e);
 }
 
-int matrix_report_write(const struct home *h, const struct matrix_summary *m, char path[4096], char sha256[DIGEST_HEX_SIZE],
-                        bool *ret_ok, struct err *e) {
+int matrix_report_write(const struct home *h, const struct matrix_summary *m, char path[4096],
+                        char sha256[DIGEST_HEX_SIZE], bool *ret_ok, struct err *e) {
     struct totals t = count(m);
     char md_sha[DIGEST_HEX_SIZE], sums_sha[DIGEST_HEX_SIZE], dir_path[8192];
     AUTO_FREE char *md = md_text(m, &t), *json = json_text(m, &t);
     AUTO_BUF struct buf sums = BUF_INIT(4096);
     snprintf(dir_path, sizeof dir_path, "%s/%s", h->runs, m->matrix_id);
-    if (snprintf(path, 4096, "%s/report.json", dir_path) >= 4096) return err_set(e, ERR_LIMIT, "%s: path too long", dir_path);
+    if (snprintf(path, 4096, "%s/report.json", dir_path) >= 4096)
+        return err_set(e, ERR_LIMIT, "%s: path too long", dir_path);
     AUTO_FD int dir = open(dir_path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (dir < 0) return err_sys(e, "open %s", dir_path);
-    if (write_one(dir, "report.json", json, &sums, sha256, e) < 0 || write_one(dir, "report.md", md, &sums, md_sha, e) < 0 ||
+    if (write_one(dir, "report.json", json, &sums, sha256, e) < 0 ||
+        write_one(dir, "report.md", md, &sums, md_sha, e) < 0 ||
         write_one(dir, "SHA256SUMS", buf_str(&sums), NULL, sums_sha, e) < 0)
         return err_ctx(e, "%s", dir_path);
     *ret_ok = t.ok;

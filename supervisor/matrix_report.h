@@ -1,4 +1,5 @@
-/* matrix_report.h - report.json and report.md of a set of runs, under <runs>/<matrix_id>/, with SHA256SUMS over both. */
+/* matrix_report.h - report.json and report.md of a set of runs, under <runs>/<matrix_id>/, with SHA256SUMS over both.
+ * */
 #ifndef CTO_SUPERVISOR_MATRIX_REPORT_H
 #define CTO_SUPERVISOR_MATRIX_REPORT_H
 
@@ -7,7 +8,8 @@
 #include "supervisor/record.h"
 
 /* YYYYMMDDTHHMMSSZ-<kind>-<pid>, suffix -2.. when the directory exists; makes the directory (0700). */
-int matrix_dir_create(const struct home *h, const char *kind, int64_t started_ms, char matrix_id[RUN_ID_MAX], struct err *e);
+int matrix_dir_create(const struct home *h, const char *kind, int64_t started_ms, char matrix_id[RUN_ID_MAX],
+                      struct err *e);
 
 struct matrix_row {
     char run_id[RUN_ID_MAX]; /* "" when the cell never became a run */
@@ -33,9 +35,9 @@ struct matrix_summary {
     const struct matrix_row *rows;
     int n_rows;
 };
-/* Writes report.md, report.json, SHA256SUMS, fsyncs; returns path and digest of report.json. `ok` in the report (and the
- * command's exit 0) means: every row ran and is as expected, and nothing interrupted it. */
-int matrix_report_write(const struct home *h, const struct matrix_summary *m, char path[4096], char sha256[DIGEST_HEX_SIZE],
-                        bool *ret_ok, struct err *e);
+/* Writes report.md, report.json, SHA256SUMS, fsyncs; returns path and digest of report.json. `ok` in the report (and
+ * the command's exit 0) means: every row ran and is as expected, and nothing interrupted it. */
+int matrix_report_write(const struct home *h, const struct matrix_summary *m, char path[4096],
+                        char sha256[DIGEST_HEX_SIZE], bool *ret_ok, struct err *e);
 
 #endif

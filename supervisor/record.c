@@ -1,5 +1,5 @@
-/* record.c - ownership of a run's record, and the one way to add a blocker. A blocker is added once: the first cause is the
- * one that explains the run, what follows from it adds no second entry of the same name. */
+/* record.c - ownership of a run's record, and the one way to add a blocker. A blocker is added once: the first cause is
+ * the one that explains the run, what follows from it adds no second entry of the same name. */
 #include "supervisor/record.h"
 
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-/* report_json.c - report.json: every field of the evidence contract, from the record. What was not observed is null, never a
- * guess: tests that did not run are not passed, writes that nobody checked are not allowed.
+/* report_json.c - report.json: every field of the evidence contract, from the record. What was not observed is null,
+ * never a guess: tests that did not run are not passed, writes that nobody checked are not allowed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +30,9 @@ static void put_stamp(cJSON *o, const char *key, int64_t ms) {
     json_put_str(o, key, ms > 0 ? stamp : NULL);
 }
 
-static void put_text(cJSON *o, const char *key, const char *text) { json_put_str(o, key, text && text[0] ? text : NULL); }
+static void put_text(cJSON *o, const char *key, const char *text) {
+    json_put_str(o, key, text && text[0] ? text : NULL);
+}
 
 static void put_tristate(cJSON *o, const char *key, int v) {
     if (v < 0)
@@ -65,7 +67,8 @@ int64_t report_phase_ms(const struct run_record *r, int64_t ret[RUN_STATE_COUNT]
 static cJSON *changed_files(const struct run_record *r) {
     cJSON *a = array();
     for (int i = 0; i < r->n_changes; i++)
-        if (r->changes[i].scope == 0) cJSON_AddItemToArray(a, json_bytes(r->changes[i].path, strlen(r->changes[i].path)));
+        if (r->changes[i].scope == 0)
+            cJSON_AddItemToArray(a, json_bytes(r->changes[i].path, strlen(r->changes[i].path)));
     return a;
 }
 
@@ -87,7 +90,8 @@ static cJSON *changes(const struct run_record *r) {
     return a;
 }
 
-static void put_exit(cJSON *o, const char *code_key, const char *signal_key, enum end_kind kind, int32_t code, bool ended) {
+static void put_exit(cJSON *o, const char *code_key, const char *signal_key, enum end_kind kind, int32_t code,
+                     bool ended) {
     bool exited = ended && kind == END_EXITED;
     bool killed = ended && (kind == END_SIGNALLED || kind == END_STOPPED || kind == END_TIMED_OUT) && code > 0;
     json_put(o, code_key, exited ? cJSON_CreateNumber(code) : cJSON_CreateNull());
@@ -156,8 +160,8 @@ static bool occurred(const struct report_facts *f, const char *type) {
     return false;
 }
 
-/* Omitted is what the case requires and did not come because something else ended the run first. An event that is missing for
- * no such reason is not "not applicable": it is the blocker missing_required_event. */
+/* Omitted is what the case requires and did not come because something else ended the run first. An event that is
+ * missing for no such reason is not "not applicable": it is the blocker missing_required_event. */
 static void put_events(cJSON *o, const struct run_record *r, const struct report_facts *f) {
     const char *const *required, *absent;
     size_t n = evidence_required(r->c, r->gated_out, &required);
@@ -169,7 +173,8 @@ static void put_events(cJSON *o, const struct run_record *r, const struct report
     for (size_t i = 0; !missing && r->n_blockers > 0 && i < n; i++) {
         if (occurred(f, required[i])) continue;
         char why[500];
-        snprintf(why, sizeof why, "not reached: %s: %s", blocker_rule(r->blockers[0].id)->reason, r->blockers[0].detail);
+        snprintf(why, sizeof why, "not reached: %s: %s", blocker_rule(r->blockers[0].id)->reason,
+                 r->blockers[0].detail);
         cJSON *x = object();
         json_put_str(x, "event", required[i]);
         json_put(x, "reason", json_bytes(why, strlen(why)));
@@ -374,11 +379,13 @@ char *report_json_text(const struct run_record *r, const struct seal_input *in, 
     return ret;
 }
 
-/* --- the digest of the report inside the report ----------------------------------------------------------------------- */
+/* --- the digest of the report inside the report
+ * ----------------------------------------------------------------------- */
 
 #define OWN_KEY "\"" EVIDENCE_REPORT "\":\t\""
 
-/* Inside a JSON string every quote is escaped, so these bytes can only be a key with a string value; there is one such. */
+/* Inside a JSON string every quote is escaped, so these bytes can only be a key with a string value; there is one such.
+ * */
 const char *report_own_digest(const char *text, const char *value) {
     const char *at = strstr(text, OWN_KEY);
     if (!at) return NULL;

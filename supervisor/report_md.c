@@ -1,7 +1,9 @@
-/* report_md.c - report.md: the same for a person. Verdict first, then why, what changed, how to reproduce it, then the rest.
+/* report_md.c - report.md: the same for a person. Verdict first, then why, what changed, how to reproduce it, then the
+ * rest.
  *
- * Paths, details and titles may come from an agent or its repository: they are shown with control bytes made visible and the
- * bytes that Markdown or a terminal would act on escaped, so that nothing in here can pretend to be part of the report.
+ * Paths, details and titles may come from an agent or its repository: they are shown with control bytes made visible
+ * and the bytes that Markdown or a terminal would act on escaped, so that nothing in here can pretend to be part of the
+ * report.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -22,7 +24,8 @@ void report_put_text(struct buf *b, const char *text, bool md) {
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)text[i];
         bool c1 = utf8 && c == 0xc2 && i + 1 < n && (unsigned char)text[i + 1] < 0xa0; /* 8-bit control characters */
-        bool bidi = utf8 && c == 0xe2 && i + 2 < n && (unsigned char)text[i + 1] >= 0x80 && (unsigned char)text[i + 1] <= 0x81;
+        bool bidi =
+            utf8 && c == 0xe2 && i + 2 < n && (unsigned char)text[i + 1] >= 0x80 && (unsigned char)text[i + 1] <= 0x81;
         if (c < 0x20 || c == 0x7f || c1 || bidi || (c >= 0x80 && !utf8)) {
             buf_printf(b, md ? "\\\\x%02x" : "\\x%02x", c);
             for (int more = c1 ? 1 : bidi ? 2 : 0; more > 0; more--)
@@ -80,7 +83,7 @@ static void put_why(struct buf *b, const struct run_record *r) {
     if (r->n_blockers == 0) {
         buf_puts(b, "Every required event came in its order, only allowed paths changed, ");
         buf_puts(b, verdict_tests(r) == 1 ? "and every verification command passed on the result commit.\n"
-                                                : "and the case declares why there is nothing to verify.\n");
+                                          : "and the case declares why there is nothing to verify.\n");
         if (r->c->no_test_rationale) {
             buf_puts(b, "\nNo tests: ");
             report_put_text(b, r->c->no_test_rationale, true);
@@ -110,9 +113,9 @@ static void put_changes(struct buf *b, const struct run_record *r) {
         buf_puts(b, r->result_seen ? "Nothing.\n" : "Nothing was inspected.\n");
         return;
     }
-    buf_printf(b, "%d path%s in %u commit%s, `%.12s` to `%.12s`; the exact diff is `patch.diff`.\n\n", net, net == 1 ? "" : "s",
-               r->result_commits, r->result_commits == 1 ? "" : "s", r->baseline_head[0] ? r->baseline_head : "(empty)",
-               r->result_head);
+    buf_printf(b, "%d path%s in %u commit%s, `%.12s` to `%.12s`; the exact diff is `patch.diff`.\n\n", net,
+               net == 1 ? "" : "s", r->result_commits, r->result_commits == 1 ? "" : "s",
+               r->baseline_head[0] ? r->baseline_head : "(empty)", r->result_head);
     for (int i = 0; i < r->n_changes && shown < SHOWN_CHANGES; i++, shown++) {
         const struct change *c = &r->changes[i];
         buf_printf(b, "- %c ", c->letter);
@@ -124,7 +127,8 @@ static void put_changes(struct buf *b, const struct run_record *r) {
         buf_puts(b, "\n");
     }
     if (r->n_changes > shown || r->changes_truncated)
-        buf_printf(b, "- and %d more, all in `report.json`%s\n", r->n_changes - shown, r->changes_truncated ? " (cut there too)" : "");
+        buf_printf(b, "- and %d more, all in `report.json`%s\n", r->n_changes - shown,
+                   r->changes_truncated ? " (cut there too)" : "");
 }
 
 static void put_verification(struct buf *b, const struct run_record *r) {
@@ -142,7 +146,8 @@ static void put_verification(struct buf *b, const struct run_record *r) {
         if (!v->seen)
             buf_puts(b, ": not run");
         else
-            buf_printf(b, ": %s %d after %llu ms", end_kind_name(v->kind), v->code, (unsigned long long)(v->duration_us / 1000));
+            buf_printf(b, ": %s %d after %llu ms", end_kind_name(v->kind), v->code,
+                       (unsigned long long)(v->duration_us / 1000));
         buf_puts(b, "\n");
     }
     if (r->verify_skip[0]) {
@@ -180,20 +185,37 @@ static void put_reproduce(struct buf *b, const struct run_record *r, const struc
     }
 }
 
-/* Every name and value of the worker's report that a person can read in one line. */
+/* A value in one line: lists by commas, objects as "name value". The worker's report is flat enough; deeper is JSON. */
+static void put_value(struct buf *b, const cJSON *v, int depth) {
+    if (cJSON_IsString(v)) {
+        report_put_text(b, v->valuestring, true);
+    } else if (depth < 2 && (cJSON_IsArray(v) || cJSON_IsObject(v))) {
+        for (const cJSON *c = v->child; c; c = c->next) {
+            if (cJSON_IsObject(v)) {
+                report_put_text(b, c->string, true);
+                buf_puts(b, " ");
+            }
+            put_value(b, c, depth + 1);
+            if (c->next) buf_puts(b, cJSON_IsObject(v) ? "; " : ", ");
+        }
+        if (!v->child) buf_puts(b, "none");
+    } else {
+        AUTO_FREE char *text = cJSON_PrintUnformatted(v);
+        BUG_UNLESS(text != NULL);
+        report_put_text(b, text, true);
+    }
+}
+
 static void put_sandbox(struct buf *b, const struct run_record *r) {
     buf_puts(b, "\n## Sandbox\n\n");
     cJSON *o = r->sandbox_json ? cJSON_Parse(r->sandbox_json) : NULL;
     if (!cJSON_IsObject(o)) buf_puts(b, "No sandbox was started.\n");
     for (const cJSON *c = cJSON_IsObject(o) ? o->child : NULL; c; c = c->next) {
-        char *value = cJSON_IsString(c) ? strdup(c->valuestring) : cJSON_PrintUnformatted(c);
-        BUG_UNLESS(value != NULL);
         buf_puts(b, "- ");
         report_put_text(b, c->string, true);
         buf_puts(b, ": ");
-        report_put_text(b, value, true);
+        put_value(b, c, 0);
         buf_puts(b, "\n");
-        free(value);
     }
     cJSON_Delete(o);
     for (int i = 0; i < r->n_gates; i++) {
@@ -209,9 +231,12 @@ static void put_timings(struct buf *b, const struct run_record *r, const struct 
     int64_t ms[RUN_STATE_COUNT], total = report_phase_ms(r, ms);
     buf_puts(b, "\n## Timings\n\n| phase | ms |\n|---|---:|\n");
     for (int i = 0; i < RUN_DONE; i++)
-        if (r->phases[i].entered_us) buf_printf(b, "| %s | %lld |\n", run_state_name((enum run_state)i), (long long)ms[i]);
+        if (r->phases[i].entered_us)
+            buf_printf(b, "| %s | %lld |\n", run_state_name((enum run_state)i), (long long)ms[i]);
     buf_printf(b, "| total | %lld |\n", (long long)total);
-    buf_printf(b, "\nBackend: %llu ms cpu, %llu KiB peak, %llu processes, %llu bytes of output. Evidence: %u events, %llu bytes.\n",
+    buf_printf(b,
+               "\nBackend: %llu ms cpu, %llu KiB peak, %llu processes, %llu bytes of output. Evidence: %u events, %llu "
+               "bytes.\n",
                (unsigned long long)(r->engine_cpu_us / 1000), (unsigned long long)r->engine_rss_kib,
                (unsigned long long)r->engine_processes, (unsigned long long)r->engine_output, f->events_total,
                (unsigned long long)f->bytes);

@@ -1,13 +1,14 @@
 /* seal.c - the end of a run's evidence: digests of what is on the disk, report.md, report.json, SHA256SUMS, fsync.
  *
- * The order is the contract's: events, trace, report.md, report.json, run.intoto.jsonl, SHA256SUMS, fsync, store. The writer of
- * the signed statement plugs in between report.json (its subject) and SHA256SUMS (which lists it): see seal_files().
- * Digests are taken from the files as they are now, not carried along while writing: what is sealed is what a reader will
- * find. Size and time must be what we wrote; anything else means that somebody touched our directory, and then nothing is
- * sealed at all.
+ * The order is the contract's: events, trace, report.md, report.json, run.intoto.jsonl, SHA256SUMS, fsync, store. The
+ * writer of the signed statement plugs in between report.json (its subject) and SHA256SUMS (which lists it): see
+ * seal_files(). Digests are taken from the files as they are now, not carried along while writing: what is sealed is
+ * what a reader will find. Size and time must be what we wrote; anything else means that somebody touched our
+ * directory, and then nothing is sealed at all.
  *
- * SHA256SUMS exists only when all else is there, so its presence with matching digests is what recovery takes for "sealed".
- * fsync comes after it: a loss of power in between leaves a directory whose digests do not match, never one that lies.
+ * SHA256SUMS exists only when all else is there, so its presence with matching digests is what recovery takes for
+ * "sealed". fsync comes after it: a loss of power in between leaves a directory whose digests do not match, never one
+ * that lies.
  */
 #include "supervisor/seal.h"
 
@@ -34,7 +35,8 @@ static int by_path(const void *a, const void *b) {
     return strcmp(((const struct seal_artifact *)a)->path, ((const struct seal_artifact *)b)->path);
 }
 
-static struct seal_artifact *add_artifact(struct seal_summary *s, const char *path, int64_t written_ms, int64_t checked_ms) {
+static struct seal_artifact *add_artifact(struct seal_summary *s, const char *path, int64_t written_ms,
+                                          int64_t checked_ms) {
     struct seal_artifact *more = realloc(s->artifacts, (size_t)(s->n_artifacts + 1) * sizeof *more);
     BUG_UNLESS(more != NULL);
     s->artifacts = more;
@@ -67,7 +69,8 @@ static int take_file(struct evidence *ev, struct evidence_file *f, const struct 
 }
 
 /* A file of the seal itself, whole and synchronous. */
-static int write_file(struct evidence *ev, const char *path, const char *text, size_t n, struct seal_summary *s, struct err *e) {
+static int write_file(struct evidence *ev, const char *path, const char *text, size_t n, struct seal_summary *s,
+                      struct err *e) {
     AUTO_FD int fd = io_open_beneath(ev->dir, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, e);
     if (fd < 0) return -1;
     if (io_write_full(fd, text, n, e) < 0) return err_ctx(e, "%s", path);
@@ -89,8 +92,8 @@ static void put_facts(struct evidence *ev, const struct seal_summary *s, struct 
     f->now_ms = evidence_now(ev);
 }
 
-static int write_report(struct evidence *ev, const struct run_record *r, const struct seal_input *in, struct seal_summary *s,
-                        struct err *e) {
+static int write_report(struct evidence *ev, const struct run_record *r, const struct seal_input *in,
+                        struct seal_summary *s, struct err *e) {
     struct report_facts facts;
     char own[DIGEST_HEX_SIZE];
     put_facts(ev, s, &facts);

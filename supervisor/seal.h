@@ -18,8 +18,8 @@ struct report_facts {
 
 /* The bytes of report.json with the value of artifact_digests["report.json"] empty; malloc'd, ends in a newline. */
 char *report_json_text(const struct run_record *r, const struct seal_input *in, const struct report_facts *f);
-/* Where that value stands in such a text (after the opening quote): exactly one place, else NULL. `value` is what is expected
- * between the quotes. Used by writer and verifier, so that the rule is one. */
+/* Where that value stands in such a text (after the opening quote): exactly one place, else NULL. `value` is what is
+ * expected between the quotes. Used by writer and verifier, so that the rule is one. */
 const char *report_own_digest(const char *text, const char *value);
 /* Digest of the text with the value replaced by the empty string. */
 void report_digest_without(const char *text, const char *at, size_t value_len, char hex[DIGEST_HEX_SIZE]);
@@ -30,7 +30,8 @@ char *report_md_text(const struct run_record *r, const struct seal_input *in, co
 int64_t report_phase_ms(const struct run_record *r, int64_t ret[RUN_STATE_COUNT]);
 /* 1, 0, or -1 when nobody looked. */
 int report_allowed_writes(const struct run_record *r);
-/* Text for people: control bytes, escapes and invalid UTF-8 become visible; Markdown's special bytes are escaped when `md`. */
+/* Text for people: control bytes, escapes and invalid UTF-8 become visible; Markdown's special bytes are escaped when
+ * `md`. */
 struct buf;
 void report_put_text(struct buf *b, const char *text, bool md);
 /* A shell word: quoted when it needs it. */

@@ -1,11 +1,11 @@
 /* store.c - opening, creating, migrating; transactions; statements.
  *
- * Creation races are decided inside an immediate transaction: whoever gets the write lock first runs schema.sql, the other
- * one finds the version in place. WAL is switched on before that, outside any transaction, with our own patience, because
- * SQLite does not call the busy handler for every lock of that switch.
+ * Creation races are decided inside an immediate transaction: whoever gets the write lock first runs schema.sql, the
+ * other one finds the version in place. WAL is switched on before that, outside any transaction, with our own patience,
+ * because SQLite does not call the busy handler for every lock of that switch.
  *
- * What is refused is refused before anything is written: another application_id, a newer user_version, a file that is not a
- * database. An old version is migrated step by step in one transaction.
+ * What is refused is refused before anything is written: another application_id, a newer user_version, a file that is
+ * not a database. An old version is migrated step by step in one transaction.
  */
 #include "supervisor/store.h"
 
@@ -32,19 +32,21 @@ int store_fail(struct store *s, struct err *e, const char *what) {
     switch (rc & 0xff) {
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
-        return err_set(e, ERR_USAGE, "store %s: %s: the file is damaged or is no database (%s); move it away, or put a "
-                       "copy in its place: the run directories are complete without it", s->path, what, sqlite3_errmsg(s->db));
+        return err_set(e, ERR_USAGE,
+                       "store %s: %s: the file is damaged or is no database (%s); move it away, or put a "
+                       "copy in its place: the run directories are complete without it",
+                       s->path, what, sqlite3_errmsg(s->db));
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return err_set(e, ERR_CONFLICT, "store %s: %s: another process kept it locked for %d s", s->path, what, BUSY_MS / 1000);
+        return err_set(e, ERR_CONFLICT, "store %s: %s: another process kept it locked for %d s", s->path, what,
+                       BUSY_MS / 1000);
     case SQLITE_FULL:
     case SQLITE_IOERR:
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
         return err_set(e, ERR_SYS, "store %s: %s: %s; is the disk full, or the directory not writable?", s->path, what,
                        sqlite3_errmsg(s->db));
-    default:
-        return err_set(e, ERR_INTERNAL, "store %s: %s: %s", s->path, what, sqlite3_errmsg(s->db));
+    default: return err_set(e, ERR_INTERNAL, "store %s: %s: %s", s->path, what, sqlite3_errmsg(s->db));
     }
 }
 
@@ -65,7 +67,8 @@ static int pragma_int(struct store *s, const char *sql, int64_t *ret, struct err
     return ok;
 }
 
-/* --- statements ------------------------------------------------------------------------------------------------------ */
+/* --- statements ------------------------------------------------------------------------------------------------------
+ * */
 
 sqlite3_stmt *store_prepare(struct store *s, const char *sql, struct err *e) {
     for (int i = 0; i < s->n_cache; i++) {
@@ -99,9 +102,11 @@ void store_bind_text(sqlite3_stmt *st, int i, const char *text) {
         sqlite3_bind_null(st, i);
 }
 
-/* --- transactions ---------------------------------------------------------------------------------------------------- */
+/* --- transactions ----------------------------------------------------------------------------------------------------
+ * */
 
-/* The level cannot be changed inside a transaction, so a batch says at its beginning whether it must outlive the power. */
+/* The level cannot be changed inside a transaction, so a batch says at its beginning whether it must outlive the power.
+ * */
 int store_begin(struct store *s, bool durable, struct err *e) {
     BUG_UNLESS(s->batch == BATCH_NONE && s->writable);
     if (store_exec(s, durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", e) < 0) return -1;
@@ -141,22 +146,25 @@ int store_leave(struct store *s, bool own, int rc, struct err *e) {
     return rc;
 }
 
-/* --- opening --------------------------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------------------------------
+ * */
 
 /* Is it ours, and of which version? An empty database is version 0 of anybody. */
 static int identify(struct store *s, int64_t *ret_version, struct err *e) {
     int64_t app = 0, objects = 0;
-    if (pragma_int(s, "PRAGMA application_id", &app, e) < 0 || pragma_int(s, "PRAGMA user_version", ret_version, e) < 0 ||
+    if (pragma_int(s, "PRAGMA application_id", &app, e) < 0 ||
+        pragma_int(s, "PRAGMA user_version", ret_version, e) < 0 ||
         pragma_int(s, "SELECT count(*) FROM sqlite_master", &objects, e) < 0)
         return -1;
     if (objects == 0 && app == 0 && *ret_version == 0) return 0;
     if (app != STORE_APPLICATION_ID)
         return err_set(e, ERR_USAGE, "store %s: this is a database of another program; name another --home", s->path);
     if (*ret_version > STORE_VERSION)
-        return err_set(e, ERR_USAGE, "store %s: version %lld, but this program knows %d at most; use the newer program, or "
-                       "another --home", s->path, (long long)*ret_version, STORE_VERSION);
-    if (*ret_version < 1)
-        return err_set(e, ERR_USAGE, "store %s: it has tables but no version; move it away", s->path);
+        return err_set(e, ERR_USAGE,
+                       "store %s: version %lld, but this program knows %d at most; use the newer program, or "
+                       "another --home",
+                       s->path, (long long)*ret_version, STORE_VERSION);
+    if (*ret_version < 1) return err_set(e, ERR_USAGE, "store %s: it has tables but no version; move it away", s->path);
     return 0;
 }
 
@@ -196,8 +204,8 @@ static int open_writable(struct store *s, struct err *e) {
     return migrate(s, e);
 }
 
-/* A read-only directory cannot hold the -shm file that WAL needs. Without a -wal file the database file is the whole truth
- * and nobody can write it, so it may be read as immutable. */
+/* A read-only directory cannot hold the -shm file that WAL needs. Without a -wal file the database file is the whole
+ * truth and nobody can write it, so it may be read as immutable. */
 static int open_immutable(struct store *s, struct err *e) {
     AUTO_BUF struct buf uri = BUF_INIT(16384);
     buf_printf(&uri, "%s-wal", s->path);
@@ -214,7 +222,8 @@ static int open_immutable(struct store *s, struct err *e) {
     buf_puts(&uri, "?immutable=1");
     sqlite3_close(s->db);
     s->db = NULL;
-    if (sqlite3_open_v2(buf_str(&uri), &s->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+    if (sqlite3_open_v2(buf_str(&uri), &s->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL) !=
+        SQLITE_OK)
         return store_fail(s, e, "open");
     int64_t version = 0;
     return identify(s, &version, e);
@@ -223,7 +232,8 @@ static int open_immutable(struct store *s, struct err *e) {
 static int open_readonly(struct store *s, struct err *e) {
     struct stat sb;
     if (stat(s->path, &sb) < 0) {
-        if (errno == ENOENT) return err_set(e, ERR_MISSING, "store %s does not exist: nothing was run with this home yet", s->path);
+        if (errno == ENOENT)
+            return err_set(e, ERR_MISSING, "store %s does not exist: nothing was run with this home yet", s->path);
         return err_sys(e, "store %s", s->path);
     }
     int64_t version = 0;

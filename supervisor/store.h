@@ -1,10 +1,10 @@
-/* store.h - the SQLite store: index and durable state of all runs. The files of a run directory are the evidence; the store
- * says which runs there are, in which state, and what their sealed report's digest is.
+/* store.h - the SQLite store: index and durable state of all runs. The files of a run directory are the evidence; the
+ * store says which runs there are, in which state, and what their sealed report's digest is.
  *
- * One struct store belongs to one thread at a time. Several processes may have one file open: WAL, immediate transactions,
- * 10 s of patience. A row is changed only by the owner of its generation: a supervisor that lost its run to a recovery is
- * refused (ERR_CONFLICT) whatever it still wants to say. That refusal changes nothing; after any other error inside a batch
- * the batch must be rolled back.
+ * One struct store belongs to one thread at a time. Several processes may have one file open: WAL, immediate
+ * transactions, 10 s of patience. A row is changed only by the owner of its generation: a supervisor that lost its run
+ * to a recovery is refused (ERR_CONFLICT) whatever it still wants to say. That refusal changes nothing; after any other
+ * error inside a batch the batch must be rolled back.
  *
  * Durability: transitions survive the death of the process (WAL, synchronous NORMAL); store_run_sealed() and
  * store_matrix_finish() survive the loss of power (FULL). Inside store_begin() everything waits for store_commit().
@@ -24,17 +24,19 @@
 
 struct store; /* opaque */
 
-/* writable: creates (0600), migrates forward. Else: never creates; a missing file is ERR_MISSING. A file that is not ours, of
- * a newer version, or damaged is ERR_USAGE with what to do. */
+/* writable: creates (0600), migrates forward. Else: never creates; a missing file is ERR_MISSING. A file that is not
+ * ours, of a newer version, or damaged is ERR_USAGE with what to do. */
 int store_open(const char *path, bool writable, struct store **ret, struct err *e);
 void store_close(struct store *s); /* NULL is fine; rolls back what is open */
 
-/* Batches: nothing is visible to others before the commit. A batch that seals runs must be begun durable. Not nested. */
+/* Batches: nothing is visible to others before the commit. A batch that seals runs must be begun durable. Not nested.
+ * */
 int store_begin(struct store *s, bool durable, struct err *e);
 int store_commit(struct store *s, struct err *e);
 void store_rollback(struct store *s);
 
-/* --- writing: runs --------------------------------------------------------------------------------------------------- */
+/* --- writing: runs ---------------------------------------------------------------------------------------------------
+ * */
 int store_supervisor_add(struct store *s, const char *supervisor_id, int64_t pid, struct err *e);
 /* State planned. ERR_CONFLICT when the run id exists. Also notes the case. */
 int store_run_insert(struct store *s, const struct run_record *r, const char *supervisor_id, struct err *e);
@@ -46,7 +48,8 @@ int store_run_transition(struct store *s, const char *run_id, int64_t generation
 /* State done, verdict, blockers, artifacts, events, digests: one durable transaction. Generation as above. */
 int store_run_sealed(struct store *s, const struct run_record *r, const struct seal_summary *sum, struct err *e);
 
-/* --- matrices -------------------------------------------------------------------------------------------------------- */
+/* --- matrices --------------------------------------------------------------------------------------------------------
+ * */
 struct store_matrix {
     char id[RUN_ID_MAX], kind[32], backend[32], report_path[4096], report_sha256[65];
     int64_t started_ms, finished_ms; /* 0: not yet */
@@ -56,7 +59,8 @@ struct store_matrix {
 int store_matrix_insert(struct store *s, const struct store_matrix *m, struct err *e); /* ERR_CONFLICT when it exists */
 int store_matrix_finish(struct store *s, const struct store_matrix *m, struct err *e);
 
-/* --- reading --------------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------------------------------
+ * */
 struct store_run_row {
     int64_t id; /* the store's own number, grows */
     char run_id[RUN_ID_MAX], case_id[CASE_ID_MAX + 1], backend[32], matrix_id[RUN_ID_MAX], supervisor_id[96];
@@ -77,16 +81,19 @@ int store_run_takeover(struct store *s, const char *run_id, int64_t old_generati
                        int64_t *ret_generation, struct err *e);
 
 struct store_filter {
-    const char *status;                           /* pass, fail, blocked, running; NULL: any. Anything else: ERR_USAGE */
-    const char *backend, *case_id, *matrix_id;    /* NULL: any */
-    const char *before;                           /* run id: only runs older than it; unknown: ERR_USAGE */
-    int limit;                                    /* 1..10000 */
+    const char *status;                        /* pass, fail, blocked, running; NULL: any. Anything else: ERR_USAGE */
+    const char *backend, *case_id, *matrix_id; /* NULL: any */
+    const char *before;                        /* run id: only runs older than it; unknown: ERR_USAGE */
+    int limit;                                 /* 1..10000 */
 };
 /* Newest first. The callback must not write to the store. */
 int store_runs_list(struct store *s, const struct store_filter *f, store_run_fn each, void *ctx, struct err *e);
 /* ERR_MISSING when there is none of that id. */
 int store_run_get(struct store *s, const char *run_id, struct store_run_row *ret, struct err *e);
 int store_matrix_get(struct store *s, const char *matrix_id, struct store_matrix *ret, struct err *e);
+typedef int (*store_matrix_fn)(void *ctx, const struct store_matrix *m); /* non-zero stops and is returned */
+/* Every matrix, oldest first. */
+int store_matrices(struct store *s, store_matrix_fn each, void *ctx, struct err *e);
 /* Does any run or matrix have this id? */
 bool store_knows(struct store *s, const char *id);
 
@@ -95,7 +102,8 @@ struct store_counts {
     int64_t page_size, pages, free_pages, file_bytes, wal_bytes, artifact_bytes;
 };
 int store_info(struct store *s, struct store_counts *ret, struct err *e);
-/* Integrity, foreign keys, invariants. Calls `bad` for each thing that does not hold; returns 0 when the check could be made. */
+/* Integrity, foreign keys, invariants. Calls `bad` for each thing that does not hold; returns 0 when the check could be
+ * made. */
 int store_check(struct store *s, void (*bad)(void *ctx, const char *what), void *ctx, struct err *e);
 
 #endif

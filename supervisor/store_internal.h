@@ -1,4 +1,5 @@
-/* store_internal.h - shared by store*.c only: the connection, and statements that are prepared once and reset by scope. */
+/* store_internal.h - shared by store*.c only: the connection, and statements that are prepared once and reset by scope.
+ * */
 #ifndef CTO_SUPERVISOR_STORE_INTERNAL_H
 #define CTO_SUPERVISOR_STORE_INTERNAL_H
 
@@ -21,7 +22,8 @@ struct store {
     int n_cache;
 };
 
-/* Sets `e` from the connection: ERR_USAGE with what to do for a file that is damaged or not ours, else ERR_SYS-like text. */
+/* Sets `e` from the connection: ERR_USAGE with what to do for a file that is damaged or not ours, else ERR_SYS-like
+ * text. */
 int store_fail(struct store *s, struct err *e, const char *what);
 int store_exec(struct store *s, const char *sql, struct err *e);
 /* A cached statement, reset and unbound; `sql` must be a literal. NULL with the error set. */
@@ -30,7 +32,8 @@ sqlite3_stmt *store_prepare(struct store *s, const char *sql, struct err *e);
 int store_step_done(struct store *s, sqlite3_stmt *st, struct err *e);
 /* A transaction of its own unless a batch is open. Durable inside a batch needs a durable batch. */
 int store_enter(struct store *s, bool durable, bool *ret_own, struct err *e);
-int store_leave(struct store *s, bool own, int rc, struct err *e); /* commits when rc is 0, else rolls back; returns rc */
+int store_leave(struct store *s, bool own, int rc,
+                struct err *e); /* commits when rc is 0, else rolls back; returns rc */
 
 void store_bind_text(sqlite3_stmt *st, int i, const char *text); /* "" and NULL: NULL */
 /* Resets when the scope ends, so that no statement keeps a read transaction open. */

@@ -1,7 +1,7 @@
-/* store_read.c - the queries. Lists are keyset-paged: (started_at, id) of the last row seen is the key of the next page, so that
- * page 1000 costs what page 1 does. The text of a list query is put together from constant fragments only; every value is
- * bound. Each filter has an index that begins with its column and ends with the key; where several filters meet, SQLite picks
- * one and tests the rest.
+/* store_read.c - the queries. Lists are keyset-paged: (started_at, id) of the last row seen is the key of the next
+ * page, so that page 1000 costs what page 1 does. The text of a list query is put together from constant fragments
+ * only; every value is bound. Each filter has an index that begins with its column and ends with the key; where several
+ * filters meet, SQLite picks one and tests the rest.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +11,11 @@
 #include "common/io.h"
 #include "supervisor/store_internal.h"
 
-#define ROW_COLUMNS                                                                                                          \
-    "r.id, r.run_id, r.case_id, r.backend, coalesce(r.matrix_id, ''), r.supervisor_id, r.run_dir, r.work_dir, r.attempt, "   \
-    "r.generation, r.started_at, coalesce(r.finished_at, 0), r.state, coalesce(r.verdict, ''), coalesce(r.report_sha256, ''), " \
+#define ROW_COLUMNS                                                                                             \
+    "r.id, r.run_id, r.case_id, r.backend, coalesce(r.matrix_id, ''), r.supervisor_id, r.run_dir, r.work_dir, " \
+    "r.attempt, "                                                                                               \
+    "r.generation, r.started_at, coalesce(r.finished_at, 0), r.state, coalesce(r.verdict, ''), "                \
+    "coalesce(r.report_sha256, ''), "                                                                           \
     "coalesce(r.sums_sha256, ''), coalesce((SELECT group_concat(b.reason) FROM blockers b WHERE b.run = r.id), '')"
 
 static void column(sqlite3_stmt *st, int i, char *out, size_t size) {
@@ -83,7 +85,8 @@ static int collect_rows(struct store *s, sqlite3_stmt *st, store_run_fn each, vo
 }
 
 int store_runs_unfinished(struct store *s, store_run_fn each, void *ctx, struct err *e) {
-    sqlite3_stmt *st = store_prepare(s, "SELECT " ROW_COLUMNS " FROM runs r WHERE r.state <> 'done' ORDER BY r.started_at, r.id", e);
+    sqlite3_stmt *st =
+        store_prepare(s, "SELECT " ROW_COLUMNS " FROM runs r WHERE r.state <> 'done' ORDER BY r.started_at, r.id", e);
     return st ? collect_rows(s, st, each, ctx, e) : -1;
 }
 
@@ -101,7 +104,8 @@ static int check_filter(const struct store_filter *f, struct err *e) {
 
 static void list_sql(struct buf *sql, const struct store_filter *f) {
     buf_puts(sql, "SELECT " ROW_COLUMNS " FROM runs r WHERE 1");
-    if (f->status) buf_puts(sql, strcmp(f->status, "running") == 0 ? " AND r.state <> 'done'" : " AND r.verdict = :status");
+    if (f->status)
+        buf_puts(sql, strcmp(f->status, "running") == 0 ? " AND r.state <> 'done'" : " AND r.verdict = :status");
     if (f->backend) buf_puts(sql, " AND r.backend = :backend");
     if (f->case_id) buf_puts(sql, " AND r.case_id = :case");
     if (f->matrix_id) buf_puts(sql, " AND r.matrix_id = :matrix");
@@ -157,17 +161,12 @@ int store_run_get(struct store *s, const char *run_id, struct store_run_row *ret
     return 0;
 }
 
-int store_matrix_get(struct store *s, const char *matrix_id, struct store_matrix *ret, struct err *e) {
-    AUTO_RESET sqlite3_stmt *st =
-        store_prepare(s,
-                      "SELECT id, kind, backend, coalesce(report_path, ''), coalesce(report_sha256, ''), started_at, "
-                      "coalesce(finished_at, 0), planned, passed, failed, blocked, unexpected, interrupted FROM matrices "
-                      "WHERE id = ?1", e);
-    if (!st) return -1;
-    sqlite3_bind_text(st, 1, matrix_id, -1, SQLITE_TRANSIENT);
-    int rc = sqlite3_step(st);
-    if (rc == SQLITE_DONE) return err_set(e, ERR_MISSING, "no matrix \"%.160s\" in the store", matrix_id);
-    if (rc != SQLITE_ROW) return store_fail(s, e, "read matrix");
+#define MATRIX_COLUMNS                                                                                              \
+    "id, kind, backend, coalesce(report_path, ''), coalesce(report_sha256, ''), started_at, coalesce(finished_at, " \
+    "0), "                                                                                                          \
+    "planned, passed, failed, blocked, unexpected, interrupted"
+
+static void read_matrix(sqlite3_stmt *st, struct store_matrix *ret) {
     memset(ret, 0, sizeof *ret);
     column(st, 0, ret->id, sizeof ret->id);
     column(st, 1, ret->kind, sizeof ret->kind);
@@ -182,19 +181,45 @@ int store_matrix_get(struct store *s, const char *matrix_id, struct store_matrix
     ret->blocked = sqlite3_column_int64(st, 10);
     ret->unexpected = sqlite3_column_int64(st, 11);
     ret->interrupted = sqlite3_column_int(st, 12) != 0;
+}
+
+int store_matrix_get(struct store *s, const char *matrix_id, struct store_matrix *ret, struct err *e) {
+    AUTO_RESET sqlite3_stmt *st = store_prepare(s, "SELECT " MATRIX_COLUMNS " FROM matrices WHERE id = ?1", e);
+    if (!st) return -1;
+    sqlite3_bind_text(st, 1, matrix_id, -1, SQLITE_TRANSIENT);
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_DONE) return err_set(e, ERR_MISSING, "no matrix \"%.160s\" in the store", matrix_id);
+    if (rc != SQLITE_ROW) return store_fail(s, e, "read matrix");
+    read_matrix(st, ret);
     return 0;
 }
 
+int store_matrices(struct store *s, store_matrix_fn each, void *ctx, struct err *e) {
+    AUTO_RESET sqlite3_stmt *st =
+        store_prepare(s, "SELECT " MATRIX_COLUMNS " FROM matrices ORDER BY started_at, id", e);
+    if (!st) return -1;
+    struct store_matrix m;
+    int ret = 0, rc = SQLITE_ROW;
+    while (ret == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        read_matrix(st, &m);
+        ret = each(ctx, &m);
+    }
+    return ret == 0 && rc != SQLITE_DONE ? store_fail(s, e, "list matrices") : ret;
+}
+
 bool store_knows(struct store *s, const char *id) {
-    AUTO_RESET sqlite3_stmt *st = store_prepare(s,
-                                                "SELECT 1 FROM runs WHERE run_id = ?1 UNION ALL SELECT 1 FROM matrices WHERE "
-                                                "id = ?1 LIMIT 1", NULL);
+    AUTO_RESET sqlite3_stmt *st =
+        store_prepare(s,
+                      "SELECT 1 FROM runs WHERE run_id = ?1 UNION ALL SELECT 1 FROM matrices WHERE "
+                      "id = ?1 LIMIT 1",
+                      NULL);
     if (!st) return false;
     sqlite3_bind_text(st, 1, id, -1, SQLITE_TRANSIENT);
     return sqlite3_step(st) == SQLITE_ROW;
 }
 
-/* --- info and check -------------------------------------------------------------------------------------------------- */
+/* --- info and check --------------------------------------------------------------------------------------------------
+ * */
 
 int store_info(struct store *s, struct store_counts *ret, struct err *e) {
     static const struct {
@@ -242,25 +267,36 @@ static const char *const checks[] = {
     "SELECT 'foreign key: ' || \"table\" || ' row ' || coalesce(rowid, '?') || ' points nowhere in ' || parent FROM "
     "pragma_foreign_key_check LIMIT 20",
     "SELECT 'run ' || run_id || ': done without a verdict' FROM runs WHERE state = 'done' AND verdict IS NULL LIMIT 20",
-    "SELECT 'run ' || run_id || ': a verdict, but state ' || state FROM runs WHERE state <> 'done' AND verdict IS NOT NULL LIMIT 20",
-    "SELECT 'run ' || run_id || ': unknown state ' || state FROM runs WHERE state NOT IN ('planned', 'gated', 'starting', "
-    "'baseline', 'engine', 'stopping', 'inspecting', 'verifying', 'collecting', 'landing', 'outcome', 'sealing', 'done') LIMIT 20",
-    "SELECT 'run ' || run_id || ': its last transition is not its state ' || state FROM runs WHERE state <> (SELECT t.state FROM "
+    "SELECT 'run ' || run_id || ': a verdict, but state ' || state FROM runs WHERE state <> 'done' AND verdict IS NOT "
+    "NULL LIMIT 20",
+    "SELECT 'run ' || run_id || ': unknown state ' || state FROM runs WHERE state NOT IN ('planned', 'gated', "
+    "'starting', "
+    "'baseline', 'engine', 'stopping', 'inspecting', 'verifying', 'collecting', 'landing', 'outcome', 'sealing', "
+    "'done') LIMIT 20",
+    "SELECT 'run ' || run_id || ': its last transition is not its state ' || state FROM runs WHERE state <> (SELECT "
+    "t.state FROM "
     "transitions t WHERE t.run = runs.id ORDER BY t.n DESC LIMIT 1) LIMIT 20",
-    "SELECT 'run ' || run_id || ': no transition' FROM runs WHERE NOT EXISTS (SELECT 1 FROM transitions t WHERE t.run = runs.id) "
+    "SELECT 'run ' || run_id || ': no transition' FROM runs WHERE NOT EXISTS (SELECT 1 FROM transitions t WHERE t.run "
+    "= runs.id) "
     "LIMIT 20",
-    "SELECT 'run ' || run_id || ': pass with a blocker' FROM runs WHERE verdict = 'pass' AND EXISTS (SELECT 1 FROM blockers b "
+    "SELECT 'run ' || run_id || ': pass with a blocker' FROM runs WHERE verdict = 'pass' AND EXISTS (SELECT 1 FROM "
+    "blockers b "
     "WHERE b.run = runs.id) LIMIT 20",
-    "SELECT 'run ' || run_id || ': ' || verdict || ' without a blocker' FROM runs WHERE verdict IN ('fail', 'blocked') AND NOT "
+    "SELECT 'run ' || run_id || ': ' || verdict || ' without a blocker' FROM runs WHERE verdict IN ('fail', 'blocked') "
+    "AND NOT "
     "EXISTS (SELECT 1 FROM blockers b WHERE b.run = runs.id) LIMIT 20",
-    "SELECT 'run ' || run_id || ': done without artifacts' FROM runs WHERE state = 'done' AND NOT EXISTS (SELECT 1 FROM artifacts a "
+    "SELECT 'run ' || run_id || ': done without artifacts' FROM runs WHERE state = 'done' AND NOT EXISTS (SELECT 1 "
+    "FROM artifacts a "
     "WHERE a.run = runs.id) LIMIT 20",
     "SELECT 'run ' || run_id || ': finished before it started' FROM runs WHERE finished_at < started_at LIMIT 20",
-    "SELECT 'run ' || run_id || ': event numbers have a gap' FROM runs WHERE (SELECT max(seq) <> count(*) FROM events ev WHERE "
+    "SELECT 'run ' || run_id || ': event numbers have a gap' FROM runs WHERE (SELECT max(seq) <> count(*) FROM events "
+    "ev WHERE "
     "ev.run = runs.id) LIMIT 20",
-    "SELECT 'run ' || r.run_id || ': transitions of a falling generation' FROM transitions a JOIN transitions b ON a.run = b.run AND "
+    "SELECT 'run ' || r.run_id || ': transitions of a falling generation' FROM transitions a JOIN transitions b ON "
+    "a.run = b.run AND "
     "b.n = a.n + 1 JOIN runs r ON r.id = a.run WHERE b.generation < a.generation LIMIT 20",
-    "SELECT 'matrix ' || id || ': counts do not fit' FROM matrices WHERE finished_at IS NOT NULL AND passed + failed + blocked > "
+    "SELECT 'matrix ' || id || ': counts do not fit' FROM matrices WHERE finished_at IS NOT NULL AND passed + failed + "
+    "blocked > "
     "planned LIMIT 20",
 };
 

@@ -1,5 +1,5 @@
-/* store_write.c - what the owner of a run may change. Every change of a run names the generation it believes in; the WHERE
- * clause does the comparing, so that a supervisor whose run was taken over changes nothing and learns it. */
+/* store_write.c - what the owner of a run may change. Every change of a run names the generation it believes in; the
+ * WHERE clause does the comparing, so that a supervisor whose run was taken over changes nothing and learns it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,7 +10,8 @@ int store_supervisor_add(struct store *s, const char *supervisor_id, int64_t pid
     bool own;
     if (store_enter(s, false, &own, e) < 0) return -1;
     int rc = -1;
-    sqlite3_stmt *st = store_prepare(s, "INSERT OR IGNORE INTO supervisors (id, pid, started_at) VALUES (?1, ?2, ?3)", e);
+    sqlite3_stmt *st =
+        store_prepare(s, "INSERT OR IGNORE INTO supervisors (id, pid, started_at) VALUES (?1, ?2, ?3)", e);
     if (st) {
         store_bind_text(st, 1, supervisor_id);
         sqlite3_bind_int64(st, 2, pid);
@@ -21,9 +22,11 @@ int store_supervisor_add(struct store *s, const char *supervisor_id, int64_t pid
 }
 
 static int note_case(struct store *s, const struct run_record *r, struct err *e) {
-    sqlite3_stmt *st = store_prepare(s,
-                                     "INSERT INTO cases (id, title, kind, last_used) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) "
-                                     "DO UPDATE SET title = ?2, kind = ?3, last_used = max(last_used, ?4)", e);
+    sqlite3_stmt *st =
+        store_prepare(s,
+                      "INSERT INTO cases (id, title, kind, last_used) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) "
+                      "DO UPDATE SET title = ?2, kind = ?3, last_used = max(last_used, ?4)",
+                      e);
     if (!st) return -1;
     sqlite3_bind_text(st, 1, r->c->id, -1, SQLITE_TRANSIENT);
     sqlite3_bind_text(st, 2, r->c->title ? r->c->title : "", -1, SQLITE_TRANSIENT);
@@ -34,9 +37,11 @@ static int note_case(struct store *s, const struct run_record *r, struct err *e)
 
 static int append_transition(struct store *s, int64_t run, int64_t generation, enum run_state to, int64_t real_ms,
                              uint64_t mono_us, struct err *e) {
-    sqlite3_stmt *st = store_prepare(s,
-                                     "INSERT INTO transitions (run, n, generation, state, at, mono_us) VALUES (?1, (SELECT "
-                                     "coalesce(max(n), 0) + 1 FROM transitions WHERE run = ?1), ?2, ?3, ?4, ?5)", e);
+    sqlite3_stmt *st =
+        store_prepare(s,
+                      "INSERT INTO transitions (run, n, generation, state, at, mono_us) VALUES (?1, (SELECT "
+                      "coalesce(max(n), 0) + 1 FROM transitions WHERE run = ?1), ?2, ?3, ?4, ?5)",
+                      e);
     if (!st) return -1;
     sqlite3_bind_int64(st, 1, run);
     sqlite3_bind_int64(st, 2, generation);
@@ -47,10 +52,12 @@ static int append_transition(struct store *s, int64_t run, int64_t generation, e
 }
 
 static int insert_run(struct store *s, const struct run_record *r, const char *supervisor_id, struct err *e) {
-    sqlite3_stmt *st = store_prepare(s,
-                                     "INSERT INTO runs (run_id, case_id, backend, matrix_id, attempt, supervisor_id, generation, "
-                                     "state, started_at, run_dir, work_dir) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'planned', ?8, "
-                                     "?9, ?10) ON CONFLICT (run_id) DO NOTHING", e);
+    sqlite3_stmt *st =
+        store_prepare(s,
+                      "INSERT INTO runs (run_id, case_id, backend, matrix_id, attempt, supervisor_id, generation, "
+                      "state, started_at, run_dir, work_dir) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'planned', ?8, "
+                      "?9, ?10) ON CONFLICT (run_id) DO NOTHING",
+                      e);
     if (!st) return -1;
     store_bind_text(st, 1, r->run_id);
     store_bind_text(st, 2, r->c->id);
@@ -82,7 +89,8 @@ int store_run_forget(struct store *s, const char *run_id, int64_t generation, st
     bool own;
     if (store_enter(s, false, &own, e) < 0) return -1;
     int rc = -1;
-    sqlite3_stmt *st = store_prepare(s, "DELETE FROM runs WHERE run_id = ?1 AND generation = ?2 AND state = 'planned'", e);
+    sqlite3_stmt *st =
+        store_prepare(s, "DELETE FROM runs WHERE run_id = ?1 AND generation = ?2 AND state = 'planned'", e);
     if (st) {
         store_bind_text(st, 1, run_id);
         sqlite3_bind_int64(st, 2, generation);
@@ -104,7 +112,8 @@ static int own_run(struct store *s, const char *run_id, int64_t generation, int6
     int64_t now = sqlite3_column_int64(st, 1);
     const char *state = (const char *)sqlite3_column_text(st, 2);
     if (now != generation)
-        return err_set(e, ERR_CONFLICT, "run %s has generation %lld now, ours was %lld: another supervisor took it over", run_id,
+        return err_set(e, ERR_CONFLICT,
+                       "run %s has generation %lld now, ours was %lld: another supervisor took it over", run_id,
                        (long long)now, (long long)generation);
     if (state && strcmp(state, "done") == 0) return err_set(e, ERR_CONFLICT, "run %s is done already", run_id);
     *ret_id = sqlite3_column_int64(st, 0);
@@ -151,13 +160,17 @@ int store_run_takeover(struct store *s, const char *run_id, int64_t old_generati
     return rc;
 }
 
-/* --- sealing --------------------------------------------------------------------------------------------------------- */
+/* --- sealing ---------------------------------------------------------------------------------------------------------
+ * */
 
-static int finish_row(struct store *s, int64_t id, const struct run_record *r, const struct seal_summary *sum, struct err *e) {
-    sqlite3_stmt *st = store_prepare(s,
-                                     "UPDATE runs SET state = 'done', verdict = ?2, finished_at = ?3, baseline_head = ?4, "
-                                     "result_head = ?5, report_sha256 = ?6, sums_sha256 = ?7, events_head = ?8, events_count = ?9, "
-                                     "bytes = ?10 WHERE id = ?1", e);
+static int finish_row(struct store *s, int64_t id, const struct run_record *r, const struct seal_summary *sum,
+                      struct err *e) {
+    sqlite3_stmt *st =
+        store_prepare(s,
+                      "UPDATE runs SET state = 'done', verdict = ?2, finished_at = ?3, baseline_head = ?4, "
+                      "result_head = ?5, report_sha256 = ?6, sums_sha256 = ?7, events_head = ?8, events_count = ?9, "
+                      "bytes = ?10 WHERE id = ?1",
+                      e);
     if (!st) return -1;
     sqlite3_bind_int64(st, 1, id);
     store_bind_text(st, 2, verdict_name(r->verdict));
@@ -175,8 +188,10 @@ static int finish_row(struct store *s, int64_t id, const struct run_record *r, c
 static int put_blockers(struct store *s, int64_t id, const struct run_record *r, struct err *e) {
     for (int i = 0; i < r->n_blockers; i++) {
         const struct blocker_rule *rule = blocker_rule(r->blockers[i].id);
-        sqlite3_stmt *st = store_prepare(s, "INSERT INTO blockers (run, n, reason, class, event, detail) VALUES "
-                                            "(?1, ?2, ?3, ?4, ?5, ?6)", e);
+        sqlite3_stmt *st = store_prepare(s,
+                                         "INSERT INTO blockers (run, n, reason, class, event, detail) VALUES "
+                                         "(?1, ?2, ?3, ?4, ?5, ?6)",
+                                         e);
         if (!st) return -1;
         sqlite3_bind_int64(st, 1, id);
         sqlite3_bind_int(st, 2, i);
@@ -192,8 +207,10 @@ static int put_blockers(struct store *s, int64_t id, const struct run_record *r,
 static int put_artifacts(struct store *s, int64_t id, const struct seal_summary *sum, struct err *e) {
     for (int i = 0; i < sum->n_artifacts; i++) {
         const struct seal_artifact *a = &sum->artifacts[i];
-        sqlite3_stmt *st = store_prepare(s, "INSERT INTO artifacts (run, path, size, sha256, written_at) VALUES "
-                                            "(?1, ?2, ?3, ?4, ?5)", e);
+        sqlite3_stmt *st = store_prepare(s,
+                                         "INSERT INTO artifacts (run, path, size, sha256, written_at) VALUES "
+                                         "(?1, ?2, ?3, ?4, ?5)",
+                                         e);
         if (!st) return -1;
         sqlite3_bind_int64(st, 1, id);
         store_bind_text(st, 2, a->path);
@@ -232,14 +249,17 @@ int store_run_sealed(struct store *s, const struct run_record *r, const struct s
     return store_leave(s, own, rc, e);
 }
 
-/* --- matrices -------------------------------------------------------------------------------------------------------- */
+/* --- matrices --------------------------------------------------------------------------------------------------------
+ * */
 
 int store_matrix_insert(struct store *s, const struct store_matrix *m, struct err *e) {
     bool own;
     if (store_enter(s, false, &own, e) < 0) return -1;
     int rc = -1;
-    sqlite3_stmt *st = store_prepare(s, "INSERT INTO matrices (id, kind, backend, started_at, planned) VALUES "
-                                        "(?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO NOTHING", e);
+    sqlite3_stmt *st = store_prepare(s,
+                                     "INSERT INTO matrices (id, kind, backend, started_at, planned) VALUES "
+                                     "(?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO NOTHING",
+                                     e);
     if (st) {
         store_bind_text(st, 1, m->id);
         store_bind_text(st, 2, m->kind);
@@ -256,9 +276,11 @@ int store_matrix_finish(struct store *s, const struct store_matrix *m, struct er
     bool own;
     if (store_enter(s, true, &own, e) < 0) return -1;
     int rc = -1;
-    sqlite3_stmt *st = store_prepare(s,
-                                     "UPDATE matrices SET finished_at = ?2, planned = ?3, passed = ?4, failed = ?5, blocked = ?6, "
-                                     "unexpected = ?7, interrupted = ?8, report_path = ?9, report_sha256 = ?10 WHERE id = ?1", e);
+    sqlite3_stmt *st =
+        store_prepare(s,
+                      "UPDATE matrices SET finished_at = ?2, planned = ?3, passed = ?4, failed = ?5, blocked = ?6, "
+                      "unexpected = ?7, interrupted = ?8, report_path = ?9, report_sha256 = ?10 WHERE id = ?1",
+                      e);
     if (st) {
         store_bind_text(st, 1, m->id);
         sqlite3_bind_int64(st, 2, m->finished_ms);
@@ -271,7 +293,8 @@ int store_matrix_finish(struct store *s, const struct store_matrix *m, struct er
         store_bind_text(st, 9, m->report_path);
         store_bind_text(st, 10, m->report_sha256);
         rc = store_step_done(s, st, e);
-        if (rc == 0 && sqlite3_changes(s->db) == 0) rc = err_set(e, ERR_MISSING, "matrix %s is not in the store", m->id);
+        if (rc == 0 && sqlite3_changes(s->db) == 0)
+            rc = err_set(e, ERR_MISSING, "matrix %s is not in the store", m->id);
     }
     return store_leave(s, own, rc, e);
 }

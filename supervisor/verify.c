@@ -1,9 +1,10 @@
-/* verify.c - one directory, checked from the outside in: which files are there, do their bytes have the listed digests, does
- * the chain of events hold, does the report agree with all of it. Nothing is believed before the step that covers it.
+/* verify.c - one directory, checked from the outside in: which files are there, do their bytes have the listed digests,
+ * does the chain of events hold, does the report agree with all of it. Nothing is believed before the step that covers
+ * it.
  *
- * The directory may have been made by an enemy: names and sizes are bounded, links are not followed, FIFOs and devices are
- * not opened for reading, JSON is parsed with bounded depth. The check compares with what this program knows (blockers, event
- * order, constants), never with a rule that the directory brings along.
+ * The directory may have been made by an enemy: names and sizes are bounded, links are not followed, FIFOs and devices
+ * are not opened for reading, JSON is parsed with bounded depth. The check compares with what this program knows
+ * (blockers, event order, constants), never with a rule that the directory brings along.
  */
 #include "supervisor/verify.h"
 

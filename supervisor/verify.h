@@ -1,6 +1,7 @@
 /* verify.h - does a run directory hold? Offline, on a copy, trusting nothing in it: bounded reads, no links followed.
- * Checks, in this order: the set of files against SHA256SUMS (strict format, sorted, nothing else there), digests, the event
- * chain, report.json against itself, the files and the events, the task contract. The first thing that does not hold is named.
+ * Checks, in this order: the set of files against SHA256SUMS (strict format, sorted, nothing else there), digests, the
+ * event chain, report.json against itself, the files and the events, the task contract. The first thing that does not
+ * hold is named.
  */
 #ifndef CTO_SUPERVISOR_VERIFY_H
 #define CTO_SUPERVISOR_VERIFY_H
@@ -23,7 +24,8 @@ struct verify_report {
     uint64_t bytes;
 };
 
-/* 0: the check was made, see ret->ok. -1: it could not be made (no such directory, no memory). `expect_run_id` may be NULL. */
+/* 0: the check was made, see ret->ok. -1: it could not be made (no such directory, no memory). `expect_run_id` may be
+ * NULL. */
 int verify_run_dir(const char *dir, const char *expect_run_id, struct verify_report *ret, struct err *e);
 
 /* The same for the directory of a matrix: the set of files and their digests. */

@@ -1,4 +1,5 @@
-/* verify_events.c - the chain: each line in the exact form that we write, numbered, of one run, hashing the line before. */
+/* verify_events.c - the chain: each line in the exact form that we write, numbered, of one run, hashing the line
+ * before. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -30,7 +31,8 @@ static bool has_form(const cJSON *o, const cJSON *f[K_COUNT]) {
 static int note_type(struct verify_state *v, const char *type) {
     for (int i = 0; i < v->n_types; i++)
         if (strcmp(v->types[i], type) == 0) return 0;
-    if (v->n_types == VERIFY_MAX_TYPES) return verify_bad(v, EVIDENCE_EVENTS, "more than %d event types", VERIFY_MAX_TYPES);
+    if (v->n_types == VERIFY_MAX_TYPES)
+        return verify_bad(v, EVIDENCE_EVENTS, "more than %d event types", VERIFY_MAX_TYPES);
     char *copy = strdup(type);
     BUG_UNLESS(copy != NULL);
     v->types[v->n_types++] = copy;
@@ -79,7 +81,8 @@ static int check_event(struct verify_state *v, const cJSON *f[K_COUNT]) {
     if (f[K_SEQ]->valuedouble != (double)n) return verify_bad(v, EVIDENCE_EVENTS, "line %u: seq is not %u", n, n);
     if (strcmp(f[K_PREV]->valuestring, v->prev) != 0)
         return verify_bad(v, EVIDENCE_EVENTS, "event %u: prev is not the digest of the line before", n);
-    if (clock_parse_stamp(f[K_TS]->valuestring, &at) < 0) return verify_bad(v, EVIDENCE_EVENTS, "event %u: ts is no time", n);
+    if (clock_parse_stamp(f[K_TS]->valuestring, &at) < 0)
+        return verify_bad(v, EVIDENCE_EVENTS, "event %u: ts is no time", n);
     if (v->completed) return verify_bad(v, EVIDENCE_EVENTS, "event %u: follows run.completed", n);
     if ((v->seq == 0) != (strcmp(type, "run.started") == 0))
         return verify_bad(v, EVIDENCE_EVENTS, "event %u: run.started is the first event, once", n);
@@ -90,8 +93,8 @@ static int check_event(struct verify_state *v, const cJSON *f[K_COUNT]) {
 static int check_line(struct verify_state *v, const char *line, size_t n) {
     const cJSON *f[K_COUNT];
     cJSON *o = n <= EVIDENCE_LINE_MAX ? verify_json(line, n) : NULL;
-    int rc = o && has_form(o, f) ? check_event(v, f)
-                                 : verify_bad(v, EVIDENCE_EVENTS, "line %u is not an event", v->seq + 1);
+    int rc =
+        o && has_form(o, f) ? check_event(v, f) : verify_bad(v, EVIDENCE_EVENTS, "line %u is not an event", v->seq + 1);
     cJSON_Delete(o);
     digest_bytes(line, n, v->prev);
     v->seq++;

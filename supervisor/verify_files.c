@@ -1,5 +1,6 @@
-/* verify_files.c - the set of files against SHA256SUMS. The list is the only authority on what belongs here: it must be in the
- * one form that we write (so that no byte of it can change without notice), name every file once, and name nothing else.
+/* verify_files.c - the set of files against SHA256SUMS. The list is the only authority on what belongs here: it must be
+ * in the one form that we write (so that no byte of it can change without notice), name every file once, and name
+ * nothing else.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -33,7 +34,8 @@ size_t sums_parse_line(const char *p, size_t n, struct sums_line *ret) {
     return (size_t)(end - p) + 1;
 }
 
-/* --- walking --------------------------------------------------------------------------------------------------------- */
+/* --- walking ---------------------------------------------------------------------------------------------------------
+ * */
 
 static int add_file(struct verify_state *v, const char *path, uint64_t size) {
     if (strcmp(path, EVIDENCE_SUMS) == 0) return 0;
@@ -52,7 +54,8 @@ static int visit(struct verify_state *v, const char *prefix, const char *name, i
     struct stat sb;
     int n = snprintf(path, sizeof path, "%s%s%s", prefix, prefix[0] ? "/" : "", name);
     if (n < 0 || (size_t)n >= sizeof path) return verify_bad(v, name, "a name that is too long");
-    if (fstatat(v->dir, path, &sb, AT_SYMLINK_NOFOLLOW) < 0) return verify_bad(v, path, "cannot be looked at: %s", strerror(errno));
+    if (fstatat(v->dir, path, &sb, AT_SYMLINK_NOFOLLOW) < 0)
+        return verify_bad(v, path, "cannot be looked at: %s", strerror(errno));
     if (S_ISREG(sb.st_mode)) return add_file(v, path, (uint64_t)sb.st_size);
     if (!S_ISDIR(sb.st_mode)) return verify_bad(v, path, "is neither a file nor a directory");
     if (depth == VERIFY_MAX_DEPTH || v->n_dirs == VERIFY_MAX_DIRS) return verify_bad(v, path, "too many directories");
@@ -71,7 +74,8 @@ static int walk(struct verify_state *v, const char *prefix, int depth) {
     int rc = 0;
     errno = 0;
     for (struct dirent *entry; rc == 0 && (entry = readdir(d)) != NULL; errno = 0)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) rc = visit(v, prefix, entry->d_name, depth);
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            rc = visit(v, prefix, entry->d_name, depth);
     if (rc == 0 && errno != 0) rc = verify_bad(v, prefix, "cannot be listed: %s", strerror(errno));
     closedir(d);
     return rc;
@@ -81,7 +85,8 @@ static int by_path(const void *a, const void *b) {
     return strcmp(((const struct verify_file *)a)->path, ((const struct verify_file *)b)->path);
 }
 
-/* --- digests --------------------------------------------------------------------------------------------------------- */
+/* --- digests ---------------------------------------------------------------------------------------------------------
+ * */
 
 static int check_digest(struct verify_state *v, struct verify_file *f, const char *listed) {
     struct err why = ERR_INIT;
@@ -107,7 +112,8 @@ static int check_form(struct verify_state *v, const struct buf *text) {
     int line = 1;
     for (size_t at = 0, n; at < text->len; at += n, line++) {
         n = sums_parse_line((const char *)text->p + at, text->len - at, &l);
-        if (n == 0) return verify_bad(v, EVIDENCE_SUMS, "line %d is not 64 hex digits, two spaces and a plain path", line);
+        if (n == 0)
+            return verify_bad(v, EVIDENCE_SUMS, "line %d is not 64 hex digits, two spaces and a plain path", line);
         snprintf(path, sizeof path, "%.*s", (int)l.path_len, l.path);
         if (strcmp(path, last) <= 0) return verify_bad(v, EVIDENCE_SUMS, "line %d (%s) is not in order", line, path);
         memcpy(last, path, sizeof last);
@@ -125,7 +131,8 @@ static int check_sums(struct verify_state *v, const struct buf *text) {
         snprintf(path, sizeof path, "%.*s", (int)l.path_len, l.path);
         if (i < v->n_files && strcmp(v->files[i].path, path) < 0)
             return verify_bad(v, v->files[i].path, "is not listed in SHA256SUMS");
-        if (i == v->n_files || strcmp(v->files[i].path, path) != 0) return verify_bad(v, path, "is listed in SHA256SUMS, but missing");
+        if (i == v->n_files || strcmp(v->files[i].path, path) != 0)
+            return verify_bad(v, path, "is listed in SHA256SUMS, but missing");
         if (check_digest(v, &v->files[i], l.sha256) < 0) return -1;
     }
     return i < v->n_files ? verify_bad(v, v->files[i].path, "is not listed in SHA256SUMS") : 0;
@@ -144,7 +151,7 @@ static int check_dirs(struct verify_state *v) {
 }
 
 int verify_required(struct verify_state *v) {
-    static const char *const required[] = {EVIDENCE_EVENTS, EVIDENCE_TRACE,      EVIDENCE_CONTRACT, EVIDENCE_PATCH,
+    static const char *const required[] = {EVIDENCE_EVENTS, EVIDENCE_TRACE,     EVIDENCE_CONTRACT, EVIDENCE_PATCH,
                                            EVIDENCE_REPORT, EVIDENCE_REPORT_MD, EVIDENCE_TEST_LOG};
     for (size_t i = 0; i < sizeof required / sizeof required[0]; i++)
         if (!verify_find(v, required[i])) return verify_bad(v, required[i], "is missing from the artifact set");

@@ -45,9 +45,9 @@ const struct verify_file *verify_find(const struct verify_state *v, const char *
 /* Strict JSON of exactly n bytes: UTF-8, no NUL, nothing after it, bounded depth, no key twice. NULL when it is not. */
 cJSON *verify_json(const char *text, size_t n);
 
-int verify_files(struct verify_state *v);  /* the set of files, SHA256SUMS, digests */
+int verify_files(struct verify_state *v);    /* the set of files, SHA256SUMS, digests */
 int verify_required(struct verify_state *v); /* is the artifact set of a run complete? */
-int verify_events(struct verify_state *v); /* the chain */
-int verify_result(struct verify_state *v); /* report.json, report.md, task-contract.json against all of it */
+int verify_events(struct verify_state *v);   /* the chain */
+int verify_result(struct verify_state *v);   /* report.json, report.md, task-contract.json against all of it */
 
 #endif

@@ -1,5 +1,5 @@
-/* verify_result.c - report.json against itself, the files and the events; the task contract against its event. A report that
- * claims more than the files show is the point of all this, so each claim that can be compared is.
+/* verify_result.c - report.json against itself, the files and the events; the task contract against its event. A report
+ * that claims more than the files show is the point of all this, so each claim that can be compared is.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,11 +28,13 @@ static int read_checked(struct verify_state *v, const char *path, size_t max, st
     char hex[DIGEST_HEX_SIZE];
     if (io_read_file_at(v->dir, path, max, ret, &why) < 0) return verify_bad(v, path, "cannot be read: %s", why.text);
     digest_bytes(ret->p, ret->len, hex);
-    if (strcmp(hex, verify_find(v, path)->sha256) != 0) return verify_bad(v, path, "changed while it was being checked");
+    if (strcmp(hex, verify_find(v, path)->sha256) != 0)
+        return verify_bad(v, path, "changed while it was being checked");
     return 0;
 }
 
-/* --- the report's own digest, the digests of the rest, freshness ------------------------------------------------------- */
+/* --- the report's own digest, the digests of the rest, freshness
+ * ------------------------------------------------------- */
 
 static int check_own_digest(struct verify_state *v, const cJSON *report, const struct buf *text) {
     char hex[DIGEST_HEX_SIZE];
@@ -52,7 +54,8 @@ static int check_fresh(struct verify_state *v, const cJSON *report, const char *
     int64_t started = 0, written = 0, checked = 0;
     const cJSON *f = get(get(report, "freshness"), path);
     if (clock_parse_stamp(text_of(report, "run_started_at"), &started) < 0) return bad(v, "run_started_at is no time");
-    if (clock_parse_stamp(text_of(f, "written_at"), &written) < 0 || clock_parse_stamp(text_of(f, "checked_at"), &checked) < 0)
+    if (clock_parse_stamp(text_of(f, "written_at"), &written) < 0 ||
+        clock_parse_stamp(text_of(f, "checked_at"), &checked) < 0)
         return verify_bad(v, EVIDENCE_REPORT, "freshness of %s has no times", path);
     if (!cJSON_IsTrue(get(f, "fresh")) || (written < started && checked < started))
         return verify_bad(v, EVIDENCE_REPORT, "%s is stale: neither written nor checked since the run started", path);
@@ -77,12 +80,14 @@ static int check_digests(struct verify_state *v, const cJSON *report) {
         if (!in_array(paths, path)) return verify_bad(v, EVIDENCE_REPORT, "artifact_paths does not name %s", path);
         if (check_fresh(v, report, path) < 0) return -1;
     }
-    if (cJSON_GetArraySize(digests) != n || cJSON_GetArraySize(paths) != n || cJSON_GetArraySize(get(report, "freshness")) != n)
+    if (cJSON_GetArraySize(digests) != n || cJSON_GetArraySize(paths) != n ||
+        cJSON_GetArraySize(get(report, "freshness")) != n)
         return bad(v, "artifact_digests, artifact_paths or freshness name a file that is not there");
     return 0;
 }
 
-/* --- identity, status, blockers ---------------------------------------------------------------------------------------- */
+/* --- identity, status, blockers
+ * ---------------------------------------------------------------------------------------- */
 
 static int check_identity(struct verify_state *v, const cJSON *report) {
     if (strcmp(text_of(report, "run_id"), v->run_id) != 0) return bad(v, "run_id is not the events'");
@@ -92,7 +97,8 @@ static int check_identity(struct verify_state *v, const cJSON *report) {
     if (clock_parse_stamp(text_of(report, "run_started_at"), &started) < 0 ||
         clock_parse_stamp(text_of(report, "run_finished_at"), &finished) < 0 || finished < started)
         return bad(v, "run_started_at and run_finished_at do not fit");
-    if (!cJSON_IsFalse(get(report, "runtime_default_activation"))) return bad(v, "runtime_default_activation is not false");
+    if (!cJSON_IsFalse(get(report, "runtime_default_activation")))
+        return bad(v, "runtime_default_activation is not false");
     if (strcmp(text_of(report, "core_promotion_status"), "not-promoted") != 0)
         return bad(v, "core_promotion_status is not not-promoted");
     return 0;
@@ -101,7 +107,8 @@ static int check_identity(struct verify_state *v, const cJSON *report) {
 static int check_blocker(struct verify_state *v, const cJSON *b, const cJSON *reason, const char *status, bool *fits) {
     const char *name = text_of(b, "reason");
     enum blocker id = blocker_by_reason(name);
-    if (id == BLOCKER_COUNT) return verify_bad(v, EVIDENCE_REPORT, "blocker \"%.60s\" is unknown to this program", name);
+    if (id == BLOCKER_COUNT)
+        return verify_bad(v, EVIDENCE_REPORT, "blocker \"%.60s\" is unknown to this program", name);
     if (!text_of(b, "detail")[0]) return verify_bad(v, EVIDENCE_REPORT, "blocker %s has no detail", name);
     if (strcmp(text_of(b, "event"), blocker_rule(id)->event) != 0)
         return verify_bad(v, EVIDENCE_REPORT, "blocker %s has another event than %s", name, blocker_rule(id)->event);
@@ -133,12 +140,14 @@ static int check_status(struct verify_state *v, const cJSON *report) {
     const char *status = text_of(report, "status");
     if (strcmp(status, "pass") != 0 && strcmp(status, "fail") != 0 && strcmp(status, "blocked") != 0)
         return bad(v, "status is none of pass, fail, blocked");
-    if (strcmp(text_of(v->completed_data, "status"), status) != 0) return bad(v, "status is not that of the event run.completed");
+    if (strcmp(text_of(v->completed_data, "status"), status) != 0)
+        return bad(v, "status is not that of the event run.completed");
     snprintf(v->out->status, sizeof v->out->status, "%s", status);
     return check_blockers(v, report, status);
 }
 
-/* --- events that had to come -------------------------------------------------------------------------------------------- */
+/* --- events that had to come
+ * -------------------------------------------------------------------------------------------- */
 
 static bool occurred(const struct verify_state *v, const char *type) {
     for (int i = 0; i < v->n_types; i++)
@@ -148,24 +157,28 @@ static bool occurred(const struct verify_state *v, const char *type) {
 
 static bool is_excused(const cJSON *report, const char *type) {
     const cJSON *x;
-    cJSON_ArrayForEach(x, get(report, "not_applicable"))
-        if (strcmp(text_of(x, "event"), type) == 0 && text_of(x, "reason")[0]) return true;
+    cJSON_ArrayForEach(x, get(report, "not_applicable")) if (strcmp(text_of(x, "event"), type) == 0 &&
+                                                             text_of(x, "reason")[0]) return true;
     return false;
 }
 
 /* The gate's event among others is not a preflight block: alone it is, and then it has its form. */
 static int check_preflight(struct verify_state *v) {
     if (!v->gate_data || v->n_types != 4) return 0;
-    static const char *const order[] = {"run.started", "task.contract.created", "backend.gate.blocked", "run.completed"};
+    static const char *const order[] = {"run.started", "task.contract.created", "backend.gate.blocked",
+                                        "run.completed"};
     for (int i = 0; i < 4; i++)
         if (strcmp(v->types[i], order[i]) != 0 || v->seq != 4)
-            return verify_bad(v, EVIDENCE_EVENTS, "a preflight block is exactly four events, the third is backend.gate.blocked");
+            return verify_bad(v, EVIDENCE_EVENTS,
+                              "a preflight block is exactly four events, the third is backend.gate.blocked");
     static const char *const said[] = {"backend", "gate", "reason", "mutation_mode"};
     for (int i = 0; i < 4; i++)
-        if (!text_of(v->gate_data, said[i])[0]) return verify_bad(v, EVIDENCE_EVENTS, "backend.gate.blocked has no %s", said[i]);
+        if (!text_of(v->gate_data, said[i])[0])
+            return verify_bad(v, EVIDENCE_EVENTS, "backend.gate.blocked has no %s", said[i]);
     if (!cJSON_IsFalse(get(v->gate_data, "case_executed")))
         return verify_bad(v, EVIDENCE_EVENTS, "backend.gate.blocked does not have case_executed false");
-    if (verify_find(v, EVIDENCE_PATCH)->size != 0) return verify_bad(v, EVIDENCE_PATCH, "is not empty in a blocked preflight");
+    if (verify_find(v, EVIDENCE_PATCH)->size != 0)
+        return verify_bad(v, EVIDENCE_PATCH, "is not empty in a blocked preflight");
     return 0;
 }
 
@@ -178,33 +191,40 @@ static int check_order(struct verify_state *v, const cJSON *report, const cJSON 
     cJSON_ArrayForEach(c, list) required[n++] = cJSON_IsString(c) ? c->valuestring : "";
     const char *misplaced = evidence_misplaced((const char *const *)v->types, (size_t)v->n_types, required, n, &absent);
     bool missing = in_array(get(report, "blocker_reasons"), "missing_required_event");
-    if (missing) return cJSON_IsFalse(get(report, "required_events_passed")) ? 0 : bad(v, "required_events_passed is not false");
+    if (missing)
+        return cJSON_IsFalse(get(report, "required_events_passed")) ? 0 : bad(v, "required_events_passed is not false");
     if (misplaced) return verify_bad(v, EVIDENCE_EVENTS, "%s came out of order, and no blocker says so", misplaced);
     for (size_t i = 0; i < n; i++) {
         if (occurred(v, required[i]) == is_excused(report, required[i]))
-            return verify_bad(v, EVIDENCE_EVENTS, "%s %s", required[i], occurred(v, required[i])
-                              ? "occurred, but the report calls it not applicable" : "is missing, and the report does not say why");
+            return verify_bad(v, EVIDENCE_EVENTS, "%s %s", required[i],
+                              occurred(v, required[i]) ? "occurred, but the report calls it not applicable"
+                                                       : "is missing, and the report does not say why");
     }
     if (strcmp(v->out->status, "pass") == 0 && absent)
         return verify_bad(v, EVIDENCE_EVENTS, "status is pass, but %s did not occur", absent);
     if (!cJSON_IsTrue(get(report, "required_events_passed"))) return bad(v, "required_events_passed is not true");
     const cJSON *events = get(report, "events");
-    if (strcmp(text_of(events, "head"), v->prev) != 0 || get(events, "count") == NULL || get(events, "count")->valuedouble != v->seq)
+    if (strcmp(text_of(events, "head"), v->prev) != 0 || get(events, "count") == NULL ||
+        get(events, "count")->valuedouble != v->seq)
         return bad(v, "count or head of the events is another");
     return check_preflight(v);
 }
 
-/* --- what a pass claims ------------------------------------------------------------------------------------------------- */
+/* --- what a pass claims
+ * ------------------------------------------------------------------------------------------------- */
 
 static int check_pass(struct verify_state *v, const cJSON *report) {
     const cJSON *c;
     if (strcmp(v->out->status, "pass") != 0) return 0;
-    if (!cJSON_IsTrue(get(report, "allowed_writes_passed"))) return bad(v, "status is pass, but allowed_writes_passed is not true");
+    if (!cJSON_IsTrue(get(report, "allowed_writes_passed")))
+        return bad(v, "status is pass, but allowed_writes_passed is not true");
     if (cJSON_IsFalse(get(report, "tests_passed"))) return bad(v, "status is pass, but tests_passed is false");
-    cJSON_ArrayForEach(c, get(report, "verification"))
-        if (!cJSON_IsTrue(get(c, "passed"))) return bad(v, "status is pass, but a verification command did not pass");
-    if (cJSON_GetArraySize(get(report, "not_applicable")) != 0) return bad(v, "status is pass, but events are not applicable");
-    bool changed = cJSON_GetArraySize(get(report, "changed_files")) > 0, patch = verify_find(v, EVIDENCE_PATCH)->size > 0;
+    cJSON_ArrayForEach(c, get(report, "verification")) if (!cJSON_IsTrue(get(c, "passed"))) return bad(
+        v, "status is pass, but a verification command did not pass");
+    if (cJSON_GetArraySize(get(report, "not_applicable")) != 0)
+        return bad(v, "status is pass, but events are not applicable");
+    bool changed = cJSON_GetArraySize(get(report, "changed_files")) > 0,
+         patch = verify_find(v, EVIDENCE_PATCH)->size > 0;
     if (changed != patch) return verify_bad(v, EVIDENCE_PATCH, "does not fit changed_files");
     return 0;
 }
@@ -215,7 +235,8 @@ static int tests_of(const cJSON *report) {
     const cJSON *c;
     cJSON_ArrayForEach(c, get(report, "verification")) {
         const char *end = text_of(c, "end");
-        if (strcmp(end, "not_run") == 0 || strcmp(end, "missing") == 0 || strcmp(end, "exec_failed") == 0) return any ? 0 : -1;
+        if (strcmp(end, "not_run") == 0 || strcmp(end, "missing") == 0 || strcmp(end, "exec_failed") == 0)
+            return any ? 0 : -1;
         any = true;
         if (!cJSON_IsTrue(get(c, "passed"))) return 0;
     }
@@ -237,8 +258,10 @@ static int check_tests(struct verify_state *v, const cJSON *report) {
 static int check_contract(struct verify_state *v, const cJSON *contract) {
     if (strcmp(verify_find(v, EVIDENCE_CONTRACT)->sha256, v->contract_digest) != 0)
         return verify_bad(v, EVIDENCE_CONTRACT, "its digest is not the one in the event task.contract.created");
-    if (strcmp(text_of(contract, "task_id"), v->case_id) != 0) return verify_bad(v, EVIDENCE_CONTRACT, "task_id is not the case");
-    if (strcmp(text_of(contract, "run_id"), v->run_id) != 0) return verify_bad(v, EVIDENCE_CONTRACT, "run_id is of another run");
+    if (strcmp(text_of(contract, "task_id"), v->case_id) != 0)
+        return verify_bad(v, EVIDENCE_CONTRACT, "task_id is not the case");
+    if (strcmp(text_of(contract, "run_id"), v->run_id) != 0)
+        return verify_bad(v, EVIDENCE_CONTRACT, "run_id is of another run");
     return 0;
 }
 
@@ -246,8 +269,11 @@ static int check_contract(struct verify_state *v, const cJSON *contract) {
 static int check_markdown(struct verify_state *v) {
     AUTO_BUF struct buf text = BUF_INIT(0);
     if (read_checked(v, EVIDENCE_REPORT_MD, VERIFY_MAX_REPORT, &text) < 0) return -1;
-    const char *want = strcmp(v->out->status, "pass") == 0 ? "# PASS:" : strcmp(v->out->status, "fail") == 0 ? "# FAIL:" : "# BLOCKED:";
-    if (strncmp(buf_str(&text), want, strlen(want)) != 0) return verify_bad(v, EVIDENCE_REPORT_MD, "begins with another verdict");
+    const char *want = strcmp(v->out->status, "pass") == 0   ? "# PASS:"
+                       : strcmp(v->out->status, "fail") == 0 ? "# FAIL:"
+                                                             : "# BLOCKED:";
+    if (strncmp(buf_str(&text), want, strlen(want)) != 0)
+        return verify_bad(v, EVIDENCE_REPORT_MD, "begins with another verdict");
     return 0;
 }
 

@@ -1,5 +1,5 @@
-/* report.c - `cto-harness report show|list`: what the sealed directories and the store say, for people and for programs. The
- * directory may be a copy from anywhere: what goes to a terminal has its control bytes made visible. */
+/* report.c - `cto-harness report show|list`: what the sealed directories and the store say, for people and for
+ * programs. The directory may be a copy from anywhere: what goes to a terminal has its control bytes made visible. */
 #include <cjson/cJSON.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -17,7 +17,8 @@
 
 const char help_report[] =
     "usage: cto-harness report show RUN [--md|--json]\n"
-    "       cto-harness report list [--status S] [--backend B] [--case C] [--matrix M] [--before RUN] [--limit N] [--json]\n"
+    "       cto-harness report list [--status S] [--backend B] [--case C] [--matrix M] [--before RUN] [--limit N] "
+    "[--json]\n"
     "\n"
     "show   the report of a run or matrix, by id or by directory\n"
     "list   runs, newest first; --status is pass, fail, blocked or running; --before RUN is the next page after RUN;\n"
@@ -63,8 +64,8 @@ static int print_report(const char *dir, bool json, struct err *e) {
 }
 
 static int show(const struct global_options *g, int argc, char **argv) {
-    static const struct option options[] = {{"md", no_argument, NULL, 'm'}, {"json", no_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'}, {0}};
+    static const struct option options[] = {
+        {"md", no_argument, NULL, 'm'}, {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
     struct err e = ERR_INIT;
     struct home h;
     bool json = g->json;
@@ -80,13 +81,15 @@ static int show(const struct global_options *g, int argc, char **argv) {
     int rc = home_resolve(&h, &g->home, &e);
     if (rc == 0) rc = locate(&h, argv[optind], at, &e);
     if (rc == 0 && at->in_store && !at->is_matrix && at->row.state != RUN_DONE)
-        rc = err_set(&e, ERR_USAGE, "run %s is not finished: it is in state %s", argv[optind], run_state_name(at->row.state));
+        rc = err_set(&e, ERR_USAGE, "run %s is not finished: it is in state %s", argv[optind],
+                     run_state_name(at->row.state));
     if (rc == 0) rc = print_report(at->dir, json, &e);
     free(at);
     return rc < 0 ? cli_error(&e) : rc;
 }
 
-/* --- list ------------------------------------------------------------------------------------------------------------- */
+/* --- list
+ * ------------------------------------------------------------------------------------------------------------- */
 
 struct listing {
     cJSON *runs; /* NULL: a table */
@@ -114,7 +117,8 @@ static void put_json(struct listing *l, const struct store_run_row *row) {
     json_put_str(o, "run_started_at", stamp);
     clock_stamp(row->finished_ms, stamp);
     json_put_str(o, "run_finished_at", row->finished_ms ? stamp : NULL);
-    json_put(o, "duration_ms", row->finished_ms ? cJSON_CreateNumber((double)(row->finished_ms - row->started_ms)) : cJSON_CreateNull());
+    json_put(o, "duration_ms",
+             row->finished_ms ? cJSON_CreateNumber((double)(row->finished_ms - row->started_ms)) : cJSON_CreateNull());
     cJSON *reasons = cJSON_CreateArray();
     char copy[sizeof row->reasons], *rest = copy;
     snprintf(copy, sizeof copy, "%s", row->reasons);
@@ -150,17 +154,18 @@ static int put_row(void *ctx, const struct store_run_row *row) {
     stamp[10] = ' ';
     stamp[19] = '\0';
     if (row->finished_ms) snprintf(took, sizeof took, "%.2f s", (double)(row->finished_ms - row->started_ms) / 1000);
-    printf("%s%-8s%s %-8s %s %9s  %-48s %s\n", l->colour ? colour_of(row) : "", status_of(row), l->colour ? "\x1b[0m" : "",
-           row->backend, stamp, took, row->run_id, row->verdict == VERDICT_NONE && row->state < RUN_STATE_COUNT
-           ? run_state_name(row->state) : row->reasons);
+    printf("%s%-8s%s %-8s %s %9s  %-48s %s\n", l->colour ? colour_of(row) : "", status_of(row),
+           l->colour ? "\x1b[0m" : "", row->backend, stamp, took, row->run_id,
+           row->verdict == VERDICT_NONE && row->state < RUN_STATE_COUNT ? run_state_name(row->state) : row->reasons);
     return 0;
 }
 
 static int parse_list(int argc, char **argv, struct store_filter *f) {
     static const struct option options[] = {
-        {"status", required_argument, NULL, 's'}, {"backend", required_argument, NULL, 'b'}, {"case", required_argument, NULL, 'c'},
-        {"matrix", required_argument, NULL, 'm'}, {"before", required_argument, NULL, 'p'}, {"limit", required_argument, NULL, 'n'},
-        {"help", no_argument, NULL, 'h'}, {0}};
+        {"status", required_argument, NULL, 's'}, {"backend", required_argument, NULL, 'b'},
+        {"case", required_argument, NULL, 'c'},   {"matrix", required_argument, NULL, 'm'},
+        {"before", required_argument, NULL, 'p'}, {"limit", required_argument, NULL, 'n'},
+        {"help", no_argument, NULL, 'h'},         {0}};
     *f = (struct store_filter){.limit = 50};
     optind = 0;
     for (int c; (c = getopt_long(argc, argv, "hn:", options, NULL)) != -1;) {
@@ -174,7 +179,8 @@ static int parse_list(int argc, char **argv, struct store_filter *f) {
         case 'p': f->before = optarg; break;
         case 'n':
             n = strtol(optarg, &end, 10);
-            if (!optarg[0] || *end || n < 1 || n > 10000) return cli_usage("report", "--limit %.20s: a number from 1 to 10000", optarg);
+            if (!optarg[0] || *end || n < 1 || n > 10000)
+                return cli_usage("report", "--limit %.20s: a number from 1 to 10000", optarg);
             f->limit = (int)n;
             break;
         case 'h': return fputs(help_report, stdout) < 0 ? EXIT_HARNESS : EXIT_PASS;
@@ -217,6 +223,7 @@ int cmd_report(const struct global_options *g, int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
     if (strcmp(what, "show") == 0) return show(g, argc - 1, argv + 1);
     if (strcmp(what, "list") == 0) return list(g, argc - 1, argv + 1);
-    if (strcmp(what, "--help") == 0 || strcmp(what, "-h") == 0) return fputs(help_report, stdout) < 0 ? EXIT_HARNESS : EXIT_PASS;
+    if (strcmp(what, "--help") == 0 || strcmp(what, "-h") == 0)
+        return fputs(help_report, stdout) < 0 ? EXIT_HARNESS : EXIT_PASS;
     return cli_usage("report", "say `show` or `list`");
 }

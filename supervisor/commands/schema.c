@@ -24,7 +24,8 @@ static int list_names(bool json) {
     }
     cJSON *o = cJSON_CreateObject(), *a = cJSON_CreateArray();
     BUG_UNLESS(o && a);
-    for (size_t i = 0; i < embedded_schemas_count; i++) cJSON_AddItemToArray(a, cJSON_CreateString(embedded_schemas[i].name));
+    for (size_t i = 0; i < embedded_schemas_count; i++)
+        cJSON_AddItemToArray(a, cJSON_CreateString(embedded_schemas[i].name));
     json_put(o, "schemas", a);
     return cli_print_json(o, EXIT_PASS);
 }

@@ -56,10 +56,11 @@ static const struct {
     const char *name;
     size_t offset;
 } rows[] = {
-#define ROW(field) {#field, offsetof(struct store_counts, field)}
-    ROW(user_version), ROW(runs), ROW(unfinished), ROW(passed), ROW(failed), ROW(blocked), ROW(matrices), ROW(events),
-    ROW(artifacts), ROW(supervisors), ROW(file_bytes), ROW(wal_bytes), ROW(page_size), ROW(pages), ROW(free_pages),
-    ROW(artifact_bytes),
+#define ROW(field) \
+    { #field, offsetof(struct store_counts, field) }
+    ROW(user_version), ROW(runs),   ROW(unfinished), ROW(passed),         ROW(failed),     ROW(blocked),
+    ROW(matrices),     ROW(events), ROW(artifacts),  ROW(supervisors),    ROW(file_bytes), ROW(wal_bytes),
+    ROW(page_size),    ROW(pages),  ROW(free_pages), ROW(artifact_bytes),
 #undef ROW
 };
 
@@ -109,7 +110,8 @@ int cmd_store(const struct global_options *g, int argc, char **argv) {
     }
     const char *what = optind < argc ? argv[optind] : "";
     bool is_check = strcmp(what, "check") == 0;
-    if (argc - optind != 1 || (!is_check && strcmp(what, "info") != 0)) return cli_usage("store", "say `info` or `check`");
+    if (argc - optind != 1 || (!is_check && strcmp(what, "info") != 0))
+        return cli_usage("store", "say `info` or `check`");
     if (home_resolve(&h, &g->home, &e) < 0 || store_open(h.store, false, &s, &e) < 0) return cli_error(&e);
     int code = is_check ? check(g, s, h.store) : info(g, s, h.store);
     store_close(s);

@@ -14,9 +14,12 @@
 #include "supervisor/verify.h"
 
 const char help_validate[] =
-    "Usage: cto-harness validate failure-matrix [-j N] [--json]\n\n"
+    "Usage: cto-harness validate failure-matrix [-j N] [--json]\n"
+    "       cto-harness validate failure-matrix --table\n\n"
     "Runs every failure fixture under cases/failures and checks status, blocker, event and artifacts of each run against its\n"
     "declaration. One entry per failure class. Exit 0 only when all hold.\n\n"
+    "  -j, --jobs N  runs at the same time (default: the number of processors)\n"
+    "  --table       run nothing; print the table of all reasons as Markdown\n\n"
     "Example:\n"
     "  cto-harness validate failure-matrix --json | jq '.ok, (.classes[] | {class, reason, status})'\n";
 
@@ -255,15 +258,29 @@ static int failure_matrix(const struct global_options *g, int jobs) {
     return code;
 }
 
+/* The table of README: every reason this build can give. */
+static int print_reasons(void) {
+    puts("| reason | status | event | class | meaning |\n|---|---|---|---|---|");
+    for (int b = 0; b < BLOCKER_COUNT; b++) {
+        const struct blocker_rule *r = blocker_rule((enum blocker)b);
+        printf("| `%s` | %s | `%s` | %s | %s%s%s%s |\n", r->reason, verdict_name(r->status), r->event,
+               blocker_class_name(r->class), r->meaning, r->marker ? "; marker `backend/" : "", r->marker ? r->marker : "",
+               r->marker ? "`" : "");
+    }
+    return fflush(stdout) == 0 ? EXIT_PASS : EXIT_HARNESS;
+}
+
 int cmd_validate(const struct global_options *g, int argc, char **argv) {
-    static const struct option options[] = {{"jobs", required_argument, NULL, 'j'}, {0}};
+    static const struct option options[] = {{"jobs", required_argument, NULL, 'j'}, {"table", no_argument, NULL, 't'}, {0}};
     int jobs = batch_default_jobs();
+    bool table = false;
     opterr = 0;
     for (int c; (c = getopt_long(argc, argv, "j:", options, NULL)) != -1;) {
+        if (c == 't') table = true;
         if (c == 'j' && (jobs = batch_parse_jobs("validate", optarg)) == 0) return EXIT_USAGE;
         if (c == '?') return cli_usage("validate", "unknown option %s, or its value is missing", argv[optind - 1]);
     }
     if (optind + 1 != argc || strcmp(argv[optind], "failure-matrix") != 0)
         return cli_usage("validate", "one validator is expected: failure-matrix");
-    return failure_matrix(g, jobs);
+    return table ? print_reasons() : failure_matrix(g, jobs);
 }

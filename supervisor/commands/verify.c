@@ -1,5 +1,5 @@
-/* verify.c - `cto-harness verify`: the check of verify.h for one run, several, or all of a home, held against the store where
- * there is one. It reads only, works on a copied directory, and needs neither store nor home for that. */
+/* verify.c - `cto-harness verify`: the check of verify.h for one run, several, or all of a home, held against the store
+ * where there is one. It reads only, works on a copied directory, and needs neither store nor home for that. */
 #include <cjson/cJSON.h>
 #include <dirent.h>
 #include <getopt.h>
@@ -18,8 +18,10 @@ const char help_verify[] =
     "usage: cto-harness verify RUN_DIR|RUN_ID... [--json]\n"
     "       cto-harness verify --all [--json]\n"
     "\n"
-    "Checks that nothing in a run directory was changed, removed, added or reordered: the set of files and their digests\n"
-    "(SHA256SUMS), the hash chain of the events, the report against itself, the files and the events, the task contract.\n"
+    "Checks that nothing in a run directory was changed, removed, added or reordered: the set of files and their "
+    "digests\n"
+    "(SHA256SUMS), the hash chain of the events, the report against itself, the files and the events, the task "
+    "contract.\n"
     "Works offline on a copied directory. Names the first thing that does not hold. Runs known to the store are held\n"
     "against the digests there, too. Exit 0 when everything holds, 1 when not, 2 for an unknown run.\n"
     "\n"
@@ -92,20 +94,28 @@ static void hold_against_row(struct verify_report *v, const struct store_run_row
         contradict(v, "report.json", "has another status than the store");
 }
 
+static void hold_against_matrix(struct verify_report *v, const struct store_matrix *m) {
+    if (v->ok && strcmp(v->report_sha256, m->report_sha256) != 0)
+        contradict(v, "report.json", "is not the one that was written: the store has another digest");
+}
+
 /* A run that the store knows and the disk does not is lost evidence, not an unknown run. */
 static int check_one(struct tally *t, const char *name, const struct located *at, struct err *e) {
     struct verify_report v;
     struct err why = ERR_INIT;
-    if (at->in_store && !at->is_matrix && at->row.state != RUN_DONE) {
-        skip(t, name, at->dir, "the run is not finished");
+    bool done = !at->in_store || (at->is_matrix ? at->matrix.finished_ms != 0 : at->row.state == RUN_DONE);
+    if (!done) {
+        skip(t, name, at->dir, at->is_matrix ? "the matrix is not finished" : "the run is not finished");
         return 0;
     }
-    int rc = at->is_matrix ? verify_matrix_dir(at->dir, &v, &why) : verify_run_dir(at->dir, at->id[0] ? at->id : NULL, &v, &why);
+    int rc = at->is_matrix ? verify_matrix_dir(at->dir, &v, &why)
+                           : verify_run_dir(at->dir, at->id[0] ? at->id : NULL, &v, &why);
     if (rc < 0 && !(at->in_store && why.code == ERR_MISSING)) {
         if (e) *e = why;
         return -1;
     }
-    if (rc < 0) contradict(&v, "", "the directory is missing, but the store knows the run");
+    if (rc < 0) contradict(&v, "", "the directory is missing, but the store knows it");
+    if (at->is_matrix) hold_against_matrix(&v, &at->matrix);
     if (at->in_store && !at->is_matrix) hold_against_row(&v, &at->row);
     record(t, name, at->dir, &v);
     return 0;
@@ -124,24 +134,30 @@ static int on_row(void *ctx, const struct store_run_row *row) {
     return rc == 0 ? 0 : cli_error(&e);
 }
 
-/* Directories that no row leads to: matrices of the store, and what came from elsewhere. */
-static int check_rest(struct tally *t, struct store *s, struct err *e) {
+static int on_matrix(void *ctx, const struct store_matrix *m) {
+    struct tally *t = ctx;
+    struct err e = ERR_INIT;
+    struct located *at = calloc(1, sizeof *at);
+    BUG_UNLESS(at != NULL);
+    int rc = locate(t->h, m->id, at, &e);
+    if (rc == 0) rc = check_one(t, m->id, at, &e);
+    free(at);
+    return rc == 0 ? 0 : cli_error(&e);
+}
+
+/* Directories that no row leads to: what came from elsewhere holds, or it does not. */
+static int check_strangers(struct tally *t, struct store *s, struct err *e) {
     DIR *d = opendir(t->h->runs);
     if (!d) return 0; /* no run was ever made */
     int rc = 0;
     struct located *at = calloc(1, sizeof *at);
     BUG_UNLESS(at != NULL);
     for (struct dirent *entry; rc == 0 && (entry = readdir(d)) != NULL;) {
-        struct store_matrix m;
         const char *name = entry->d_name;
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || store_run_get(s, name, &at->row, NULL) == 0) continue;
-        memset(at, 0, sizeof *at);
-        at->is_matrix = at->in_store = store_matrix_get(s, name, &m, NULL) == 0;
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || store_knows(s, name)) continue;
         int n = snprintf(at->dir, sizeof at->dir, "%s/%s", t->h->runs, name);
         if (n < 0 || (size_t)n >= sizeof at->dir)
             rc = err_set(e, ERR_LIMIT, "%s: the path is too long", t->h->runs);
-        else if (at->is_matrix && m.finished_ms == 0)
-            skip(t, name, at->dir, "the matrix is not finished");
         else
             rc = check_one(t, name, at, e);
     }
@@ -164,7 +180,8 @@ static int check_all(struct tally *t) {
         rc = store_runs_list(s, &f, on_row, t, &e);
         if (rc < 0) rc = cli_error(&e);
     } while (rc == 0 && t->seen == PAGE);
-    if (rc == 0 && check_rest(t, s, &e) < 0) rc = cli_error(&e);
+    if (rc == 0 && (rc = store_matrices(s, on_matrix, t, &e)) < 0) rc = cli_error(&e);
+    if (rc == 0 && check_strangers(t, s, &e) < 0) rc = cli_error(&e);
     store_close(s);
     return rc;
 }

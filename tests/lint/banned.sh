@@ -3,12 +3,16 @@
 . "$2/tests/lib/lint.sh"
 need gcc
 
-functions='strcpy|strcat|stpcpy|sprintf|vsprintf|gets|system|popen|alloca|strtok|mktemp|tmpnam|tempnam|atoi|atol|atof|rand|srand|usleep|asctime|ctime'
+unsafe='strcpy|strcat|stpcpy|sprintf|vsprintf|gets|alloca|strtok|mktemp|tmpnam|tempnam'
+# A test may run a shell and read its own numbers; the product may not.
+product="$unsafe|system|popen|atoi|atol|atof|rand|srand|usleep|asctime|ctime"
 max_function=90
 max_file=700
 
 while IFS= read -r file; do
     seen
+    functions=$product
+    [[ $file == tests/* ]] && functions=$unsafe
     # The compiler takes the comments out; strings are emptied, so that a message may name a function.
     hits=$(gcc -fpreprocessed -dD -E -P -x c "$srcdir/$file" 2>/dev/null | sed -E 's/"([^"\\]|\\.)*"/""/g' |
         grep -oE "(^|[^A-Za-z0-9_.>])($functions)[[:space:]]*\(" | tr -d ' (' | sort -u | tr '\n' ' ')

@@ -17,24 +17,35 @@ allowed() {
     esac
 }
 
+headers=()
+files=()
+while read -r h f; do
+    headers+=("$h")
+    files+=("$f")
+done < <(grep -v '^#' "$table")
+[ "${#headers[@]}" -gt 0 ] || bad "$table is empty"
+
 # Is "$2" no library of the table, or may file "$1" include it?
 in_table() {
-    local header files
-    while read -r header files; do
-        [[ $2 =~ ^($header)$ ]] && { [[ $1 =~ ^($files)$ ]]; return; }
-    done < <(grep -v '^#' "$table")
+    local k
+    for k in "${!headers[@]}"; do
+        [[ $2 =~ ^(${headers[k]})$ ]] && { [[ $1 =~ ^(${files[k]})$ ]]; return; }
+    done
     return 0
 }
 
-while IFS= read -r file; do
-    seen
-    while IFS= read -r line; do
-        number=${line%%:*}
-        name=$(sed -E 's/^[0-9]+:[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]([^>"]*)[>"].*/\1/' <<<"$line")
-        if [[ $line == *'"'* ]]; then
-            allowed "${file%%/*}" "$name" || bad "$file:$number: ${file%%/*}/ may not include \"$name\""
-        fi
-        in_table "$file" "$name" || bad "$file:$number: <$name> belongs to other files (tests/lint/headers.table)"
-    done < <(grep -nE '^[[:space:]]*#[[:space:]]*include' "$srcdir/$file")
-done < <(project_files | grep -E '^(common|sandbox|worker|supervisor)/.*\.[ch]$')
+form='^([^:]+):([0-9]+):[[:space:]]*#[[:space:]]*include[[:space:]]*([<"])([^>"]*)[>"]'
+list=$(project_files | grep -E '^(common|sandbox|worker|supervisor)/.*\.[ch]$')
+for file in $list; do seen; done
+while IFS= read -r line; do
+    if ! [[ $line =~ $form ]]; then
+        bad "$line: an include that this rule cannot read"
+        continue
+    fi
+    file=${BASH_REMATCH[1]} number=${BASH_REMATCH[2]} quote=${BASH_REMATCH[3]} name=${BASH_REMATCH[4]}
+    if [ "$quote" = '"' ]; then
+        allowed "${file%%/*}" "$name" || bad "$file:$number: ${file%%/*}/ may not include \"$name\""
+    fi
+    in_table "$file" "$name" || bad "$file:$number: <$name> belongs to other files (tests/lint/headers.table)"
+done < <(cd "$srcdir" && xargs -r -d '\n' grep -nHE '^[[:space:]]*#[[:space:]]*include' -- <<<"$list")
 lint_end

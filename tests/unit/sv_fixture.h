@@ -1,5 +1,5 @@
-/* sv_fixture.h - a home in a temporary directory, a case without files, and a run of it that is written as an executor would
- * write one, for the tests of store, evidence, seal and verify. */
+/* sv_fixture.h - a home in a temporary directory, a case without files, and a run of it that is written as an executor
+ * would write one, for the tests of store, evidence, seal and verify. */
 #ifndef CTO_TESTS_UNIT_SV_FIXTURE_H
 #define CTO_TESTS_UNIT_SV_FIXTURE_H
 
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "check.h"
 #include "common/clock.h"
@@ -27,6 +28,19 @@ struct fixture {
     cJSON *eligibility;
 };
 
+/* A shell command; its exit status. */
+static inline int fixture_sh(const char *cmd) {
+    int status = -1;
+    pid_t pid = fork();
+    NEED(pid >= 0);
+    if (pid == 0) {
+        execl("/bin/sh", "sh", "-c", cmd, (char *)NULL);
+        _exit(127);
+    }
+    NEED(waitpid(pid, &status, 0) == pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
 static inline void fixture_home(struct fixture *f) {
     memset(f, 0, sizeof *f);
     snprintf(f->dir, sizeof f->dir, "/tmp/cto-unit-XXXXXX");
@@ -36,16 +50,30 @@ static inline void fixture_home(struct fixture *f) {
     snprintf(f->home.runs, sizeof f->home.runs, "%s/harness-runs", f->dir);
     snprintf(f->home.work, sizeof f->home.work, "%s/work", f->dir);
     NEED(mkdir(f->home.runs, 0700) == 0);
-    f->c = (struct cto_case){
-        .id = "unit-case", .title = "A *case* of a test", .kind = "task", .authority_basis = "test", .risk_class = "low",
-        .mutation_mode = "copied-fixture", .rollback_expectation = "none", .diff_required = true, .clean_start_required = true,
-        .success_criteria = {{"it works"}, 1}, .allowed_writes = {{"src/", "a b.c"}, 2}, .forbidden_actions = {{"push", "merge"}, 2},
-        .verify = {{.argv = {"sh", "-c", "make 'test'", NULL}, .argc = 3, .timeout_ms = 1000}}, .n_verify = 1,
-        .task = (char *)(uintptr_t)"do it", .expect = {.status = VERDICT_PASS}};
+    f->c = (struct cto_case){.id = "unit-case",
+                             .title = "A *case* of a test",
+                             .kind = "task",
+                             .authority_basis = "test",
+                             .risk_class = "low",
+                             .mutation_mode = "copied-fixture",
+                             .rollback_expectation = "none",
+                             .diff_required = true,
+                             .clean_start_required = true,
+                             .success_criteria = {{"it works"}, 1},
+                             .allowed_writes = {{"src/", "a b.c"}, 2},
+                             .forbidden_actions = {{"push", "merge"}, 2},
+                             .verify = {{.argv = {"sh", "-c", "make 'test'", NULL}, .argc = 3, .timeout_ms = 1000}},
+                             .n_verify = 1,
+                             .task = (char *)(uintptr_t) "do it",
+                             .expect = {.status = VERDICT_PASS}};
     f->r = (struct run_record){.c = &f->c, .engine = "fake", .attempt = 1, .cause_blocker = BLOCKER_COUNT};
     f->eligibility = cJSON_CreateObject();
     json_put_str(f->eligibility, "selected_backend", "fake");
-    f->in = (struct seal_input){.eligibility = f->eligibility, .host = "h", .kernel = "6.18", .harness_version = "0", .build_id = "b",
+    f->in = (struct seal_input){.eligibility = f->eligibility,
+                                .host = "h",
+                                .kernel = "6.18",
+                                .harness_version = "0",
+                                .build_id = "b",
                                 .home = f->home.home};
 }
 
@@ -66,8 +94,8 @@ static inline void fixture_change(struct fixture *f, char letter, const char *pa
     struct run_record *r = &f->r;
     r->changes = realloc(r->changes, (size_t)(r->n_changes + 1) * sizeof *r->changes);
     NEED(r->changes != NULL);
-    r->changes[r->n_changes++] = (struct change){.letter = letter, .old_mode = 0100644, .new_mode = 0100644, .path = strdup(path),
-                                                 .allowed = allowed};
+    r->changes[r->n_changes++] = (struct change){
+        .letter = letter, .old_mode = 0100644, .new_mode = 0100644, .path = strdup(path), .allowed = allowed};
 }
 
 static inline void fixture_event(struct fixture *f, const char *type, cJSON *data) {
@@ -102,7 +130,8 @@ static inline void fixture_work(struct fixture *f) {
     CHECK(evidence_patch(f->ev, patch, sizeof patch - 1, &e) == 0);
     CHECK(evidence_output(f->ev, OUT_VERIFY, "ok 1\n", 5, &e) == 0);
     CHECK(evidence_marker(f->ev, "provider-lifecycle-harness-completed.txt", "done\n", &e) == 0);
-    r->baseline_seen = r->baseline_clean = r->engine_started = r->engine_ended = r->result_seen = r->result_clean = true;
+    r->baseline_seen = r->baseline_clean = r->engine_started = r->engine_ended = r->result_seen = r->result_clean =
+        true;
     r->engine_kind = END_EXITED;
     r->result_kind = RESULT_COMMITTED;
     r->result_commits = 1;

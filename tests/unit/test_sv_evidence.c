@@ -164,6 +164,26 @@ static void test_reopen(void) {
         f.ev = NULL;
     }
     CHECK(evidence_is_sealed(dir, f.r.run_id) && !evidence_is_sealed(dir, "another"));
+    struct err cut_err = ERR_INIT;
+    char *forged = strstr(events, "\"ts\":\"");
+    NEED(forged != NULL);
+    forged[6] = '1'; /* the first line is another one now: the second no longer continues it */
+    fixture_write(f.dir, "events", events, n);
+    char copy[2 * PATH_MAX], cmd[8 * PATH_MAX];
+    snprintf(copy, sizeof copy, "%s/copy", f.home.runs);
+    snprintf(cmd, sizeof cmd, "cp -r '%s' '%s' && cp '%s/events' '%s/%s'", dir, copy, f.dir, copy, EVIDENCE_EVENTS);
+    NEED(fixture_sh(cmd) == 0);
+    struct run_record *other = calloc(1, sizeof *other);
+    NEED(other != NULL);
+    other->c = &f.c;
+    other->engine = "fake";
+    memcpy(other->run_id, f.r.run_id, sizeof other->run_id);
+    NEED(evidence_reopen(copy, other, &f.ev, &cut_err) == 0);
+    const char *const *left;
+    CHECK(evidence_event_types(f.ev, &left) == 1);
+    evidence_free(f.ev);
+    f.ev = NULL;
+    free(other);
     struct run_record *again = calloc(1, sizeof *again);
     struct seal_summary sum;
     struct err e = ERR_INIT;
@@ -171,7 +191,8 @@ static void test_reopen(void) {
     again->engine = "fake";
     snprintf(again->run_id, sizeof again->run_id, "%s", f.r.run_id);
     CHECK(evidence_read_verdict(dir, again, &sum, &e) == 0);
-    CHECK(again->verdict == VERDICT_FAIL && again->n_blockers == 1 && again->blockers[0].id == BLOCKER_supervisor_interrupted);
+    CHECK(again->verdict == VERDICT_FAIL && again->n_blockers == 1 &&
+          again->blockers[0].id == BLOCKER_supervisor_interrupted);
     CHECK(sum.n_artifacts == f.sum.n_artifacts && strcmp(sum.report_sha256, f.sum.report_sha256) == 0);
     CHECK(strcmp(sum.sums_sha256, f.sum.sums_sha256) == 0 && strcmp(sum.events_head, f.sum.events_head) == 0);
     CHECK(sum.events_total == f.sum.events_total && sum.total_bytes == f.sum.total_bytes);

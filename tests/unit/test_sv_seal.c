@@ -26,15 +26,18 @@ static void test_pass(void) {
     CHECK(f.sum.n_artifacts == 11 && f.sum.events_total == 7 && f.sum.n_events == 7);
     char cmd[8192];
     snprintf(cmd, sizeof cmd, "cd '%s' && sha256sum --quiet --strict -c SHA256SUMS", f.r.run_dir);
-    CHECK(system(cmd) == 0);
+    CHECK(fixture_sh(cmd) == 0);
     /* The documented way to check the report's own digest without us. */
-    snprintf(cmd, sizeof cmd,
-             "cd '%s' && a=$(grep -o '\"report.json\":\t\"[0-9a-f]*\"' report.json | cut -d'\"' -f4); "
-             "b=$(sed 's/\\(\"report.json\":\t\"\\)[0-9a-f]\\{64\\}\"/\\1\"/' report.json | sha256sum | cut -d' ' -f1); "
-             "[ -n \"$a\" ] && [ \"$a\" = \"$b\" ]", f.r.run_dir);
-    CHECK(system(cmd) == 0);
+    snprintf(
+        cmd, sizeof cmd,
+        "cd '%s' && a=$(grep -o '\"report.json\":\t\"[0-9a-f]*\"' report.json | cut -d'\"' -f4); "
+        "b=$(sed 's/\\(\"report.json\":\t\"\\)[0-9a-f]\\{64\\}\"/\\1\"/' report.json | sha256sum | cut -d' ' -f1); "
+        "[ -n \"$a\" ] && [ \"$a\" = \"$b\" ]",
+        f.r.run_dir);
+    CHECK(fixture_sh(cmd) == 0);
     cJSON *o = report_of(&f);
-    CHECK(says(o, "status", "pass") && says(o, "approval_status", "not-required") && cJSON_IsTrue(at(o, "tests_passed")));
+    CHECK(says(o, "status", "pass") && says(o, "approval_status", "not-required") &&
+          cJSON_IsTrue(at(o, "tests_passed")));
     CHECK(cJSON_IsTrue(at(o, "allowed_writes_passed")) && cJSON_IsTrue(at(o, "required_events_passed")));
     CHECK(cJSON_IsFalse(at(o, "runtime_default_activation")) && says(o, "core_promotion_status", "not-promoted"));
     CHECK(cJSON_GetArraySize(at(o, "artifact_digests")) == 10 && !at(at(o, "artifact_digests"), "SHA256SUMS"));
@@ -45,7 +48,8 @@ static void test_pass(void) {
     CHECK(says(at(o, "sandbox"), "mode", "user") && says(at(o, "eligibility"), "selected_backend", "fake"));
     cJSON_Delete(o);
     char *md = fixture_read(f.r.run_dir, EVIDENCE_REPORT_MD, NULL);
-    CHECK(strncmp(md, "# PASS: unit-case on fake\n", 26) == 0 && strstr(md, "A \\*case\\* of a test") && strstr(md, "run-case unit-case"));
+    CHECK(strncmp(md, "# PASS: unit-case on fake\n", 26) == 0 && strstr(md, "A \\*case\\* of a test") &&
+          strstr(md, "run-case unit-case"));
     free(md);
     struct err e = ERR_INIT;
     struct seal_summary twice;
@@ -70,12 +74,14 @@ static void test_blocked(void) {
     struct verify_report v;
     if (!CHECK(fixture_holds(f.r.run_dir, &v))) fprintf(stderr, "%s %s\n", v.file, v.what);
     cJSON *o = report_of(&f);
-    CHECK(says(o, "status", "blocked") && cJSON_IsNull(at(o, "tests_passed")) && cJSON_IsNull(at(o, "allowed_writes_passed")));
+    CHECK(says(o, "status", "blocked") && cJSON_IsNull(at(o, "tests_passed")) &&
+          cJSON_IsNull(at(o, "allowed_writes_passed")));
     CHECK(says(at(o, "artifact_digests"), "patch.diff", DIGEST_EMPTY));
     CHECK(cJSON_GetArraySize(at(o, "not_applicable")) == 4 && cJSON_IsTrue(at(o, "required_events_passed")));
     CHECK(cJSON_IsNull(at(o, "backend_exit_code")) && cJSON_IsNull(at(o, "baseline_head")));
     cJSON_Delete(o);
-    char *md = fixture_read(f.r.run_dir, EVIDENCE_REPORT_MD, NULL), *log = fixture_read(f.r.run_dir, EVIDENCE_TEST_LOG, NULL);
+    char *md = fixture_read(f.r.run_dir, EVIDENCE_REPORT_MD, NULL),
+         *log = fixture_read(f.r.run_dir, EVIDENCE_TEST_LOG, NULL);
     CHECK(strncmp(md, "# BLOCKED:", 10) == 0 && !strchr(md, '\033') && !strstr(md, "\n# PASS"));
     CHECK(strstr(log, "gate_missing") != NULL);
     free(md);

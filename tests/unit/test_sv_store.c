@@ -1,6 +1,4 @@
 /* test_sv_store.c - opening and refusing, runs and generations, sealing, paging, checking. */
-#include <sys/wait.h>
-
 #include "sv_fixture.h"
 #include "supervisor/store.h"
 
@@ -8,9 +6,11 @@ static struct fixture f;
 
 static void sql(const char *text) {
     char cmd[8192];
-    snprintf(cmd, sizeof cmd, "python3 -c 'import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2]); c.commit()' '%s' \"%s\"",
+    snprintf(cmd, sizeof cmd,
+             "python3 -c 'import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2]); "
+             "c.commit()' '%s' \"%s\"",
              f.home.store, text);
-    NEED(system(cmd) == 0);
+    NEED(fixture_sh(cmd) == 0);
 }
 
 static int count_row(void *ctx, const struct store_run_row *row) {
@@ -75,6 +75,8 @@ static struct store *open_rw(void) {
 static void insert(struct store *s, int n) {
     struct err e = ERR_INIT;
     snprintf(f.r.run_id, sizeof f.r.run_id, "run-%04d", n);
+    snprintf(f.r.run_dir, sizeof f.r.run_dir, "/runs/%.20s", f.r.run_id);
+    snprintf(f.r.work_dir, sizeof f.r.work_dir, "/work/%.20s", f.r.run_id);
     f.r.started_ms = 1000 + n / 3; /* ties on purpose */
     f.r.generation = 1;
     int rc = store_run_insert(s, &f.r, "sup", &e);
@@ -95,7 +97,8 @@ static void test_runs(void) {
     CHECK(store_run_forget(s, "run-0000", 1, &e) == -1);
     CHECK(store_run_takeover(s, "run-0000", 1, "other", &generation, &e) == 0 && generation == 2);
     CHECK(store_run_takeover(s, "run-0000", 1, "sup", &generation, &e) == -1 && e.code == ERR_CONFLICT);
-    CHECK(store_run_transition(s, "run-0000", 1, RUN_STARTING, 7, 8, &e) == -1 && e.code == ERR_CONFLICT); /* a late writer */
+    CHECK(store_run_transition(s, "run-0000", 1, RUN_STARTING, 7, 8, &e) == -1 &&
+          e.code == ERR_CONFLICT); /* a late writer */
     CHECK(store_run_transition(s, "run-0000", 2, RUN_STARTING, 7, 8, &e) == 0);
     CHECK(store_run_transition(s, "nobody", 1, RUN_GATED, 7, 8, &e) == -1 && e.code == ERR_MISSING);
     CHECK(store_run_get(s, "run-0000", &row, &e) == 0 && row.state == RUN_STARTING && row.generation == 2);
@@ -104,7 +107,8 @@ static void test_runs(void) {
     CHECK(store_runs_unfinished(s, count_row, &n, &e) == 0 && n == 1);
     struct seal_artifact a = {.path = "report.json", .size = 3};
     struct seal_event ev = {1, "run.started", 9};
-    struct seal_summary sum = {.artifacts = &a, .n_artifacts = 1, .events = &ev, .n_events = 1, .events_total = 1, .total_bytes = 3};
+    struct seal_summary sum = {
+        .artifacts = &a, .n_artifacts = 1, .events = &ev, .n_events = 1, .events_total = 1, .total_bytes = 3};
     memset(sum.report_sha256, 'c', 64);
     memset(a.sha256, 'c', 64);
     f.r.verdict = VERDICT_FAIL;
@@ -118,7 +122,8 @@ static void test_runs(void) {
     store_rollback(s);
     CHECK(store_run_sealed(s, &f.r, &sum, &e) == 0);
     CHECK(store_run_sealed(s, &f.r, &sum, &e) == -1 && e.code == ERR_CONFLICT);
-    CHECK(store_run_get(s, "run-0000", &row, &e) == 0 && row.verdict == VERDICT_FAIL && strcmp(row.reasons, "no_diff") == 0);
+    CHECK(store_run_get(s, "run-0000", &row, &e) == 0 && row.verdict == VERDICT_FAIL &&
+          strcmp(row.reasons, "no_diff") == 0);
     n = 0;
     CHECK(store_runs_unfinished(s, count_row, &n, &e) == 0 && n == 0);
     CHECK(store_check(s, count_bad, &n, &e) == 0 && n == 0);
@@ -153,14 +158,21 @@ static void test_pages(void) {
     }
     CHECK(p.n == 101 && p.order_bad == 0);
     int n = 0;
-    CHECK(store_runs_list(s, &(struct store_filter){.limit = 500, .status = "running"}, count_row, &n, &e) == 0 && n == 100);
+    CHECK(store_runs_list(s, &(struct store_filter){.limit = 500, .status = "running"}, count_row, &n, &e) == 0 &&
+          n == 100);
     n = 0;
-    CHECK(store_runs_list(s, &(struct store_filter){.limit = 500, .status = "fail", .case_id = "unit-case", .backend = "fake"}, count_row,
-                          &n, &e) == 0 && n == 1);
+    CHECK(store_runs_list(
+              s, &(struct store_filter){.limit = 500, .status = "fail", .case_id = "unit-case", .backend = "fake"},
+              count_row, &n, &e) == 0 &&
+          n == 1);
     n = 0;
-    CHECK(store_runs_list(s, &(struct store_filter){.limit = 500, .matrix_id = "x' OR 1=1 --"}, count_row, &n, &e) == 0 && n == 0);
-    CHECK(store_runs_list(s, &(struct store_filter){.limit = 5, .status = "odd"}, count_row, &n, &e) == -1 && e.code == ERR_USAGE);
-    CHECK(store_runs_list(s, &(struct store_filter){.limit = 5, .before = "odd"}, count_row, &n, &e) == -1 && e.code == ERR_USAGE);
+    CHECK(store_runs_list(s, &(struct store_filter){.limit = 500, .matrix_id = "x' OR 1=1 --"}, count_row, &n, &e) ==
+              0 &&
+          n == 0);
+    CHECK(store_runs_list(s, &(struct store_filter){.limit = 5, .status = "odd"}, count_row, &n, &e) == -1 &&
+          e.code == ERR_USAGE);
+    CHECK(store_runs_list(s, &(struct store_filter){.limit = 5, .before = "odd"}, count_row, &n, &e) == -1 &&
+          e.code == ERR_USAGE);
     struct store_matrix m = {.id = "m1", .kind = "run-all-fake", .started_ms = 5, .planned = 3}, got;
     CHECK(store_matrix_insert(s, &m, &e) == 0 && store_matrix_insert(s, &m, &e) == -1 && e.code == ERR_CONFLICT);
     m.finished_ms = 9;
@@ -186,13 +198,14 @@ static void test_check_finds(void) {
         int bad = 0;
         char backup[4 * PATH_MAX];
         snprintf(backup, sizeof backup, "cp '%s' '%s/keep.db'", f.home.store, f.dir);
-        NEED(system(backup) == 0);
+        NEED(fixture_sh(backup) == 0);
         sql(damage[i]);
         NEED(store_open(f.home.store, false, &s, &e) == 0);
         if (!CHECK(store_check(s, count_bad, &bad, &e) == 0 && bad > 0)) fprintf(stderr, "unnoticed: %s\n", damage[i]);
         store_close(s);
-        snprintf(backup, sizeof backup, "rm -f '%s'-wal '%s'-shm; cp '%s/keep.db' '%s'", f.home.store, f.home.store, f.dir, f.home.store);
-        NEED(system(backup) == 0);
+        snprintf(backup, sizeof backup, "rm -f '%s'-wal '%s'-shm; cp '%s/keep.db' '%s'", f.home.store, f.home.store,
+                 f.dir, f.home.store);
+        NEED(fixture_sh(backup) == 0);
     }
 }
 
@@ -214,7 +227,8 @@ static void test_crowd(void) {
         for (int k = 0; ok && k < 20; k++) {
             snprintf(f.r.run_id, sizeof f.r.run_id, "run-%d-%d", i, k);
             f.r.generation = 1;
-            ok = store_run_insert(s, &f.r, id, &e) == 0 && store_run_transition(s, f.r.run_id, 1, RUN_GATED, 1, 1, &e) == 0;
+            ok = store_run_insert(s, &f.r, id, &e) == 0 &&
+                 store_run_transition(s, f.r.run_id, 1, RUN_GATED, 1, 1, &e) == 0;
         }
         if (!ok) fprintf(stderr, "%s\n", e.text);
         store_close(s);

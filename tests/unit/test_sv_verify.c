@@ -1,5 +1,5 @@
-/* test_sv_verify.c - nothing may change unnoticed: every byte of every file flipped, removed and doubled; lines swapped; files
- * added, removed, replaced; and lies that are consistent with SHA256SUMS. */
+/* test_sv_verify.c - nothing may change unnoticed: every byte of every file flipped, removed and doubled; lines
+ * swapped; files added, removed, replaced; and lies that are consistent with SHA256SUMS. */
 #include "sv_fixture.h"
 #include "common/digest.h"
 
@@ -11,9 +11,11 @@ static bool holds(void) { return fixture_holds(f.r.run_dir, &v); }
 /* SHA256SUMS anew over what is there now: the enemy who can hash. */
 static void resum(void) {
     char cmd[8192];
-    snprintf(cmd, sizeof cmd, "cd '%s' && find . -type f ! -name SHA256SUMS -printf '%%P\\n' | LC_ALL=C sort | xargs sha256sum > SHA256SUMS",
-             f.r.run_dir);
-    NEED(system(cmd) == 0);
+    snprintf(
+        cmd, sizeof cmd,
+        "cd '%s' && find . -type f ! -name SHA256SUMS -printf '%%P\\n' | LC_ALL=C sort | xargs sha256sum > SHA256SUMS",
+        f.r.run_dir);
+    NEED(fixture_sh(cmd) == 0);
 }
 
 static void flip_everything(void) {
@@ -89,10 +91,12 @@ static void strangers(void) {
     CHECK(holds());
 }
 
-/* Replaces `from` by `to` (same length) in a file, fixes the report's own digest and SHA256SUMS, and expects a complaint. */
+/* Replaces `from` by `to` (same length) in a file, fixes the report's own digest and SHA256SUMS, and expects a
+ * complaint. */
 static void lie(const char *path, const char *from, const char *to) {
     size_t n, rn;
-    char *text = fixture_read(f.r.run_dir, path, &n), *copy = malloc(n + 1), *report = fixture_read(f.r.run_dir, EVIDENCE_REPORT, &rn);
+    char *text = fixture_read(f.r.run_dir, path, &n), *copy = malloc(n + 1),
+         *report = fixture_read(f.r.run_dir, EVIDENCE_REPORT, &rn);
     memcpy(copy, text, n + 1);
     char *hit = strstr(copy, from), hex[DIGEST_HEX_SIZE];
     NEED(hit != NULL && strlen(from) == strlen(to));
@@ -135,6 +139,19 @@ static void lies(void) {
     lie(EVIDENCE_EVENTS, "\"status\":\"pass\"", "\"status\":\"fail\"");
     lie(EVIDENCE_CONTRACT, "\"src/\"", "\"src2\"");
     lie(EVIDENCE_REPORT_MD, "# PASS", "# FAIL");
+    lie(EVIDENCE_EVENTS, "\"ts\":\"2", "\"ts\":\"1"); /* of the first event: nothing but the chain can tell */
+    CHECK(strstr(v.what, "prev") != NULL);
+    size_t n;
+    char *report = fixture_read(f.r.run_dir, EVIDENCE_REPORT, &n), *at = strstr(report, "\"host\":\t\"h\"");
+    NEED(at != NULL);
+    at[9] = 'x';
+    fixture_write(f.r.run_dir, EVIDENCE_REPORT, report, n);
+    resum();
+    CHECK(!holds() && strstr(v.what, "own digest")); /* a field that nothing else is compared with */
+    at[9] = 'h';
+    fixture_write(f.r.run_dir, EVIDENCE_REPORT, report, n);
+    resum();
+    free(report);
     CHECK(holds());
 }
 
