@@ -49,8 +49,8 @@ int clock_parse_stamp(const char *s, int64_t *ret_ms) {
     int ms = 0, used = 0;
     const char *whole = s;
     char again[CLOCK_STAMP_SIZE];
-    if (sscanf(s, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec,
-               &used) != 6 ||
+    if (sscanf(s, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+               &tm.tm_sec, &used) != 6 ||
         used != 19)
         return -1;
     s += used;
@@ -66,7 +66,9 @@ int clock_parse_stamp(const char *s, int64_t *ret_ms) {
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
     int64_t value = (int64_t)timegm(&tm) * 1000 + ms;
-    clock_stamp(value, again); /* scanf takes signs and spaces, timegm takes February 30th: what we would not write is refused */
+    clock_stamp(
+        value,
+        again); /* scanf takes signs and spaces, timegm takes February 30th: what we would not write is refused */
     if (strncmp(whole, again, s - whole > 19 ? 23 : 19) != 0) return -1;
     *ret_ms = value;
     return 0;

@@ -10,7 +10,7 @@
 #define DIGEST_HEX_SIZE 65 /* 64 hex digits + NUL */
 #define DIGEST_EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-struct digest; /* a running SHA-256 */
+struct digest;                   /* a running SHA-256 */
 struct digest *digest_new(void); /* never NULL: aborts when libcrypto cannot give one */
 void digest_update(struct digest *d, const void *p, size_t n);
 void digest_final(struct digest *d, char hex[DIGEST_HEX_SIZE]); /* may be called once */

@@ -41,7 +41,8 @@ int frame_finish(const struct frame_reader *r, struct err *e);
 void frame_put(struct buf *b, enum msg_type type, const void *payload, size_t len);
 /* Blocking write of one frame: header and payload in one writev when they fit. `lead` bytes go before the payload
  * (OUTPUT's stream number), so that bulk is never copied. */
-int frame_write(int fd, enum msg_type type, const void *lead, size_t lead_len, const void *payload, size_t len, struct err *e);
+int frame_write(int fd, enum msg_type type, const void *lead, size_t lead_len, const void *payload, size_t len,
+                struct err *e);
 int frame_write_buf(int fd, enum msg_type type, const struct buf *payload, struct err *e);
 
 #endif

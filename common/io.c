@@ -117,7 +117,8 @@ int io_mkdirs_at(int dirfd, const char *path, mode_t mode, struct err *e) {
 int io_sanitize_std_fds(struct err *e) {
     for (int fd = 0; fd < 3; fd++) {
         if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
-        if (open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd) return err_sys(e, "open /dev/null as descriptor %d", fd);
+        if (open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd)
+            return err_sys(e, "open /dev/null as descriptor %d", fd);
     }
     return 0;
 }

@@ -23,11 +23,11 @@ static inline int take_fd(int *fd) {
     *fd = -1;
     return r;
 }
-#define TAKE_PTR(p)                \
-    ({                             \
+#define TAKE_PTR(p)                 \
+    ({                              \
         __typeof__(p) taken_ = (p); \
-        (p) = NULL;                \
-        taken_;                    \
+        (p) = NULL;                 \
+        taken_;                     \
     })
 
 /* Loops over short transfers and EINTR. io_read_full returns bytes read: fewer than `n` only at end of file. */

@@ -75,7 +75,8 @@ int json_parse(struct json_doc *doc, const char *file, const char *text, size_t 
     *doc = (struct json_doc){.file = file, .len = len};
     if (len > JSON_MAX_BYTES) return err_set(e, ERR_USAGE, "%s: larger than %u bytes", file, JSON_MAX_BYTES);
     if (memchr(text, 0, len)) return err_set(e, ERR_USAGE, "%s: holds a NUL byte; not JSON", file);
-    if (has_escaped_nul(text, len)) return err_set(e, ERR_USAGE, "%s: holds a NUL, written as \\u0000; leave it out", file);
+    if (has_escaped_nul(text, len))
+        return err_set(e, ERR_USAGE, "%s: holds a NUL, written as \\u0000; leave it out", file);
     if (!json_is_utf8(text, len)) return err_set(e, ERR_USAGE, "%s: not UTF-8", file);
     doc->text = malloc(len + 1);
     if (!doc->text) return err_set(e, ERR_SYS, "%s: out of memory", file);
@@ -108,7 +109,9 @@ void json_release(struct json_doc *doc) {
     doc->text = NULL;
 }
 
-struct json_obj json_root(struct json_doc *doc) { return (struct json_obj){.doc = doc, .node = doc->root}; }
+struct json_obj json_root(struct json_doc *doc) {
+    return (struct json_obj){.doc = doc, .node = doc->root};
+}
 
 /* Finds and claims a key. */
 static const cJSON *claim(struct json_obj *o, const char *key) {

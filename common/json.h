@@ -37,8 +37,8 @@ struct json_doc {
 struct json_obj {
     struct json_doc *doc;
     const cJSON *node;
-    char path[256];     /* "verification[0]" ; "" at the root */
-    uint64_t claimed;   /* bit per child in order */
+    char path[256];   /* "verification[0]" ; "" at the root */
+    uint64_t claimed; /* bit per child in order */
 };
 
 int json_parse(struct json_doc *doc, const char *file, const char *text, size_t len, struct err *e);

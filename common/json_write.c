@@ -31,7 +31,8 @@ bool json_is_utf8(const void *bytes, size_t n) {
 
 static bool is_plain(const unsigned char *p, size_t n) {
     for (size_t i = 0; i < n; i++)
-        if (p[i] < 0x20 || p[i] == 0x7f || p[i] == '"' || p[i] == '\\') return false; /* as git: a quote is always quoted */
+        if (p[i] < 0x20 || p[i] == 0x7f || p[i] == '"' || p[i] == '\\')
+            return false; /* as git: a quote is always quoted */
     return json_is_utf8(p, n);
 }
 

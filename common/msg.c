@@ -2,7 +2,8 @@
 #include "common/msg.h"
 
 static const struct msg_rule rules[] = {
-#define X(name, number, dir, chan, states, flags, steps, largest) {#name, (number), (dir), (chan), (states), (flags), (steps), (largest)},
+#define X(name, number, dir, chan, states, flags, steps, largest) \
+    {#name, (number), (dir), (chan), (states), (flags), (steps), (largest)},
     MSG_TABLE(X)
 #undef X
 };

@@ -23,19 +23,19 @@
 #include "common/err.h"
 
 /* Run states in order of life. supervisor/run.h has the diagram and the legal successors. */
-#define RUN_STATES(X)                                                                                                     \
-    X(PLANNED, "planned")                                                                                                 \
-    X(GATED, "gated")                                                                                                     \
-    X(STARTING, "starting")                                                                                               \
-    X(BASELINE, "baseline")                                                                                               \
-    X(ENGINE, "engine")                                                                                                   \
-    X(STOPPING, "stopping")                                                                                               \
-    X(INSPECTING, "inspecting")                                                                                           \
-    X(VERIFYING, "verifying")                                                                                             \
-    X(COLLECTING, "collecting")                                                                                           \
-    X(LANDING, "landing")                                                                                                 \
-    X(OUTCOME, "outcome")                                                                                                 \
-    X(SEALING, "sealing")                                                                                                 \
+#define RUN_STATES(X)           \
+    X(PLANNED, "planned")       \
+    X(GATED, "gated")           \
+    X(STARTING, "starting")     \
+    X(BASELINE, "baseline")     \
+    X(ENGINE, "engine")         \
+    X(STOPPING, "stopping")     \
+    X(INSPECTING, "inspecting") \
+    X(VERIFYING, "verifying")   \
+    X(COLLECTING, "collecting") \
+    X(LANDING, "landing")       \
+    X(OUTCOME, "outcome")       \
+    X(SEALING, "sealing")       \
     X(DONE, "done")
 enum run_state {
 #define X(name, text) RUN_##name,
@@ -83,27 +83,30 @@ enum msg_channel { MSG_CONTROL, MSG_BULK };
  *   OUTPUT      u8 enum out_stream, then raw bytes
  *   ARTIFACT    u8 enum artifact_id, then raw bytes
  *   ARTIFACT_END u8 enum artifact_id, u64 total size */
-#define MSG_TABLE(X) /* name, number, direction, channel, permitted in states, flags, inspector steps, largest payload */     \
-    X(RUN_SPEC, 1, MSG_TO_WORKER, MSG_CONTROL, IN(STARTING), MSG_ONCE, 0, 256u << 10)                                         \
-    X(STOP, 2, MSG_TO_WORKER, MSG_CONTROL, IN(ENGINE), MSG_ONCE, 0, 1)                                                        \
-    X(HELLO, 16, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(STARTING), MSG_ONCE, 0, 128)                                              \
-    X(READY, 17, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(STARTING), MSG_ONCE, 0, 8u << 10)                                         \
-    X(BASELINE, 18, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(BASELINE), MSG_ONCE, INSPECT_WATCH, 128)                               \
-    X(STARTED, 19, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(BASELINE), MSG_ONCE, 0, 0)                                              \
-    X(LOOK, 20, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(BASELINE) | IN(ENGINE) | IN(STOPPING) | IN(INSPECTING), 0, INSPECT_WATCH, 128) \
-    X(ENGINE_END, 21, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(BASELINE) | IN(ENGINE) | IN(STOPPING), MSG_ONCE, 0, 1024)            \
-    X(RESULT, 22, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING), MSG_ONCE, INSPECT_CENSUS, 1024)                             \
-    X(DIRTY, 23, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(BASELINE) | IN(INSPECTING), 0, INSPECT_WATCH | INSPECT_CENSUS, 5u << 10)  \
-    X(COMMIT, 24, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING), 0, INSPECT_DIFF, 2048)                                      \
-    X(CHANGE, 25, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING), 0, INSPECT_DIFF, 5u << 10)                                  \
-    X(VERIFY_END, 26, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING) | IN(VERIFYING), 0, 0, 1024)                             \
-    X(VERIFY_SKIP, 27, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING) | IN(VERIFYING), MSG_ONCE, 0, 1024)                     \
-    X(TRACE, 28, MSG_TO_SUPERVISOR, MSG_CONTROL, IN_WORK, 0, INSPECT_ANY, 2048)                                               \
-    X(FAILED, 29, MSG_TO_SUPERVISOR, MSG_CONTROL, IN_WORK, MSG_ONCE, INSPECT_ANY, 1024)                                       \
-    X(DONE, 30, MSG_TO_SUPERVISOR, MSG_CONTROL, IN_WORK, MSG_ONCE, INSPECT_ANY, 0)                                            \
-    X(VERIFY_START, 31, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING) | IN(VERIFYING), 0, 0, 2)                              \
-    X(OUTPUT, 64, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, 0, 16u << 10)                                                      \
-    X(ARTIFACT, 65, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, INSPECT_DIFF, 16u << 10)                                         \
+#define MSG_TABLE(                                                                                                 \
+    X) /* name, number, direction, channel, permitted in states, flags, inspector steps, largest payload */        \
+    X(RUN_SPEC, 1, MSG_TO_WORKER, MSG_CONTROL, IN(STARTING), MSG_ONCE, 0, 256u << 10)                              \
+    X(STOP, 2, MSG_TO_WORKER, MSG_CONTROL, IN(ENGINE), MSG_ONCE, 0, 1)                                             \
+    X(HELLO, 16, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(STARTING), MSG_ONCE, 0, 128)                                   \
+    X(READY, 17, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(STARTING), MSG_ONCE, 0, 8u << 10)                              \
+    X(BASELINE, 18, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(BASELINE), MSG_ONCE, INSPECT_WATCH, 128)                    \
+    X(STARTED, 19, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(BASELINE), MSG_ONCE, 0, 0)                                   \
+    X(LOOK, 20, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(BASELINE) | IN(ENGINE) | IN(STOPPING) | IN(INSPECTING), 0,      \
+      INSPECT_WATCH, 128)                                                                                          \
+    X(ENGINE_END, 21, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(BASELINE) | IN(ENGINE) | IN(STOPPING), MSG_ONCE, 0, 1024) \
+    X(RESULT, 22, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING), MSG_ONCE, INSPECT_CENSUS, 1024)                  \
+    X(DIRTY, 23, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(BASELINE) | IN(INSPECTING), 0, INSPECT_WATCH | INSPECT_CENSUS, \
+      5u << 10)                                                                                                    \
+    X(COMMIT, 24, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING), 0, INSPECT_DIFF, 2048)                           \
+    X(CHANGE, 25, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING), 0, INSPECT_DIFF, 5u << 10)                       \
+    X(VERIFY_END, 26, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING) | IN(VERIFYING), 0, 0, 1024)                  \
+    X(VERIFY_SKIP, 27, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING) | IN(VERIFYING), MSG_ONCE, 0, 1024)          \
+    X(TRACE, 28, MSG_TO_SUPERVISOR, MSG_CONTROL, IN_WORK, 0, INSPECT_ANY, 2048)                                    \
+    X(FAILED, 29, MSG_TO_SUPERVISOR, MSG_CONTROL, IN_WORK, MSG_ONCE, INSPECT_ANY, 1024)                            \
+    X(DONE, 30, MSG_TO_SUPERVISOR, MSG_CONTROL, IN_WORK, MSG_ONCE, INSPECT_ANY, 0)                                 \
+    X(VERIFY_START, 31, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING) | IN(VERIFYING), 0, 0, 2)                   \
+    X(OUTPUT, 64, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, 0, 16u << 10)                                           \
+    X(ARTIFACT, 65, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, INSPECT_DIFF, 16u << 10)                              \
     X(ARTIFACT_END, 66, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, INSPECT_DIFF, 9)
 
 enum msg_type {
@@ -127,14 +130,14 @@ const struct msg_rule *msg_rules(size_t *ret_count);
 enum stop_reason { STOP_COMMITTED = 1, STOP_TIMEOUT = 2, STOP_IDLE = 3, STOP_OUTPUT_LIMIT = 4, STOP_CANCELLED = 5 };
 
 /* How a jailed program ended. Append only: recorded in the store. */
-#define END_KINDS(X)                                                                                                      \
-    X(EXITED, 1, "exited")             /* code = exit code */                                                             \
-    X(SIGNALLED, 2, "signalled")       /* code = signal, not ours */                                                      \
-    X(STOPPED, 3, "stopped")           /* ended by a STOP or a kill of ours; code = signal */                             \
-    X(TIMED_OUT, 4, "timed_out")       /* a deadline that the worker keeps (verification) */                              \
-    X(EXEC_FAILED, 5, "exec_failed")   /* code = errno */                                                                 \
-    X(SETUP_FAILED, 6, "setup_failed") /* the jail could not be built; detail says where */                               \
-    X(OUT_OF_MEMORY, 7, "out_of_memory")                                                                                  \
+#define END_KINDS(X)                                                                          \
+    X(EXITED, 1, "exited")             /* code = exit code */                                 \
+    X(SIGNALLED, 2, "signalled")       /* code = signal, not ours */                          \
+    X(STOPPED, 3, "stopped")           /* ended by a STOP or a kill of ours; code = signal */ \
+    X(TIMED_OUT, 4, "timed_out")       /* a deadline that the worker keeps (verification) */  \
+    X(EXEC_FAILED, 5, "exec_failed")   /* code = errno */                                     \
+    X(SETUP_FAILED, 6, "setup_failed") /* the jail could not be built; detail says where */   \
+    X(OUT_OF_MEMORY, 7, "out_of_memory")                                                      \
     X(LIMIT, 8, "limit") /* a resource limit; detail says which */
 enum end_kind {
 #define X(name, number, text) END_##name = (number),
@@ -144,11 +147,11 @@ enum end_kind {
 const char *end_kind_name(unsigned k); /* "invalid" when it is none */
 
 /* What the census found where the result should be. */
-#define RESULT_KINDS(X)                                                                                                   \
-    X(NONE, 1, "none")                     /* HEAD is the baseline */                                                     \
-    X(COMMITTED, 2, "committed")           /* HEAD descends from the baseline */                                          \
-    X(NOT_DESCENDANT, 3, "not_descendant") /* HEAD is something else: amended, unrelated, rewound */                      \
-    X(UNREADABLE, 4, "unreadable")         /* HEAD or an object it needs is missing, corrupt or not a plain file */       \
+#define RESULT_KINDS(X)                                                                                             \
+    X(NONE, 1, "none")                     /* HEAD is the baseline */                                               \
+    X(COMMITTED, 2, "committed")           /* HEAD descends from the baseline */                                    \
+    X(NOT_DESCENDANT, 3, "not_descendant") /* HEAD is something else: amended, unrelated, rewound */                \
+    X(UNREADABLE, 4, "unreadable")         /* HEAD or an object it needs is missing, corrupt or not a plain file */ \
     X(TOO_LARGE, 5, "too_large")           /* more objects, commits or bytes than the limits allow */
 enum result_kind {
 #define X(name, number, text) RESULT_##name = (number),
@@ -158,10 +161,10 @@ enum result_kind {
 const char *result_kind_name(unsigned k);
 
 enum failed_class {
-    FAILED_SANDBOX = 1,  /* a mechanism that the profile requires is not there: sandbox_unavailable */
-    FAILED_WORKER = 2,   /* the worker itself could not go on (ENOSPC, a missing fixture): infrastructure */
-    FAILED_INSPECT = 3,  /* an inspector died, hung or broke its protocol after the engine had its hands on the bytes */
-    FAILED_SPEC = 4,     /* the RUN_SPEC is not acceptable, or of another build */
+    FAILED_SANDBOX = 1, /* a mechanism that the profile requires is not there: sandbox_unavailable */
+    FAILED_WORKER = 2,  /* the worker itself could not go on (ENOSPC, a missing fixture): infrastructure */
+    FAILED_INSPECT = 3, /* an inspector died, hung or broke its protocol after the engine had its hands on the bytes */
+    FAILED_SPEC = 4,    /* the RUN_SPEC is not acceptable, or of another build */
 };
 
 enum out_stream { OUT_STDOUT = 1, OUT_STDERR = 2, OUT_VERIFY = 3 };
@@ -179,8 +182,8 @@ enum worker_fd {
 };
 /* Descriptors an inspector is started with. */
 enum inspect_fd {
-    INSPECT_FD_WAKE = 0,  /* the eventfd for the watch step, else /dev/null */
-    INSPECT_FD_OUT = 1,   /* frames */
+    INSPECT_FD_WAKE = 0, /* the eventfd for the watch step, else /dev/null */
+    INSPECT_FD_OUT = 1,  /* frames */
     INSPECT_FD_ERR = 2,
     INSPECT_FD_COUNT
 };

@@ -29,11 +29,13 @@ int path_rule_check(enum path_rule_kind kind, const char *rule, struct err *e) {
         if (c < 0x20 || c == 0x7f) return err_set(e, ERR_USAGE, "path rule has a control byte at %zu", i);
         if (c == '\\') return err_set(e, ERR_USAGE, "path rule \"%s\" has a backslash; use '/'", rule);
         if (c == '*' && kind == PATH_ALLOWED)
-            return err_set(e, ERR_USAGE, "path rule \"%s\": no wildcards here; name the file or a directory ending in '/'", rule);
+            return err_set(e, ERR_USAGE,
+                           "path rule \"%s\": no wildcards here; name the file or a directory ending in '/'", rule);
     }
     size_t body = rule[n - 1] == '/' ? n - 1 : n;
     if (!path_is_plain_relative(rule, body))
-        return err_set(e, ERR_USAGE, "path rule \"%s\": must be relative, without empty, \".\" or \"..\" segments", rule);
+        return err_set(e, ERR_USAGE, "path rule \"%s\": must be relative, without empty, \".\" or \"..\" segments",
+                       rule);
     return 0;
 }
 
@@ -115,7 +117,8 @@ static bool forbidden_match(const char *rule, const char *path, size_t n) {
     struct segment r, s;
     if (any_depth) {
         r = (struct segment){.p = rule, .n = body};
-        while (next_segment(&path, &n, &s)) /* a directory rule also forbids a file, symlink or submodule of that name */
+        while (
+            next_segment(&path, &n, &s)) /* a directory rule also forbids a file, symlink or submodule of that name */
             if (segment_match(&r, &s)) return true;
         return false;
     }

@@ -70,7 +70,8 @@ static int sweep(int top, unsigned long *counter, unsigned *ret_left, struct err
     int rc = 0;
     *ret_left = 0;
     for (struct dirent *de; rc == 0 && (de = readdir(d));) {
-        if (is_dot(de->d_name) || unlinkat(top, de->d_name, 0) == 0 || unlinkat(top, de->d_name, AT_REMOVEDIR) == 0) continue;
+        if (is_dot(de->d_name) || unlinkat(top, de->d_name, 0) == 0 || unlinkat(top, de->d_name, AT_REMOVEDIR) == 0)
+            continue;
         AUTO_FD int sub = open_dir(top, de->d_name);
         if (sub < 0) {
             if (errno != ENOENT) rc = err_sys(e, "open %s", de->d_name);

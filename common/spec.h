@@ -44,7 +44,8 @@ struct run_spec {
     const char *work_dir;    /* absolute; exists, empty, 0700; the worker makes ws, odb, check, state in it */
     const char *libexec_dir; /* absolute; cto-harness-inspect and cto-harness-fake-agent are there */
     int64_t supervisor_pid;
-    int64_t engine_uid, verifier_uid; /* root mode: unprivileged kernel uids of this run's slot; -1 as an ordinary user */
+    int64_t engine_uid,
+        verifier_uid; /* root mode: unprivileged kernel uids of this run's slot; -1 as an ordinary user */
 
     /* baseline */
     bool baseline_empty;      /* no commit at all before the agent's first one: HEAD unborn */
@@ -64,7 +65,8 @@ struct run_spec {
     bool network_none; /* no loopback in the jails */
     const char *ignore[SPEC_MAX_PATHS];
     int n_ignore;
-    const char *read_roots[SPEC_MAX_PATHS]; /* absolute host paths an engine needs, mounted read-only at the same place */
+    const char
+        *read_roots[SPEC_MAX_PATHS]; /* absolute host paths an engine needs, mounted read-only at the same place */
     int n_read_roots;
     struct spec_limits limits;
 
@@ -74,7 +76,7 @@ struct run_spec {
     const char *pristine[SPEC_MAX_PATHS]; /* restored from the fixture into the checkout before verification */
     int n_pristine;
 
-    bool keep; /* leave the work directory in place */
+    bool keep;           /* leave the work directory in place */
     struct json_doc doc; /* owns the strings of a parsed spec */
 };
 

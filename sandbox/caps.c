@@ -1,7 +1,7 @@
 /* caps.c - capability sets by the raw calls (libcap would be a library for four functions).
  *
- * The bounding set goes first: dropping from it needs CAP_SETPCAP, which capset takes away. A set is only believed when it
- * has been read back.
+ * The bounding set goes first: dropping from it needs CAP_SETPCAP, which capset takes away. A set is only believed
+ * when it has been read back.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -30,7 +30,8 @@ static int caps_get(struct cap_sets *ret) {
 static int caps_set(uint64_t mask) {
     struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     const uint32_t low = (uint32_t)mask, high = (uint32_t)(mask >> 32);
-    const struct __user_cap_data_struct d[2] = {{.effective = low, .permitted = low}, {.effective = high, .permitted = high}};
+    const struct __user_cap_data_struct d[2] = {{.effective = low, .permitted = low},
+                                                {.effective = high, .permitted = high}};
     return (int)syscall(SYS_capset, &h, d);
 }
 

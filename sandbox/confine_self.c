@@ -1,9 +1,10 @@
-/* confine_self.c - confinement of the calling process without new namespaces: for an inspector, which parses hostile bytes.
+/* confine_self.c - confinement of the calling process without new namespaces: for an inspector, which parses hostile
+ * bytes.
  *
- * It inherits the worker's namespaces and root; this adds Landlock (exactly the given paths, no TCP), limits, and a filter
- * without exec, fork, sockets, executable memory and changes of metadata. Rule sets stack: a second call can only narrow.
- * Capabilities go, except CAP_DAC_OVERRIDE in root mode, without which uid 0 could not read the workspace of another uid;
- * Landlock bounds where that helps.
+ * It inherits the worker's namespaces and root; this adds Landlock (exactly the given paths, no TCP), limits, and a
+ * filter without exec, fork, sockets, executable memory and changes of metadata. Rule sets stack: a second call can
+ * only narrow. Capabilities go, except CAP_DAC_OVERRIDE in root mode, without which uid 0 could not read the workspace
+ * of another uid; Landlock bounds where that helps.
  */
 #include <linux/capability.h>
 #include <sys/prctl.h>
@@ -17,7 +18,8 @@ static int apply_rules(const struct jail_path_rule *rules, size_t n, struct jail
     if (landlock_open(&l, true, e) < 0) return -1;
     AUTO_FD int fd = l.fd;
     for (size_t i = 0; i < n; i++)
-        if (landlock_allow(&l, rules[i].path, rules[i].writable ? LL_READ | LL_WRITE : LL_READ, false, e) < 0) return -1;
+        if (landlock_allow(&l, rules[i].path, rules[i].writable ? LL_READ | LL_WRITE : LL_READ, false, e) < 0)
+            return -1;
     (void)fd;
     return landlock_restrict(&l, r, e);
 }
@@ -32,7 +34,8 @@ int jail_confine_self(const struct jail_path_rule *rules, size_t n, const struct
     if (last) {
         if (caps_keep_only(UINT64_C(1) << CAP_DAC_OVERRIDE, e) < 0) return err_ctx(e, "confine");
         if (!caps_have(CAP_DAC_OVERRIDE)) r.in_force |= JAIL_M_CAPS;
-        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || seccomp_install(JAIL_INSPECTOR, &r, e) < 0) return err_ctx(e, "confine");
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || seccomp_install(JAIL_INSPECTOR, &r, e) < 0)
+            return err_ctx(e, "confine");
     }
     *ret = r;
     return 0;

@@ -1,4 +1,5 @@
-/* exec.c - finds and executes the program, in a vfork child: its memory is pid 1's, so it touches nothing but its stack. */
+/* exec.c - finds and executes the program, in a vfork child: its memory is pid 1's, so it touches nothing but its
+ * stack. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,8 +25,10 @@ int exec_program(const char *const *argv, const char *const *envp) {
         path[n] = '/';
         memcpy(path + n + 1, argv[0], name + 1);
         const int error = try_exec(path, argv, envp);
-        if (error == EACCES) result = EACCES; /* as a shell does: found, but not executable */
-        else if (error != ENOENT && error != ENOTDIR) return error;
+        if (error == EACCES)
+            result = EACCES; /* as a shell does: found, but not executable */
+        else if (error != ENOENT && error != ENOTDIR)
+            return error;
         dir += n + (dir[n] == ':');
     }
     return result;

@@ -4,9 +4,9 @@
  * would put a library into every binary of the tree, so each profile's program is exported (sorted into a binary tree:
  * half the load time of a linear one) and compiled in.
  *
- * libseccomp has one default action, but we want two: EPERM for calls we know and refuse, ENOSYS for those newer than the
- * table, so that a libc built for a newer kernel falls back. Six instructions in front of the exported program do that;
- * they leave foreign architectures and x32 numbers to libseccomp's own check, which kills.
+ * libseccomp has one default action, but we want two: EPERM for calls we know and refuse, ENOSYS for those newer
+ * than the table, so that a libc built for a newer kernel falls back. Six instructions in front of the exported
+ * program do that; they leave foreign architectures and x32 numbers to libseccomp's own check, which kills.
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -49,20 +49,20 @@ enum profile_bit { P = 1, I = 2, W = 4 };
 
 enum rule {
     ALLOW,
-    NOSYS,           /* ENOSYS */
-    CLONE_PLAIN,     /* flags without namespaces, CLONE_PARENT, CLONE_UNTRACED, CLONE_PTRACE */
-    OPEN_AT_1,       /* flags in argument 1, mode in 2: no set-id bits, unless nothing is created and the mode means nothing */
-    OPEN_AT_2,       /* the same, one further */
-    MODE_AT_1,       /* mode without set-id bits */
+    NOSYS,       /* ENOSYS */
+    CLONE_PLAIN, /* flags without namespaces, CLONE_PARENT, CLONE_UNTRACED, CLONE_PTRACE */
+    OPEN_AT_1,   /* flags in argument 1, mode in 2: no set-id bits, unless nothing is created and it means nothing */
+    OPEN_AT_2,   /* the same, one further */
+    MODE_AT_1,   /* mode without set-id bits */
     MODE_AT_2,
-    MKNOD_AT_1,      /* mode: FIFO, socket or plain file, without set-id bits */
+    MKNOD_AT_1, /* mode: FIFO, socket or plain file, without set-id bits */
     MKNOD_AT_2,
-    NO_EXEC_AT_2,    /* protection without PROT_EXEC */
-    SELF_AT_0,       /* pid 0 */
-    IOCTL_PROGRAM,   /* one of a list */
+    NO_EXEC_AT_2,  /* protection without PROT_EXEC */
+    SELF_AT_0,     /* pid 0 */
+    IOCTL_PROGRAM, /* one of a list */
     IOCTL_REFLINK,
     IOCTL_LOOPBACK,
-    PRCTL_PROGRAM,   /* one of a list */
+    PRCTL_PROGRAM, /* one of a list */
     PRCTL_INSPECTOR,
     ARCH_PRCTL,
     PERSONALITY,
@@ -85,8 +85,8 @@ static const struct row rows[] = {
 #define N_ROWS (sizeof rows / sizeof rows[0])
 
 #define SET_ID_BITS (S_ISUID | S_ISGID)
-#define CLONE_REFUSED                                                                                                     \
-    (CLONE_NEWTIME | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |           \
+#define CLONE_REFUSED                                                                                             \
+    (CLONE_NEWTIME | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | \
      CLONE_NEWNET | CLONE_PARENT | CLONE_UNTRACED | CLONE_PTRACE)
 #define LOW32 0xffffffffu
 
@@ -102,8 +102,8 @@ static void add(scmp_filter_ctx ctx, uint32_t action, int nr, const struct scmp_
     if (rc < 0) die("seccomp_rule_add", rc);
 }
 
-/* Allowed when the masked argument has this value. The kernel looks at 32 bits of most of these arguments, so the mask never
- * covers more: a caller must not get past a comparison with bits that nobody reads. */
+/* Allowed when the masked argument has this value. The kernel looks at 32 bits of most of these arguments, so the
+ * mask never covers more: a caller must not get past a comparison with bits that nobody reads. */
 static void allow_masked(scmp_filter_ctx ctx, int nr, unsigned arg, uint64_t mask, uint64_t value) {
     struct scmp_arg_cmp c = {.arg = arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
     add(ctx, SCMP_ACT_ALLOW, nr, &c, 1);
@@ -128,12 +128,46 @@ static void allow_mknod(scmp_filter_ctx ctx, int nr, unsigned mode_arg) {
 /* A list, not "all but TIOCSTI, TIOCLINUX, TIOCSETD": device and file system ioctls are the widest surface there is.
  * No TIOCSCTTY either: a session leader with an inherited terminal would take it over. */
 static const uint32_t ioctl_program[] = {
-    TCGETS, TCSETS, TCSETSW, TCSETSF, TCSBRK, TCXONC, TCFLSH, TIOCGWINSZ, TIOCSWINSZ, TIOCGPGRP, TIOCSPGRP, TIOCGSID, TIOCOUTQ,
-    TIOCGETD, TIOCEXCL, TIOCNXCL, TIOCNOTTY, FIONREAD, FIONBIO, FIOASYNC, FIOCLEX, FIONCLEX, FIOQSIZE, FIGETBSZ,
-    FICLONE, FICLONERANGE, FS_IOC_GETFLAGS, FS_IOC_GETVERSION, FS_IOC_FSGETXATTR, FS_IOC_FIEMAP,
-    0x8910 /* SIOCGIFNAME */, 0x8912 /* SIOCGIFCONF */, 0x8913 /* SIOCGIFFLAGS */, 0x8915 /* SIOCGIFADDR */,
-    0x8919 /* SIOCGIFBRDADDR */, 0x891b /* SIOCGIFNETMASK */, 0x8921 /* SIOCGIFMTU */, 0x8927 /* SIOCGIFHWADDR */,
-    0x8933 /* SIOCGIFINDEX */, 0x8905 /* SIOCATMARK */,
+    TCGETS,
+    TCSETS,
+    TCSETSW,
+    TCSETSF,
+    TCSBRK,
+    TCXONC,
+    TCFLSH,
+    TIOCGWINSZ,
+    TIOCSWINSZ,
+    TIOCGPGRP,
+    TIOCSPGRP,
+    TIOCGSID,
+    TIOCOUTQ,
+    TIOCGETD,
+    TIOCEXCL,
+    TIOCNXCL,
+    TIOCNOTTY,
+    FIONREAD,
+    FIONBIO,
+    FIOASYNC,
+    FIOCLEX,
+    FIONCLEX,
+    FIOQSIZE,
+    FIGETBSZ,
+    FICLONE,
+    FICLONERANGE,
+    FS_IOC_GETFLAGS,
+    FS_IOC_GETVERSION,
+    FS_IOC_FSGETXATTR,
+    FS_IOC_FIEMAP,
+    0x8910 /* SIOCGIFNAME */,
+    0x8912 /* SIOCGIFCONF */,
+    0x8913 /* SIOCGIFFLAGS */,
+    0x8915 /* SIOCGIFADDR */,
+    0x8919 /* SIOCGIFBRDADDR */,
+    0x891b /* SIOCGIFNETMASK */,
+    0x8921 /* SIOCGIFMTU */,
+    0x8927 /* SIOCGIFHWADDR */,
+    0x8933 /* SIOCGIFINDEX */,
+    0x8905 /* SIOCATMARK */,
 };
 static const uint32_t ioctl_reflink[] = {FICLONE, FICLONERANGE};
 static const uint32_t ioctl_loopback[] = {0x8913 /* SIOCGIFFLAGS */, 0x8914 /* SIOCSIFFLAGS */};
@@ -143,30 +177,61 @@ static const uint32_t ioctl_loopback[] = {0x8913 /* SIOCGIFFLAGS */, 0x8914 /* S
 #endif
 /* Not here: PR_SET_SECCOMP, PR_SET_MM, PR_SCHED_CORE, PR_SET_PTRACER, PR_SET_IO_FLUSHER, PR_SET_SECUREBITS. */
 static const uint32_t prctl_program[] = {
-    PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_GET_KEEPCAPS, PR_SET_KEEPCAPS, PR_SET_NAME,
-    PR_GET_NAME, PR_GET_SECCOMP, PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_GET_TSC, PR_GET_SECUREBITS, PR_SET_TIMERSLACK,
-    PR_GET_TIMERSLACK, PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS,
-    PR_GET_TID_ADDRESS, PR_SET_THP_DISABLE, PR_GET_THP_DISABLE, PR_CAP_AMBIENT, PR_SVE_SET_VL, PR_SVE_GET_VL,
-    PR_GET_SPECULATION_CTRL, PR_SET_SPECULATION_CTRL, PR_PAC_RESET_KEYS, PR_SET_TAGGED_ADDR_CTRL, PR_GET_TAGGED_ADDR_CTRL,
+    PR_SET_PDEATHSIG,
+    PR_GET_PDEATHSIG,
+    PR_GET_DUMPABLE,
+    PR_SET_DUMPABLE,
+    PR_GET_KEEPCAPS,
+    PR_SET_KEEPCAPS,
+    PR_SET_NAME,
+    PR_GET_NAME,
+    PR_GET_SECCOMP,
+    PR_CAPBSET_READ,
+    PR_CAPBSET_DROP,
+    PR_GET_TSC,
+    PR_GET_SECUREBITS,
+    PR_SET_TIMERSLACK,
+    PR_GET_TIMERSLACK,
+    PR_SET_CHILD_SUBREAPER,
+    PR_GET_CHILD_SUBREAPER,
+    PR_SET_NO_NEW_PRIVS,
+    PR_GET_NO_NEW_PRIVS,
+    PR_GET_TID_ADDRESS,
+    PR_SET_THP_DISABLE,
+    PR_GET_THP_DISABLE,
+    PR_CAP_AMBIENT,
+    PR_SVE_SET_VL,
+    PR_SVE_GET_VL,
+    PR_GET_SPECULATION_CTRL,
+    PR_SET_SPECULATION_CTRL,
+    PR_PAC_RESET_KEYS,
+    PR_SET_TAGGED_ADDR_CTRL,
+    PR_GET_TAGGED_ADDR_CTRL,
     PR_SET_VMA,
 };
-static const uint32_t prctl_inspector[] = {PR_SET_NAME, PR_GET_NAME, PR_SET_VMA, PR_GET_DUMPABLE, PR_GET_NO_NEW_PRIVS,
-                                           PR_GET_SECCOMP, PR_CAPBSET_READ};
+static const uint32_t prctl_inspector[] = {PR_SET_NAME,         PR_GET_NAME,    PR_SET_VMA,     PR_GET_DUMPABLE,
+                                           PR_GET_NO_NEW_PRIVS, PR_GET_SECCOMP, PR_CAPBSET_READ};
 /* ARCH_{SET,GET}_{GS,FS}; CPUID faulting state; AMX permissions. */
-static const uint32_t arch_prctl_list[] = {0x1001, 0x1002, 0x1003, 0x1004, 0x1011, 0x1021, 0x1022, 0x1023, 0x1024, 0x1025};
+static const uint32_t arch_prctl_list[] = {0x1001, 0x1002, 0x1003, 0x1004, 0x1011,
+                                           0x1021, 0x1022, 0x1023, 0x1024, 0x1025};
 static const uint32_t personality_list[] = {0xffffffffu, 0};
-static const uint32_t sched_ordinary[] = {0 /* OTHER */, 3 /* BATCH */, 5 /* IDLE */, 0x40000000u, 0x40000003u, 0x40000005u};
+static const uint32_t sched_ordinary[] = {0 /* OTHER */, 3 /* BATCH */, 5 /* IDLE */,
+                                          0x40000000u,   0x40000003u,   0x40000005u};
 
 static void allow_socket(scmp_filter_ctx ctx, int nr, int domain, int type, int protocol) {
     const struct scmp_arg_cmp c[3] = {
         {.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = LOW32, .datum_b = (uint64_t)domain},
-        {.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = LOW32 & ~(uint32_t)(SOCK_CLOEXEC | SOCK_NONBLOCK), .datum_b = (uint64_t)type},
+        {.arg = 1,
+         .op = SCMP_CMP_MASKED_EQ,
+         .datum_a = LOW32 & ~(uint32_t)(SOCK_CLOEXEC | SOCK_NONBLOCK),
+         .datum_b = (uint64_t)type},
         {.arg = 2, .op = SCMP_CMP_MASKED_EQ, .datum_a = LOW32, .datum_b = (uint64_t)protocol},
     };
     add(ctx, SCMP_ACT_ALLOW, nr, c, 3);
 }
 
-/* Stream and datagram over plain TCP and UDP: raw, packet, netlink, vsock, SCTP and the rest are only attack surface. */
+/* Stream and datagram over plain TCP and UDP: raw, packet, netlink, vsock, SCTP and the rest are only attack
+ * surface. */
 static void allow_sockets(scmp_filter_ctx ctx, int nr) {
     static const int inet[] = {AF_INET, AF_INET6};
     for (size_t i = 0; i < 2; i++) {
@@ -231,7 +296,8 @@ static void add_row(scmp_filter_ctx ctx, size_t i, unsigned profile) {
     now = r->name;
     if (!row_applies(r, profile)) return;
     int nr = seccomp_syscall_resolve_name(r->name);
-    if (nr == __NR_SCMP_ERROR) die("unknown name: a typing error in syscalls.def, or a libseccomp older than 2.5.4", EINVAL);
+    if (nr == __NR_SCMP_ERROR)
+        die("unknown name: a typing error in syscalls.def, or a libseccomp older than 2.5.4", EINVAL);
     if (nr < 0) return; /* another architecture's */
     if (nr > SYSCALLS_NEWEST_KNOWN) die("above SYSCALLS_NEWEST_KNOWN", EINVAL);
     if (r->rule != ALLOW && has_plain_allow(r->name, profile)) return;

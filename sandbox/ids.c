@@ -1,7 +1,10 @@
-/* ids.c - who we are to the kernel: the mode, the user namespace of an ordinary user, the unprivileged uid of root mode.
+/* ids.c - who we are to the kernel: the mode, the user namespace of an ordinary user, the unprivileged uid of root
+ * mode.
  *
- * root mode: uid 0 of the initial user namespace is host root whatever other namespaces say, so a program must get another
- * kernel uid. ordinary user: one id is mapped, to an inner id that is not 0, so that nothing inside takes itself for root.
+ * root mode: uid 0 of the initial user namespace is host root whatever other namespaces say, so a program must get
+ * another kernel uid. ordinary user: one id is mapped, to an inner id that is not 0, so that nothing inside takes
+ * itself for root. Supplementary groups stay, since nobody may give up a group that could deny: they open nothing but
+ * what the binds show.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +44,8 @@ static int write_proc(const char *path, const char *text, struct err *e) {
 
 static int write_maps(uid_t uid, gid_t gid, struct err *e) {
     char line[64];
-    /* Without CAP_SETGID outside, a gid map is accepted only once setgroups is off: else one could leave a group that denies. */
+    /* Without CAP_SETGID outside, a gid map is accepted only once setgroups is off: else one could leave a group
+     * that denies. */
     if (write_proc("/proc/self/setgroups", "deny", e) < 0) return -1;
     snprintf(line, sizeof line, "%d %u 1", JAIL_INNER_UID, (unsigned)uid);
     if (write_proc("/proc/self/uid_map", line, e) < 0) return -1;
@@ -64,7 +68,8 @@ int ids_enter_user_namespace(int more_flags, struct err *e) {
     if (rc < 0) return -1;
     /* Some distributions let anybody make a user namespace and then give no power in it. */
     if (!caps_have(CAP_SYS_ADMIN))
-        return err_set(e, ERR_UNSUPPORTED, "user namespace: it gives no capabilities (restricted by a security module?)");
+        return err_set(e, ERR_UNSUPPORTED,
+                       "user namespace: it gives no capabilities (restricted by a security module?)");
     entered = true;
     return 0;
 }

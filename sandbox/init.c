@@ -1,8 +1,9 @@
 /* init.c - pid 1 of a jail: confines itself step by step, starts the program, stays as init, passes one status up.
  *
- * pid 1 is never the program: as pid 1 an abort() is no SIGABRT and a TERM from inside is ignored. It wears the same filter,
- * Landlock domain and uid as the program, so there is nothing more to win in it; it is not dumpable, which (with the refused
- * ptrace, process_vm_*, pidfd_getfd) keeps its status pipe and its memory out of reach, so that a status cannot be forged.
+ * pid 1 is never the program: as pid 1 an abort() is no SIGABRT and a TERM from inside is ignored. It wears the same
+ * filter, Landlock domain and uid as the program, so there is nothing more to win in it; it is not dumpable, which
+ * (with the refused ptrace, process_vm_*, pidfd_getfd) keeps its status pipe and its memory out of reach, so that a
+ * status cannot be forged.
  *
  * The order is the design. Each step says what it needs that a later one takes away:
  *   root       needs CAP_SYS_ADMIN and the old /proc
@@ -51,7 +52,8 @@ static void report_and_exit(const struct init_state *s, const struct status *st)
     _exit(n == (ssize_t)sizeof *st ? 0 : 1);
 }
 
-static void fail(const struct init_state *s, enum jail_end_kind kind, int code, const struct err *e) __attribute__((noreturn));
+static void fail(const struct init_state *s, enum jail_end_kind kind, int code, const struct err *e)
+    __attribute__((noreturn));
 static void fail(const struct init_state *s, enum jail_end_kind kind, int code, const struct err *e) {
     struct status st = {.kind = STATUS_FAILED, .end = {.kind = kind, .code = code, .err = *e}};
     report_and_exit(s, &st);
@@ -177,11 +179,11 @@ static int check_required(const struct init_state *s, uint32_t required, struct 
 }
 
 static int confine(struct init_state *s, struct err *e) {
-    if (build_root(s, e) < 0 || set_up_network_and_name(s, e) < 0 || prepare_landlock(s, e) < 0 || arrange_fds(s, e) < 0 ||
-        limit_resources(s, e) < 0 || drop_credentials(s, e) < 0 || enter_cwd(s, e) < 0 ||
-        bind_life(s, e) < 0 ||                    /* after the last change of credentials */
-        hide(e) < 0 || no_new_privs(&s->report, e) < 0 ||
-        apply_landlock(s, e) < 0 || check_required(s, s->a->required & ~(uint32_t)JAIL_M_SECCOMP, e) < 0 ||
+    if (build_root(s, e) < 0 || set_up_network_and_name(s, e) < 0 || prepare_landlock(s, e) < 0 ||
+        arrange_fds(s, e) < 0 || limit_resources(s, e) < 0 || drop_credentials(s, e) < 0 || enter_cwd(s, e) < 0 ||
+        bind_life(s, e) < 0 || /* after the last change of credentials */
+        hide(e) < 0 || no_new_privs(&s->report, e) < 0 || apply_landlock(s, e) < 0 ||
+        check_required(s, s->a->required & ~(uint32_t)JAIL_M_SECCOMP, e) < 0 ||
         seccomp_install(s->a->spec->profile, &s->report, e) < 0) /* last */
         return -1;
     return 0;

@@ -1,7 +1,7 @@
 /* internal.h - what the files of sandbox/ share with each other and with nobody else.
  *
- * Everything here runs either in the caller of jail.h or in pid 1 of a jail between clone and exec. The latter is a copy of a
- * process that may have had threads: no malloc, no stdio, no locks there; only system calls and err_set().
+ * Everything here runs either in the caller of jail.h or in pid 1 of a jail between clone and exec. The latter is a
+ * copy of a process that may have had threads: no malloc, no stdio, no locks there; only system calls and err_set().
  */
 #ifndef CTO_SANDBOX_INTERNAL_H
 #define CTO_SANDBOX_INTERNAL_H
@@ -14,7 +14,7 @@
 #include "common/err.h"
 #include "sandbox/jail.h"
 
-/* --- profile.c -------------------------------------------------------------------------------------------------------- */
+/* --- profile.c ---------------------------------------------------------------------------------------------------- */
 struct sock_filter;
 struct profile {
     const char *name;
@@ -25,11 +25,11 @@ struct profile {
 };
 const struct profile *profile_get(enum jail_profile p);
 struct jail_limits profile_limits(enum jail_profile p, const struct jail_limits *wish);
-/* ERR_UNSUPPORTED "mechanism: what: strerror(errno)", so that the reader knows what this host lacks; ERR_SYS when errno says
- * that it was only a matter of memory or descriptors. Returns -1. */
+/* ERR_UNSUPPORTED "mechanism: what: strerror(errno)", so that the reader knows what this host lacks; ERR_SYS when
+ * errno says that it was only a matter of memory or descriptors. Returns -1. */
 int mechanism_err(struct err *e, enum jail_mechanism m, const char *what);
 
-/* --- mounts.c: detached mount trees, made by the parent ------------------------------------------------------------------ */
+/* --- mounts.c: detached mount trees, made by the parent ----------------------------------------------------------- */
 #define TREES_MAX 192
 struct tree {
     int fd;             /* of open_tree(CLONE): attached nowhere yet */
@@ -41,15 +41,15 @@ struct trees {
     struct tree v[TREES_MAX];
     size_t n;
 };
-/* For a jail or (worker) a root of its own: /usr and its links, /dev nodes, /etc directories, then the binds, parents before
- * children. On failure nothing is left open. */
+/* For a jail or (worker) a root of its own: /usr and its links, /dev nodes, /etc directories, then the binds,
+ * parents before children. On failure nothing is left open. */
 int trees_open(struct trees *t, const struct jail_bind *binds, size_t n, bool worker, struct err *e);
 void trees_close(struct trees *t);
 /* "/bin", "/lib64", ...: symbolic links in a host with merged /usr; they become links inside too. NULL-terminated. */
 extern const char *const usr_links[];
 extern const char *const dev_nodes[];
 
-/* --- root.c: the minimal root, made by pid 1 or by jail_enter ------------------------------------------------------------ */
+/* --- root.c: the minimal root, made by pid 1 or by jail_enter ----------------------------------------------------- */
 struct root_plan {
     const struct trees *trees;
     bool worker;    /* no scratch and no /proc of its own */
@@ -59,7 +59,7 @@ struct root_plan {
 };
 int root_build(const struct root_plan *p, struct err *e);
 
-/* --- landlock.c --------------------------------------------------------------------------------------------------------- */
+/* --- landlock.c --------------------------------------------------------------------------------------------------- */
 struct landlock {
     int fd, abi;
     uint64_t fs, net, scope; /* handled */
@@ -67,12 +67,13 @@ struct landlock {
 enum landlock_access { LL_READ = 1, LL_WRITE = 2, LL_EXEC = 4, LL_LIST = 8, LL_DEVICE = 16 };
 int landlock_abi(void); /* 0: none */
 int landlock_open(struct landlock *l, bool with_net, struct err *e);
-/* `access` of LL_*; bits that make no sense for what lies at `path` are left out. A missing path is skipped if `optional`. */
+/* `access` of LL_*; bits that make no sense for what lies at `path` are left out. A missing path is skipped if
+ * `optional`. */
 int landlock_allow(const struct landlock *l, const char *path, unsigned access, bool optional, struct err *e);
 int landlock_restrict(const struct landlock *l, struct jail_report *r, struct err *e);
 int landlock_jail_rules(const struct landlock *l, const struct trees *t, struct err *e);
 
-/* --- the small ones ----------------------------------------------------------------------------------------------------- */
+/* --- the small ones ----------------------------------------------------------------------------------------------- */
 int seccomp_install(enum jail_profile p, struct jail_report *r, struct err *e);
 int rlimits_apply(const struct jail_limits *l, struct err *e);
 int no_new_privs(struct jail_report *r, struct err *e);
@@ -80,7 +81,8 @@ void forget_keyring(void);
 
 /* caps.c */
 int caps_empty_bounding(struct err *e);
-int caps_drop_all(struct err *e); /* ambient, permitted, effective, inheritable, and the bounding set if it may; verified */
+int caps_drop_all(
+    struct err *e); /* ambient, permitted, effective, inheritable, and the bounding set if it may; verified */
 int caps_keep_only(uint64_t mask, struct err *e); /* what of `mask` is held stays; nothing else, also not bounding */
 bool caps_have(unsigned cap);
 /* ids.c */

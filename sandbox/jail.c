@@ -1,8 +1,8 @@
 /* jail.c - the parent's side of a jail, and the theory of the whole folder.
  *
- * A jail is a kernel object with one owner: a pid namespace whose pid 1 (init.c) is our child, known by a pidfd. Killing pid 1
- * kills everything in it, and the kernel lets us reap pid 1 only when everything in it has been reaped; so jail_wait's "ended"
- * means that nothing lives. pid 1 dies with us by PR_SET_PDEATHSIG.
+ * A jail is a kernel object with one owner: a pid namespace whose pid 1 (init.c) is our child, known by a pidfd.
+ * Killing pid 1 kills everything in it, and the kernel lets us reap pid 1 only when everything in it has been reaped;
+ * so jail_wait's "ended" means that nothing lives. pid 1 dies with us by PR_SET_PDEATHSIG.
  *
  *   parent: open sources as detached trees -> status pipe, pidfd of ourselves -> clone3(all namespaces, PIDFD)
  *   pid 1:  init.c                                                            -> STARTED or FAILED through the pipe
@@ -11,11 +11,11 @@
  * The clone is a fork, not CLONE_VM: pid 1 lives on and must not share our memory. It runs no code that needs a lock.
  *
  * Traps that shaped this:
- *  - Two modes. Root: the namespaces belong to the initial user namespace and the program gets an unprivileged kernel uid.
+ *  - Two modes. Root: the namespaces belong to the initial user namespace, the program gets an unprivileged kernel uid.
  *    Ordinary user: the caller must be in a user namespace of its own *before* the clone, since detached trees need
- *    CAP_SYS_ADMIN over the caller's mount namespace; the jail itself is then cloned without CLONE_NEWUSER. jail_enter does
- *    that for a worker; for any other caller jail_start does it once, and it lasts: afterwards the caller is uid
- *    JAIL_INNER_UID in its own eyes, with capabilities over that namespace only. The caller must be single-threaded then.
+ *    CAP_SYS_ADMIN over the caller's mount namespace; the jail itself is then cloned without CLONE_NEWUSER. jail_enter
+ *    does that for a worker; for any other caller jail_start does it once, and it lasts: afterwards the caller is uid
+ *    JAIL_INNER_UID in its own eyes, with capabilities over that namespace only. It must be single-threaded then.
  *  - Records on the pipe are smaller than PIPE_BUF, hence whole. No record after STARTED means that pid 1 was killed.
  *  - Without CLONE_PIDFD a pid could be reused between a death and a kill.
  *  - Somebody who builds jails must not be under Landlock file rules: they forbid mounting to it and all its children.
@@ -32,15 +32,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/clock.h"
 #include "common/io.h"
 #include "sandbox/internal.h"
 #include "sandbox/kernel.h"
 
 #define START_DEADLINE_MS 30000
 #define HOSTNAME_BYTES 64
-#define JAIL_CLONE_FLAGS                                                                                                  \
-    (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | K_CLONE_PIDFD |             \
+#define JAIL_CLONE_FLAGS                                                                                         \
+    (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | K_CLONE_PIDFD | \
      K_CLONE_CLEAR_SIGHAND)
 
 struct jail {
@@ -54,7 +53,8 @@ static int check_spec(const struct jail_spec *s, enum jail_mode mode, uint32_t r
     if (s->profile != JAIL_ENGINE && s->profile != JAIL_VERIFIER)
         return err_set(e, ERR_USAGE, "profile %s is not for programs in a jail", jail_profile_name(s->profile));
     if (!s->argv || !s->argv[0] || !s->argv[0][0]) return err_set(e, ERR_USAGE, "no program given");
-    if (!s->cwd || s->cwd[0] != '/') return err_set(e, ERR_USAGE, "the working directory must be an absolute path inside");
+    if (!s->cwd || s->cwd[0] != '/')
+        return err_set(e, ERR_USAGE, "the working directory must be an absolute path inside");
     if (mode == JAIL_MODE_ROOT && (s->uid == 0 || s->uid == (uid_t)-1))
         return err_set(e, ERR_USAGE, "unprivileged uid: started by root, so a uid that is not 0 must be given");
     if (s->hostname && strlen(s->hostname) > HOSTNAME_BYTES) return err_set(e, ERR_USAGE, "host name: too long");
@@ -64,23 +64,24 @@ static int check_spec(const struct jail_spec *s, enum jail_mode mode, uint32_t r
 }
 
 static pid_t clone_into_namespaces(int *ret_pidfd) {
-    const struct k_clone_args a = {.flags = JAIL_CLONE_FLAGS, .pidfd = (uint64_t)(uintptr_t)ret_pidfd, .exit_signal = SIGCHLD};
+    const struct k_clone_args a = {
+        .flags = JAIL_CLONE_FLAGS, .pidfd = (uint64_t)(uintptr_t)ret_pidfd, .exit_signal = SIGCHLD};
     return k_clone3(&a);
 }
 
-/* One of six namespaces was refused and the kernel does not say which: try them one by one in a child of ours. */
+/* One of six namespaces was refused and the kernel does not say which: try them one by one. */
 static int blame_namespace(int error, struct err *e) {
     static const struct {
         int flag;
         enum jail_mechanism m;
-    } spaces[] = {{CLONE_NEWNS, JAIL_M_MOUNTNS},  {CLONE_NEWPID, JAIL_M_PIDNS}, {CLONE_NEWNET, JAIL_M_NETNS},
-                  {CLONE_NEWIPC, JAIL_M_IPCNS},   {CLONE_NEWUTS, JAIL_M_UTSNS}, {CLONE_NEWCGROUP, JAIL_M_CGROUPNS}};
+    } spaces[] = {{CLONE_NEWNS, JAIL_M_MOUNTNS}, {CLONE_NEWPID, JAIL_M_PIDNS}, {CLONE_NEWNET, JAIL_M_NETNS},
+                  {CLONE_NEWIPC, JAIL_M_IPCNS},  {CLONE_NEWUTS, JAIL_M_UTSNS}, {CLONE_NEWCGROUP, JAIL_M_CGROUPNS}};
     for (size_t i = 0; i < sizeof spaces / sizeof spaces[0]; i++) {
-        const pid_t pid = fork();
-        if (pid == 0) _exit(unshare(spaces[i].flag) < 0 ? 1 : 0);
-        int ws = 0;
-        if (pid < 0 || waitpid(pid, &ws, 0) < 0) break;
-        if (ws == 0) continue;
+        const struct k_clone_args a = {.flags = (uint64_t)spaces[i].flag, .exit_signal = SIGCHLD};
+        const pid_t pid = k_clone3(&a);
+        if (pid == 0) _exit(0);
+        if (pid > 0) waitpid(pid, NULL, 0);
+        if (pid > 0) continue;
         errno = error;
         return mechanism_err(e, spaces[i].m, "clone3");
     }
@@ -90,8 +91,7 @@ static int blame_namespace(int error, struct err *e) {
 
 static int read_status(int fd, struct status *st, struct err *e) {
     ssize_t n;
-    do
-        n = read(fd, st, sizeof *st);
+    do n = read(fd, st, sizeof *st);
     while (n < 0 && errno == EINTR);
     if (n == (ssize_t)sizeof *st) return 1;
     return n == 0 ? 0 : err_sys(e, "status of pid 1");
@@ -102,8 +102,7 @@ static void reap(struct jail *j) {
     struct rusage ru;
     memset(&ru, 0, sizeof ru);
     long rc;
-    do
-        rc = syscall(SYS_waitid, K_P_PIDFD, j->pidfd, &si, WEXITED, &ru);
+    do rc = syscall(SYS_waitid, K_P_PIDFD, j->pidfd, &si, WEXITED, &ru);
     while (rc < 0 && errno == EINTR);
     j->reaped = true;
     /* Of pid 1 and of all it or the kernel reaped in its namespace. */
@@ -168,7 +167,10 @@ int jail_start(const struct jail_spec *spec, struct jail **ret, struct err *e) {
     if (mode == JAIL_MODE_USER && !ids_entered() && ids_enter_user_namespace(0, e) < 0) return err_ctx(e, "jail");
     struct jail *j = jail_new(e);
     if (!j) return -1;
-    const struct init_args a = {.spec = spec, .mode = mode, .required = required, .trees = &trees,
+    const struct init_args a = {.spec = spec,
+                                .mode = mode,
+                                .required = required,
+                                .trees = &trees,
                                 .limits = profile_limits(spec->profile, &spec->limits)};
     int rc = trees_open(&trees, spec->binds, spec->n_binds, false, e);
     if (rc == 0) {
@@ -191,8 +193,8 @@ void jail_kill(struct jail *j) {
     if (j->pidfd >= 0 && !j->reaped) k_pidfd_send_signal(j->pidfd, SIGKILL);
 }
 
-/* pid 1 is dead: the record, when there is one, was written before. Our copy of the write end is closed, so this never blocks:
- * pid 1 was the last holder. */
+/* pid 1 is dead: the record, when there is one, was written before. Our copy of the write end is closed, so this
+ * never blocks: pid 1 was the last holder. */
 static void take_end(struct jail *j) {
     struct status st;
     j->end.kind = JAIL_END_KILLED;

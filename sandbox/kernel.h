@@ -1,7 +1,7 @@
 /* kernel.h - system calls and constants that a C library or its kernel headers may be too old to know.
  *
- * Raw calls on purpose: the launcher is built with whichever static libc starts fastest, and none but the newest has these.
- * Numbers from 424 on are the same on every architecture.
+ * Raw calls on purpose: the launcher is built with whichever static libc starts fastest, and none but the newest has
+ * these. Numbers from 424 on are the same on every architecture.
  */
 #ifndef CTO_SANDBOX_KERNEL_H
 #define CTO_SANDBOX_KERNEL_H
@@ -68,12 +68,16 @@ static inline int k_fsopen(const char *type, unsigned flags) { return (int)sysca
 static inline int k_fsconfig(int fs, unsigned cmd, const char *key, const char *value) {
     return (int)syscall(NR_FSCONFIG, fs, cmd, key, value, 0);
 }
-static inline int k_fsmount(int fs, unsigned flags, unsigned attrs) { return (int)syscall(NR_FSMOUNT, fs, flags, attrs); }
+static inline int k_fsmount(int fs, unsigned flags, unsigned attrs) {
+    return (int)syscall(NR_FSMOUNT, fs, flags, attrs);
+}
 static inline int k_mount_setattr(int dir, const char *path, unsigned flags, const struct k_mount_attr *a) {
     return (int)syscall(NR_MOUNT_SETATTR, dir, path, flags, a, sizeof *a);
 }
 static inline int k_pidfd_open(pid_t pid) { return (int)syscall(NR_PIDFD_OPEN, pid, 0); }
-static inline int k_pidfd_send_signal(int pidfd, int sig) { return (int)syscall(NR_PIDFD_SEND_SIGNAL, pidfd, sig, NULL, 0); }
+static inline int k_pidfd_send_signal(int pidfd, int sig) {
+    return (int)syscall(NR_PIDFD_SEND_SIGNAL, pidfd, sig, NULL, 0);
+}
 static inline int k_close_range(unsigned first, unsigned last) { return (int)syscall(NR_CLOSE_RANGE, first, last, 0); }
 static inline pid_t k_clone3(const struct k_clone_args *a) { return (pid_t)syscall(NR_CLONE3, a, sizeof *a); }
 

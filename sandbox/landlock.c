@@ -1,8 +1,9 @@
 /* landlock.c - the second lock on files, independent of the mounts: what a mistake in a mount would open stays shut.
  *
- * Graceful by ABI, never silent: every access right that the kernel knows is handled (and so denied where no rule grants it),
- * the report says which ABI that was, and no environment variable has a say. Debian 12's headers know ABI 3; the newer
- * constants are here. With a network namespace of its own a jail needs no TCP rules: those know ports only, and no UDP.
+ * Graceful by ABI, never silent: every access right that the kernel knows is handled (and so denied where no rule
+ * grants it), the report says which ABI that was, and no environment variable has a say. Debian 12's headers know ABI
+ * 3; the newer constants are here. With a network namespace of its own a jail needs no TCP rules: those know ports
+ * only, and no UDP.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,12 +27,13 @@
 
 #define FS_ABI_1 ((UINT64_C(1) << 13) - 1)
 #define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-#define FS_WRITE                                                                                                          \
-    (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |                     \
-     LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |                           \
+#define FS_WRITE                                                                                      \
+    (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | \
+     LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |       \
      LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_SYM | FS_REFER | FS_TRUNCATE)
-#define FS_OF_FILES                                                                                                       \
-    (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE | FS_TRUNCATE | FS_IOCTL_DEV)
+#define FS_OF_FILES                                                                                            \
+    (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE | FS_TRUNCATE | \
+     FS_IOCTL_DEV)
 
 struct ruleset_attr {
     uint64_t fs, net, scoped;
@@ -56,7 +58,7 @@ int landlock_open(struct landlock *l, bool with_net, struct err *e) {
     const int abi = landlock_abi();
     if (abi <= 0) return mechanism_err(e, JAIL_M_LANDLOCK, "not in this kernel, or not switched on (lsm=)");
     const struct ruleset_attr a = handled_by(abi, with_net);
-    /* An older kernel must not be given fields it does not know, even as zeros beyond its size: it accepts zeros. */
+    /* A kernel that knows fewer fields accepts the others as long as they are zero, and they are. */
     const int fd = (int)syscall(NR_LANDLOCK_CREATE_RULESET, &a, sizeof a, 0);
     if (fd < 0) return mechanism_err(e, JAIL_M_LANDLOCK, "create ruleset");
     *l = (struct landlock){.fd = fd, .abi = abi, .fs = a.fs, .net = a.net, .scope = a.scoped};
@@ -70,7 +72,8 @@ static uint64_t access_bits(unsigned access) {
     if (access & LL_EXEC) bits |= LANDLOCK_ACCESS_FS_EXECUTE;
     if (access & LL_WRITE) bits |= FS_WRITE;
     /* O_TRUNC on a device is a truncation too. ioctl: isatty() must be able to say no. */
-    if (access & LL_DEVICE) bits |= LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE | FS_TRUNCATE | FS_IOCTL_DEV;
+    if (access & LL_DEVICE)
+        bits |= LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE | FS_TRUNCATE | FS_IOCTL_DEV;
     return bits;
 }
 
@@ -94,7 +97,11 @@ int landlock_jail_rules(const struct landlock *l, const struct trees *t, struct 
         const char *path;
         unsigned access;
     } own[] = {
-        {"/", LL_LIST}, {"/etc", LL_READ}, {"/proc", LL_READ}, {"/scratch", LL_READ | LL_WRITE | LL_EXEC}, {"/tmp", LL_READ | LL_WRITE | LL_EXEC},
+        {"/", LL_LIST},
+        {"/etc", LL_READ},
+        {"/proc", LL_READ},
+        {"/scratch", LL_READ | LL_WRITE | LL_EXEC},
+        {"/tmp", LL_READ | LL_WRITE | LL_EXEC},
     };
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         if (landlock_allow(l, own[i].path, own[i].access, false, e) < 0) return -1;

@@ -1,8 +1,8 @@
 /* main.c - cto-harness-sandbox: one command in a jail, for people, scripts and probes.
  *
- * Static, libc only, filters compiled in: loading the libraries of the supervisor would cost more than the jail. Signals need
- * no forwarding: when this process dies, of whatever, the jail dies. The exit status is the command's own; 128+N for a
- * signal; the other numbers are what shells and timeout(1) use.
+ * Static, libc only, filters compiled in: loading the libraries of the supervisor would cost more than the jail.
+ * Signals need no forwarding: when this process dies, of whatever, the jail dies. The exit status is the command's
+ * own; 128+N for a signal; the other numbers are what shells and timeout(1) use.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,14 @@
 #define MAX_BINDS 128
 #define MAX_ENV 256
 #define DEFAULT_ROOT_UID 0x70000000u
-enum { EXIT_USAGE = 2, EXIT_NO_JAIL = 4, EXIT_TIMEOUT = 124, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127, EXIT_SIGNAL = 128 };
+enum {
+    EXIT_USAGE = 2,
+    EXIT_NO_JAIL = 4,
+    EXIT_TIMEOUT = 124,
+    EXIT_NOT_EXECUTABLE = 126,
+    EXIT_NOT_FOUND = 127,
+    EXIT_SIGNAL = 128
+};
 
 struct options {
     struct jail_spec spec;
@@ -61,16 +68,18 @@ static const char help_text[] =
     "  --timeout SECONDS  kill the jail after so long\n"
     "  --json-status FD   write how it ended to descriptor FD as one line of JSON\n"
     "  --list-profiles    names and default limits\n"
+    "  --probe            try every mechanism on this host; one line of JSON; exit 4 when a required one is missing\n"
     "  --version, --help\n"
     "\n"
     "Inside are /usr, parts of /etc, /proc (read-only), five device nodes, /scratch with home and tmp. Nothing else.\n"
-    "Exit status: that of CMD; 128+N when signal N ended it; 2 usage; 4 no jail can be built here (the message names what is\n"
+    "Exit status: that of CMD; 128+N when signal N ended it; 2 usage; 4 no jail can be built here (the message names "
+    "what is\n"
     "missing); 124 timeout; 126 not executable; 127 not found.\n"
     "\n"
     "  cto-harness-sandbox --write . -- make test\n"
     "  cto-harness-sandbox --read /opt/tool --limit memory=512M --timeout 60 -- /opt/tool/run\n";
 
-/* --- options ------------------------------------------------------------------------------------------------------------ */
+/* --- options ------------------------------------------------------------------------------------------------------ */
 static uint64_t parse_amount(const char *what, const char *text) {
     char *end;
     errno = 0;
@@ -79,7 +88,8 @@ static uint64_t parse_amount(const char *what, const char *text) {
     if (*end == 'K') shift = 10;
     if (*end == 'M') shift = 20;
     if (*end == 'G') shift = 30;
-    if (end == text || text[0] == '-' || errno != 0 || end[shift ? 1 : 0] != '\0' || n == 0 || n > (UINT64_MAX >> 1 >> shift))
+    if (end == text || text[0] == '-' || errno != 0 || end[shift ? 1 : 0] != '\0' || n == 0 ||
+        n > (UINT64_MAX >> 1 >> shift))
         usage_error("%s: '%s' is not a positive number, optionally with K, M or G", what, text);
     return (uint64_t)n << shift;
 }
@@ -88,13 +98,15 @@ static int parse_timeout(const char *text) {
     char *end;
     errno = 0;
     const double s = strtod(text, &end);
-    if (end == text || *end != '\0' || errno != 0 || !(s > 0) || s > 2000000) usage_error("--timeout: '%s' is not a number of seconds", text);
+    if (end == text || *end != '\0' || errno != 0 || !(s > 0) || s > 2000000)
+        usage_error("--timeout: '%s' is not a number of seconds", text);
     return s < 0.001 ? 1 : (int)(s * 1000);
 }
 
 static void parse_limit(struct jail_limits *l, const char *text) {
     static const char *const names[] = {"memory", "processes", "cpu", "files", "file-size", "scratch"};
-    uint64_t *const fields[] = {&l->memory_bytes, &l->processes, &l->cpu_s, &l->open_files, &l->file_bytes, &l->scratch_bytes};
+    uint64_t *const fields[] = {&l->memory_bytes, &l->processes,  &l->cpu_s,
+                                &l->open_files,   &l->file_bytes, &l->scratch_bytes};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const size_t n = strlen(names[i]);
         if (strncmp(text, names[i], n) != 0 || text[n] != '=') continue;
@@ -155,17 +167,68 @@ static void list_profiles(void) {
     }
 }
 
-enum { OPT_PROFILE = 256, OPT_WRITE, OPT_READ, OPT_BIND, OPT_CHDIR, OPT_ENV, OPT_UID, OPT_NO_LOOPBACK, OPT_LIMIT, OPT_TIMEOUT,
-       OPT_JSON, OPT_LIST, OPT_VERSION, OPT_HELP };
+enum {
+    OPT_PROFILE = 256,
+    OPT_WRITE,
+    OPT_READ,
+    OPT_BIND,
+    OPT_CHDIR,
+    OPT_ENV,
+    OPT_UID,
+    OPT_NO_LOOPBACK,
+    OPT_LIMIT,
+    OPT_TIMEOUT,
+    OPT_JSON,
+    OPT_LIST,
+    OPT_PROBE,
+    OPT_VERSION,
+    OPT_HELP
+};
+
+/* Names and details are our own words and strerror's; only what JSON needs is escaped. */
+static void put_json_text(const char *s) {
+    putchar('"');
+    for (; *s; s++) {
+        if (*s == '"' || *s == '\\') putchar('\\');
+        if ((unsigned char)*s >= 0x20) putchar(*s);
+    }
+    putchar('"');
+}
+
+static int probe_host(void) {
+    struct jail_probe rows[JAIL_PROBES_MAX];
+    const int n = jail_probe_host(rows);
+    bool all = true;
+    printf("{\"checks\":[");
+    for (int i = 0; i < n; i++) {
+        all &= rows[i].ok || !rows[i].required;
+        printf("%s{\"name\":", i ? "," : "");
+        put_json_text(rows[i].name);
+        printf(",\"ok\":%s,\"required\":%s,\"detail\":", rows[i].ok ? "true" : "false",
+               rows[i].required ? "true" : "false");
+        put_json_text(rows[i].detail);
+        putchar('}');
+    }
+    printf("],\"ok\":%s}\n", all ? "true" : "false");
+    return all && fflush(stdout) == 0 ? 0 : EXIT_NO_JAIL;
+}
 
 static const struct option long_options[] = {
-    {"profile", required_argument, NULL, OPT_PROFILE}, {"write", required_argument, NULL, OPT_WRITE},
-    {"read", required_argument, NULL, OPT_READ},       {"bind", required_argument, NULL, OPT_BIND},
-    {"chdir", required_argument, NULL, OPT_CHDIR},     {"env", required_argument, NULL, OPT_ENV},
-    {"uid", required_argument, NULL, OPT_UID},         {"no-loopback", no_argument, NULL, OPT_NO_LOOPBACK},
-    {"limit", required_argument, NULL, OPT_LIMIT},     {"timeout", required_argument, NULL, OPT_TIMEOUT},
-    {"json-status", required_argument, NULL, OPT_JSON}, {"list-profiles", no_argument, NULL, OPT_LIST},
-    {"version", no_argument, NULL, OPT_VERSION},       {"help", no_argument, NULL, OPT_HELP},
+    {"profile", required_argument, NULL, OPT_PROFILE},
+    {"write", required_argument, NULL, OPT_WRITE},
+    {"read", required_argument, NULL, OPT_READ},
+    {"bind", required_argument, NULL, OPT_BIND},
+    {"chdir", required_argument, NULL, OPT_CHDIR},
+    {"env", required_argument, NULL, OPT_ENV},
+    {"uid", required_argument, NULL, OPT_UID},
+    {"no-loopback", no_argument, NULL, OPT_NO_LOOPBACK},
+    {"limit", required_argument, NULL, OPT_LIMIT},
+    {"timeout", required_argument, NULL, OPT_TIMEOUT},
+    {"json-status", required_argument, NULL, OPT_JSON},
+    {"list-profiles", no_argument, NULL, OPT_LIST},
+    {"probe", no_argument, NULL, OPT_PROBE},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
 
@@ -204,6 +267,7 @@ static void take_option(struct options *o, int c) {
     case OPT_TIMEOUT: o->timeout_ms = parse_timeout(optarg); break;
     case OPT_JSON: o->json_fd = parse_fd(optarg); break;
     case OPT_LIST: list_profiles(); exit(0);
+    case OPT_PROBE: exit(probe_host());
     case OPT_VERSION: printf("cto-harness-sandbox %s (build %.12s)\n", CTO_VERSION, CTO_BUILD_ID); exit(0);
     case OPT_HELP: fputs(help_text, stdout); exit(0);
     default: exit(EXIT_USAGE);
@@ -211,8 +275,13 @@ static void take_option(struct options *o, int c) {
 }
 
 static void parse(struct options *o, int argc, char **argv) {
-    o->spec = (struct jail_spec){.profile = JAIL_ENGINE, .uid = DEFAULT_ROOT_UID, .stdin_fd = 0, .stdout_fd = 1, .stderr_fd = 2,
-                                 .loopback = true, .binds = o->binds};
+    o->spec = (struct jail_spec){.profile = JAIL_ENGINE,
+                                 .uid = DEFAULT_ROOT_UID,
+                                 .stdin_fd = 0,
+                                 .stdout_fd = 1,
+                                 .stderr_fd = 2,
+                                 .loopback = true,
+                                 .binds = o->binds};
     o->timeout_ms = -1;
     o->json_fd = -1;
     for (const char *const *p = jail_default_env(); *p; p++) o->env[o->n_env++] = *p;
@@ -228,14 +297,16 @@ static void parse(struct options *o, int argc, char **argv) {
     o->spec.cwd = o->chdir ? o->chdir : o->first_write ? o->first_write : "/scratch";
     if (o->spec.cwd[0] != '/') usage_error("--chdir %s: give an absolute path inside the jail", o->spec.cwd);
     struct stat st;
-    if (!o->chdir && o->first_write && (stat(o->first_write, &st) < 0 || !S_ISDIR(st.st_mode))) o->spec.cwd = "/scratch";
+    if (!o->chdir && o->first_write && (stat(o->first_write, &st) < 0 || !S_ISDIR(st.st_mode)))
+        o->spec.cwd = "/scratch";
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------------------ */
+/* --- the end ------------------------------------------------------------------------------------------------------ */
 static void write_json(const struct options *o, const char *kind, int code, const struct jail_end *end) {
     if (o->json_fd < 0) return;
-    dprintf(o->json_fd, "{\"kind\":\"%s\",\"code\":%d,\"cpu_us\":%llu,\"max_rss_kib\":%llu,\"processes\":%llu}\n", kind, code,
-            (unsigned long long)end->cpu_us, (unsigned long long)end->max_rss_kib, (unsigned long long)end->processes);
+    dprintf(o->json_fd, "{\"kind\":\"%s\",\"code\":%d,\"cpu_us\":%llu,\"max_rss_kib\":%llu,\"processes\":%llu}\n", kind,
+            code, (unsigned long long)end->cpu_us, (unsigned long long)end->max_rss_kib,
+            (unsigned long long)end->processes);
 }
 
 static int failed(const struct options *o, const struct err *e) {

@@ -1,12 +1,13 @@
-/* mounts.c - the parent's part of the root: every source is opened once, without following a link at its end, and becomes a
- * detached mount tree (open_tree with OPEN_TREE_CLONE) that is read-only, nosuid and nodev before anybody can see it. What
- * happens to the source path afterwards does not matter, and the child attaches trees instead of paths.
+/* mounts.c - the parent's part of the root: every source is opened once, without following a link at its end, and
+ * becomes a detached mount tree (open_tree with OPEN_TREE_CLONE) that is read-only, nosuid and nodev before anybody
+ * can see it. What happens to the source path afterwards does not matter: the child attaches trees instead of paths.
  *
- * Always recursive: in a user namespace the mounts below a directory are locked to it, and a clone without them is EINVAL.
+ * Always recursive: in a user namespace the mounts below a directory are locked to it, and a clone without them is
+ * EINVAL.
  *
- * No id-mapping. In root mode the caller arranges that writable binds belong to the kernel uid the program gets (the worker
- * creates the workspace under the slot's uid), so a file has the same owner inside and outside and works on every file
- * system; mapped mounts would need support of the file system, and a second place where ownership is decided.
+ * No id-mapping. In root mode the caller arranges that writable binds belong to the kernel uid the program gets (the
+ * worker creates the workspace under the slot's uid), so a file has the same owner inside and outside and works on
+ * every file system; mapped mounts would need its support, and be a second place where ownership is decided.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,8 @@
 
 const char *const usr_links[] = {"/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32", NULL};
 const char *const dev_nodes[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", NULL};
-/* Directories of /etc that programs of /usr reach through links. Certificates: verifying code refuses to start without. */
+/* Directories of /etc that programs of /usr reach through links. Certificates: verifying code refuses to start
+ * without. */
 static const char *const etc_dirs[] = {"/etc/alternatives", "/etc/ssl/certs", NULL};
 
 void trees_close(struct trees *t) {
@@ -67,7 +69,8 @@ static int tree_open(struct trees *t, const struct source *s, struct err *e) {
     struct tree *slot = tree_slot(t, e);
     if (!slot) return -1;
     AUTO_FD int fd = k_open_tree(AT_FDCWD, s->path,
-                               K_OPEN_TREE_CLONE | K_OPEN_TREE_CLOEXEC | K_AT_RECURSIVE | (unsigned)AT_SYMLINK_NOFOLLOW | K_AT_NO_AUTOMOUNT);
+                                 K_OPEN_TREE_CLONE | K_OPEN_TREE_CLOEXEC | K_AT_RECURSIVE |
+                                     (unsigned)AT_SYMLINK_NOFOLLOW | K_AT_NO_AUTOMOUNT);
     if (fd < 0) {
         if (errno == ENOENT || errno == ENOTDIR) return 0;
         if (errno == ENOSYS || errno == EPERM) return mechanism_err(e, JAIL_M_ROOT, "open_tree");
@@ -75,8 +78,12 @@ static int tree_open(struct trees *t, const struct source *s, struct err *e) {
     }
     bool is_dir = false;
     if (tree_check_type(fd, s, &is_dir, e) < 0 || tree_restrict(fd, s, e) < 0) return -1;
-    *slot = (struct tree){.fd = take_fd(&fd), .target = s->target, .is_dir = is_dir, .writable = s->writable,
-                          .no_exec = s->no_exec, .standard = s->standard};
+    *slot = (struct tree){.fd = take_fd(&fd),
+                          .target = s->target,
+                          .is_dir = is_dir,
+                          .writable = s->writable,
+                          .no_exec = s->no_exec,
+                          .standard = s->standard};
     t->n++;
     return 1;
 }
@@ -101,8 +108,8 @@ static int standard_trees(struct trees *t, bool worker, struct err *e) {
         if ((rc = tree_open(t, &s, e)) <= 0) return rc < 0 ? -1 : err_set(e, ERR_MISSING, "%s: not there", *p);
     }
     if (!worker) return 0;
-    /* A user namespace may mount a /proc of its own only where a whole one can be seen already: the worker keeps the host's,
-     * with all that is mounted over it, for its jails to be allowed one. */
+    /* A user namespace may mount a /proc of its own only where a whole one can be seen already: the worker keeps the
+     * host's, with all that is mounted over it, for its jails to be allowed one. */
     s = (struct source){.path = "/proc", .target = "/proc", .standard = true, .no_exec = true};
     rc = tree_open(t, &s, e);
     return rc > 0 ? 0 : rc < 0 ? -1 : err_set(e, ERR_MISSING, "/proc: not there");
@@ -116,7 +123,8 @@ static bool at_or_below(const char *path, const char *dir) {
 static int check_target(const struct jail_bind *b, struct err *e) {
     const char *t = b->target;
     if (b->source[0] != '/' || t[0] != '/' || !path_is_plain_relative(t + 1, strlen(t + 1)))
-        return err_set(e, ERR_USAGE, "bind %s to %s: both must be absolute paths without \"..\" or empty parts", b->source, t);
+        return err_set(e, ERR_USAGE, "bind %s to %s: both must be absolute paths without \"..\" or empty parts",
+                       b->source, t);
     if (at_or_below(t, "/proc") || at_or_below(t, "/dev") || strcmp(t, "/scratch") == 0 ||
         (b->writable && (strcmp(t, "/usr") == 0 || strcmp(t, "/etc") == 0)))
         return err_set(e, ERR_USAGE, "bind %s to %s: this place is the jail's own", b->source, t);
@@ -142,7 +150,8 @@ static int bind_trees(struct trees *t, const struct jail_bind *binds, size_t n, 
     order_binds(binds, n, order);
     for (size_t i = 0; i < n; i++) {
         const struct jail_bind *b = &binds[order[i]];
-        const struct source s = {.path = b->source, .target = b->target, .writable = b->writable, .no_exec = b->no_exec};
+        const struct source s = {
+            .path = b->source, .target = b->target, .writable = b->writable, .no_exec = b->no_exec};
         if (check_target(b, e) < 0) return -1;
         const int rc = tree_open(t, &s, e);
         if (rc < 0) return -1;

@@ -1,4 +1,5 @@
-/* netdev.c - brings lo up in a fresh network namespace, with two ioctls: netlink would have to be allowed to somebody. */
+/* netdev.c - brings lo up in a fresh network namespace, with two ioctls: netlink would have to be allowed to
+ * somebody. */
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>

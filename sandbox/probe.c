@@ -1,7 +1,8 @@
-/* probe.c - what can this host do? Every mechanism is really tried, each in a child of its own, since most cannot be undone.
+/* probe.c - what can this host do? Every mechanism is really tried, each in a child of its own, since most cannot be
+ * undone.
  *
- * jail_check_host is the gate before a run: the same attempts in one child, cheap enough for every command. It does not start
- * a program; jail_probe_host (doctor) builds a whole jail as its last row.
+ * jail_check_host is the gate before a run: the same attempts in one child, cheap enough for every command. It does
+ * not start a program; jail_probe_host (doctor) builds a whole jail as its last row.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -81,7 +82,8 @@ static int probe_landlock(struct err *e) {
 
 static int probe_seccomp(struct err *e) {
     const uint32_t kill = SECCOMP_RET_KILL_PROCESS;
-    if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &kill) < 0) return mechanism_err(e, JAIL_M_SECCOMP, "seccomp");
+    if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &kill) < 0)
+        return mechanism_err(e, JAIL_M_SECCOMP, "seccomp");
     return 0;
 }
 
@@ -101,14 +103,21 @@ static int probe_close_range(struct err *e) {
 
 static int probe_cgroup(struct err *e) {
     struct stat st;
-    if (stat("/sys/fs/cgroup/cgroup.controllers", &st) < 0) return err_set(e, ERR_UNSUPPORTED, "no unified hierarchy here");
+    if (stat("/sys/fs/cgroup/cgroup.controllers", &st) < 0)
+        return err_set(e, ERR_UNSUPPORTED, "no unified hierarchy here");
     return err_set(e, ERR_UNSUPPORTED, "not used by this version: limits are per process");
 }
 
 static int probe_whole_jail(struct err *e) {
     static const char *const argv[] = {"/usr/bin/true", NULL};
-    const struct jail_spec s = {.profile = JAIL_VERIFIER, .argv = argv, .cwd = "/scratch", .uid = PROBE_UID, .stdin_fd = -1,
-                                .stdout_fd = -1, .stderr_fd = -1, .loopback = true};
+    const struct jail_spec s = {.profile = JAIL_VERIFIER,
+                                .argv = argv,
+                                .cwd = "/scratch",
+                                .uid = PROBE_UID,
+                                .stdin_fd = -1,
+                                .stdout_fd = -1,
+                                .stderr_fd = -1,
+                                .loopback = true};
     struct jail *j;
     struct jail_end end;
     if (jail_start(&s, &j, e) < 0) return -1;
@@ -116,7 +125,8 @@ static int probe_whole_jail(struct err *e) {
     jail_free(j);
     if (rc < 0) return -1;
     if (rc == 1 && end.kind == JAIL_END_EXITED && end.code == 0) return 0;
-    return err_set(e, ERR_UNSUPPORTED, "/usr/bin/true in a jail did not end well (kind %d, code %d)", (int)end.kind, end.code);
+    return err_set(e, ERR_UNSUPPORTED, "/usr/bin/true in a jail did not end well (kind %d, code %d)", (int)end.kind,
+                   end.code);
 }
 
 static const struct {
@@ -194,8 +204,10 @@ int jail_probe_host(struct jail_probe rows[JAIL_PROBES_MAX]) {
         struct err e = ERR_INIT;
         *row = (struct jail_probe){.name = probes[i].name, .required = probes[i].required};
         row->ok = in_child(probes[i].fn, &e) == 0;
-        if (!row->ok) snprintf(row->detail, sizeof row->detail, "%.159s", e.text);
-        else if (probes[i].fn == probe_landlock) snprintf(row->detail, sizeof row->detail, "ABI %d", landlock_abi());
+        if (!row->ok)
+            snprintf(row->detail, sizeof row->detail, "%.159s", e.text);
+        else if (probes[i].fn == probe_landlock)
+            snprintf(row->detail, sizeof row->detail, "ABI %d", landlock_abi());
     }
     return (int)N_PROBES + 1;
 }

@@ -1,7 +1,7 @@
 /* profile.c - profiles as data: filter, required mechanisms, default limits; the environment of a jail; names.
  *
- * A limit is generous by default: it is there to keep a host alive, not to judge a program. Nothing here can be changed by
- * an environment variable.
+ * A limit is generous by default: it is there to keep a host alive, not to judge a program. Nothing here can be
+ * changed by an environment variable.
  */
 #include "sandbox/internal.h"
 
@@ -16,11 +16,12 @@
 #define FILTER(array) .filter = (array), .filter_len = sizeof(array) / sizeof((array)[0])
 
 #define NAMESPACES (JAIL_M_MOUNTNS | JAIL_M_PIDNS | JAIL_M_NETNS | JAIL_M_IPCNS | JAIL_M_UTSNS | JAIL_M_CGROUPNS)
-#define PROGRAM                                                                                                           \
-    (NAMESPACES | JAIL_M_ROOT | JAIL_M_LANDLOCK | JAIL_M_SECCOMP | JAIL_M_NO_NEW_PRIVS | JAIL_M_CAPS | JAIL_M_RLIMITS |   \
-     JAIL_M_PDEATHSIG | JAIL_M_FDS)
+#define PROGRAM                                                                                        \
+    (NAMESPACES | JAIL_M_ROOT | JAIL_M_LANDLOCK | JAIL_M_SECCOMP | JAIL_M_NO_NEW_PRIVS | JAIL_M_CAPS | \
+     JAIL_M_RLIMITS | JAIL_M_PDEATHSIG | JAIL_M_FDS)
 
 /* RLIMIT_DATA, not RLIMIT_AS: a JIT reserves tens of GiB of address space that it never touches. */
+/* clang-format off */
 static const struct profile profiles[JAIL_PROFILE_COUNT] = {
     [JAIL_ENGINE] = {.name = "engine",
                      FILTER(seccomp_program),
@@ -42,13 +43,16 @@ static const struct profile profiles[JAIL_PROFILE_COUNT] = {
                      .required = JAIL_M_MOUNTNS | JAIL_M_NETNS | JAIL_M_IPCNS | JAIL_M_UTSNS | JAIL_M_ROOT |
                                  JAIL_M_SECCOMP | JAIL_M_NO_NEW_PRIVS},
 };
+/* clang-format on */
 
 const struct profile *profile_get(enum jail_profile p) {
     BUG_UNLESS((unsigned)p < JAIL_PROFILE_COUNT);
     return &profiles[p];
 }
 
-const char *jail_profile_name(enum jail_profile p) { return (unsigned)p < JAIL_PROFILE_COUNT ? profiles[p].name : "invalid"; }
+const char *jail_profile_name(enum jail_profile p) {
+    return (unsigned)p < JAIL_PROFILE_COUNT ? profiles[p].name : "invalid";
+}
 
 int jail_profile_by_name(const char *name) {
     for (int i = 0; i < JAIL_PROFILE_COUNT; i++)
@@ -80,9 +84,10 @@ struct jail_limits profile_limits(enum jail_profile p, const struct jail_limits 
 }
 
 static const char *const mechanism_names[JAIL_M_COUNT] = {
-    "user namespace", "mount namespace", "pid namespace", "network namespace", "IPC namespace", "UTS namespace",
-    "cgroup namespace", "minimal root", "landlock", "seccomp", "no_new_privs", "no capabilities", "resource limits",
-    "unprivileged uid", "cgroup limits", "death with the parent", "closed descriptors",
+    "user namespace",        "mount namespace",    "pid namespace",   "network namespace", "IPC namespace",
+    "UTS namespace",         "cgroup namespace",   "minimal root",    "landlock",          "seccomp",
+    "no_new_privs",          "no capabilities",    "resource limits", "unprivileged uid",  "cgroup limits",
+    "death with the parent", "closed descriptors",
 };
 
 const char *jail_mechanism_name(unsigned bit_index) {

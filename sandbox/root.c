@@ -1,11 +1,11 @@
 /* root.c - assembles the minimal root in a mount namespace of its own and makes it the root of the process.
  *
- * A small tmpfs holds the directories, links and the few files of /etc that are written here; everything else is a tree that
- * mounts.c detached. Home directories, other repositories, the store are not hidden: they are not there.
+ * A small tmpfs holds the directories, links and the few files of /etc that are written here; everything else is a
+ * tree that mounts.c detached. Home directories, other repositories, the store are not hidden: they are not there.
  *
- * Order: the new root is mounted over "/" first, since older kernels cannot attach to a tree that is itself detached; absolute
- * paths go on meaning the old root until pivot_root. /proc is mounted before the old root goes away, because the kernel lets
- * a user namespace mount one only while a complete one is in sight. Read-only comes last.
+ * Order: the new root is mounted over "/" first, since older kernels cannot attach to a tree that is itself
+ * detached; absolute paths go on meaning the old root until pivot_root. /proc is mounted before the old root goes
+ * away, because the kernel lets a user namespace mount one only while a complete one is in sight. Read-only is last.
  *
  * /dev has no tty, /dev/shm lies in scratch. The names of files in /proc/self/mountinfo that stem from the host (the
  * path of a bound directory within its file system) cannot be hidden from inside: give work directories neutral names.
@@ -24,21 +24,23 @@
 #include "sandbox/internal.h"
 #include "sandbox/kernel.h"
 
-#define ROOT_BYTES "8388608"
+#define ROOT_BYTES (UINT64_C(8) << 20)
+#define ROOT_INODES 4096
 #define ETC_FILE_MAX (1 << 20)
 
 /* Files of /etc that the C library and the runtimes read; copied, so that the host's stay the host's. */
-static const char *const etc_copies[] = {"/etc/ld.so.cache", "/etc/services", "/etc/protocols", "/etc/ssl/openssl.cnf", NULL};
-static const char *const root_dirs[] = {"usr", "etc", "etc/ssl", "dev", "proc", "scratch", "var", "run", NULL};
+static const char *const etc_copies[] = {"/etc/ld.so.cache", "/etc/services", "/etc/protocols", "/etc/ssl/openssl.cnf",
+                                         NULL};
+static const char *const root_dirs[] = {"usr", "etc", "etc/ssl", "dev", "proc", "var", "run", NULL};
 static const struct {
     const char *at, *to;
 } root_links[] = {
-    {"dev/fd", "/proc/self/fd"}, {"dev/stdin", "/proc/self/fd/0"}, {"dev/stdout", "/proc/self/fd/1"},
-    {"dev/stderr", "/proc/self/fd/2"}, {"dev/shm", "/scratch/shm"}, {"etc/mtab", "/proc/mounts"},
+    {"dev/fd", "/proc/self/fd"},       {"dev/stdin", "/proc/self/fd/0"}, {"dev/stdout", "/proc/self/fd/1"},
+    {"dev/stderr", "/proc/self/fd/2"}, {"dev/shm", "/scratch/shm"},      {"etc/mtab", "/proc/mounts"},
 };
 static const char *const scratch_dirs[] = {"home", "tmp", "shm", NULL};
 
-/* --- file systems ------------------------------------------------------------------------------------------------------ */
+/* --- file systems ------------------------------------------------------------------------------------------------- */
 static int fs_option(int fs, const char *key, const char *value, struct err *e) {
     if (k_fsconfig(fs, K_FSCONFIG_SET_STRING, key, value) < 0) {
         mechanism_err(e, JAIL_M_ROOT, key);
@@ -59,7 +61,8 @@ static int new_tmpfs(uint64_t bytes, uint64_t inodes, struct err *e) {
     char size[24], count[24];
     snprintf(size, sizeof size, "%llu", (unsigned long long)bytes);
     snprintf(count, sizeof count, "%llu", (unsigned long long)inodes);
-    if (fs_option(fs, "size", size, e) < 0 || fs_option(fs, "nr_inodes", count, e) < 0 || fs_option(fs, "mode", "0755", e) < 0)
+    if (fs_option(fs, "size", size, e) < 0 || fs_option(fs, "nr_inodes", count, e) < 0 ||
+        fs_option(fs, "mode", "0755", e) < 0)
         return -1;
     return fs_mount(fs, K_MOUNT_NOSUID | K_MOUNT_NODEV, e);
 }
@@ -82,7 +85,7 @@ static int attach(int tree, int dir, const char *path, struct err *e) {
     return 0;
 }
 
-/* --- contents ---------------------------------------------------------------------------------------------------------- */
+/* --- contents ----------------------------------------------------------------------------------------------------- */
 static int make_dir(int root, const char *path, struct err *e) {
     if (mkdirat(root, path, 0755) < 0 && errno != EEXIST) return err_sys(e, "minimal root: mkdir %s", path);
     return 0;
@@ -163,15 +166,29 @@ static int attach_standard(int root, const struct trees *t, struct err *e) {
     return 0;
 }
 
-/* --- binds: their targets may pass through earlier binds, so the walk follows no link -------------------------------------- */
-static int walk_step(int dir, const char *name, bool as_dir, struct err *e) {
+/* --- binds: their targets may pass through earlier binds, so the walk follows no link ----------------------------- */
+static int make_mount_point(int dir, const char *name, bool as_dir, struct err *e) {
     const int made = as_dir ? mkdirat(dir, name, 0755) : mknodat(dir, name, S_IFREG | 0644, 0);
-    if (made < 0 && errno != EEXIST) return err_sys(e, "create mount point %s", name);
+    return made < 0 && errno != EEXIST ? err_sys(e, "create mount point %s", name) : 0;
+}
+
+/* Inside another bind nothing is created: that directory is the host's, and a mount point would stay there. */
+static bool inside_other_bind(const struct trees *t, size_t i) {
+    for (size_t j = 0; j < i; j++) {
+        const size_t n = strlen(t->v[j].target);
+        if (!t->v[j].standard && strncmp(t->v[j].target, t->v[i].target, n) == 0 && t->v[i].target[n] == '/')
+            return true;
+    }
+    return false;
+}
+
+static int walk_step(int dir, const char *name, bool as_dir, bool create, struct err *e) {
+    if (create && make_mount_point(dir, name, as_dir, e) < 0) return -1;
     const int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC | (as_dir ? O_DIRECTORY : 0));
     return fd < 0 ? err_sys(e, "mount point %s (a link?)", name) : fd;
 }
 
-static int attach_bind(int root, const struct tree *t, struct err *e) {
+static int attach_bind(int root, const struct tree *t, bool create, struct err *e) {
     AUTO_FD int at = fcntl(root, F_DUPFD_CLOEXEC, 0);
     if (at < 0) return err_sys(e, "bind");
     char name[NAME_MAX + 1];
@@ -181,7 +198,7 @@ static int attach_bind(int root, const struct tree *t, struct err *e) {
         memcpy(name, p, n);
         name[n] = '\0';
         p += n + (p[n] == '/');
-        const int next = walk_step(at, name, *p != '\0' || t->is_dir, e);
+        const int next = walk_step(at, name, *p != '\0' || t->is_dir, create, e);
         if (next < 0) return err_ctx(e, "bind at %s", t->target);
         close(at);
         at = next;
@@ -191,14 +208,15 @@ static int attach_bind(int root, const struct tree *t, struct err *e) {
 
 static int attach_binds(int root, const struct trees *t, struct err *e) {
     for (size_t i = 0; i < t->n; i++)
-        if (!t->v[i].standard && attach_bind(root, &t->v[i], e) < 0) return -1;
+        if (!t->v[i].standard && attach_bind(root, &t->v[i], !inside_other_bind(t, i), e) < 0) return -1;
     return 0;
 }
 
-/* --- scratch ------------------------------------------------------------------------------------------------------------ */
+/* --- scratch ------------------------------------------------------------------------------------------------------ */
 static int own(int dir, const char *name, const struct root_plan *p, struct err *e) {
     if (!p->set_owner) return 0;
-    if (fchownat(dir, name, p->uid, (gid_t)p->uid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0) return err_sys(e, "scratch: owner");
+    if (fchownat(dir, name, p->uid, (gid_t)p->uid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
+        return err_sys(e, "scratch: owner");
     return 0;
 }
 
@@ -208,8 +226,8 @@ static bool any_target_in_tmp(const struct trees *t) {
     return false;
 }
 
-/* /tmp is a link into scratch, unless something is bound below it: then the same directory is mounted there, so that the
- * bind's path is what its user calls it. */
+/* /tmp is a link into scratch, unless something is bound below it: then the same directory is mounted there, so that
+ * the bind's path is what its user calls it. */
 static int place_tmp(int root, const struct trees *t, struct err *e) {
     if (!any_target_in_tmp(t)) return make_link(root, "tmp", "scratch/tmp", e);
     AUTO_FD int tree = k_open_tree(root, "scratch/tmp", K_OPEN_TREE_CLONE | K_OPEN_TREE_CLOEXEC);
@@ -224,11 +242,11 @@ static int make_scratch(int root, const struct root_plan *p, struct err *e) {
     if (own(fd, "", p, e) < 0) return -1;
     for (const char *const *d = scratch_dirs; *d; d++)
         if (make_dir(fd, *d, e) < 0 || own(fd, *d, p, e) < 0) return -1;
-    if (attach(fd, root, "scratch", e) < 0) return -1;
+    if (make_dir(root, "scratch", e) < 0 || attach(fd, root, "scratch", e) < 0) return -1;
     return place_tmp(root, p->trees, e);
 }
 
-/* --- the whole ---------------------------------------------------------------------------------------------------------- */
+/* --- the whole ---------------------------------------------------------------------------------------------------- */
 static int become_root(int root, struct err *e) {
     if (fchdir(root) < 0) return err_sys(e, "minimal root: fchdir");
     /* Both arguments the same: the old root lands on top of the new one and is taken off at once. */
@@ -259,8 +277,8 @@ int root_build(const struct root_plan *p, struct err *e) {
     const mode_t mask = umask(022);
     AUTO_FD int root = -1;
     int rc = -1;
-    if (make_private(e) == 0 && (root = new_tmpfs(8u << 20, 4096, e)) >= 0 && attach(root, AT_FDCWD, "/", e) == 0 &&
-        fill_root(root, p, e) == 0 && become_root(root, e) == 0)
+    if (make_private(e) == 0 && (root = new_tmpfs(ROOT_BYTES, ROOT_INODES, e)) >= 0 &&
+        attach(root, AT_FDCWD, "/", e) == 0 && fill_root(root, p, e) == 0 && become_root(root, e) == 0)
         rc = 0;
     umask(mask);
     return rc;

@@ -1,6 +1,6 @@
-/* seccomp.c - installs a filter that was compiled at build time. Always the last step of a confinement: everything before it
- * needs calls that the filter refuses. no_new_privs is the precondition, and holds for execs anyway: set-id bits and file
- * capabilities mean nothing from here on.
+/* seccomp.c - installs a filter that was compiled at build time. Always the last step of a confinement: everything
+ * before it needs calls that the filter refuses. no_new_privs is the precondition, and holds for execs anyway:
+ * set-id bits and file capabilities mean nothing from here on.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -21,13 +21,14 @@ int no_new_privs(struct jail_report *r, struct err *e) {
 int seccomp_install(enum jail_profile p, struct jail_report *r, struct err *e) {
     const struct profile *profile = profile_get(p);
     /* The kernel only reads it; its struct is not const. */
-    const struct sock_fprog prog = {.len = profile->filter_len, .filter = (struct sock_filter *)(uintptr_t)profile->filter};
+    const struct sock_fprog prog = {.len = profile->filter_len,
+                                    .filter = (struct sock_filter *)(uintptr_t)profile->filter};
     if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) < 0) return mechanism_err(e, JAIL_M_SECCOMP, "seccomp");
     r->in_force |= JAIL_M_SECCOMP;
     r->seccomp_instructions = profile->filter_len;
     return 0;
 }
 
-/* A session keyring of its own, so that keys of the caller's session cannot even be named. The filter refuses keyctl in any
- * case, so a kernel without keys, a container's filter or a spent key quota is no reason to refuse the jail. */
+/* A session keyring of its own, so that keys of the caller's session cannot even be named. The filter refuses keyctl
+ * in any case, so a kernel without keys, a container's filter or a spent key quota is no reason to refuse the jail. */
 void forget_keyring(void) { syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0); }

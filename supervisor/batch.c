@@ -55,7 +55,8 @@ static void on_state(void *ctx, int i, const struct run_record *rec, enum run_st
     progress_state(v->p, i, rec, s);
 }
 
-static void on_done(void *ctx, int i, const struct run_record *rec, const struct seal_summary *sum, const struct err *e) {
+static void on_done(void *ctx, int i, const struct run_record *rec, const struct seal_summary *sum,
+                    const struct err *e) {
     struct batch_view *v = ctx;
     struct matrix_row *row = &v->b->rows[i];
     if (rec) {
@@ -84,7 +85,8 @@ static int begin_matrix(struct batch *b, const struct batch_options *o, int64_t 
 
 static void prefill_rows(struct batch *b, const char *engine) {
     for (int i = 0; i < b->n; i++) {
-        b->rows[i] = (struct matrix_row){.case_id = b->cases[i].id, .backend = engine, .expected = b->cases[i].expect.status};
+        b->rows[i] =
+            (struct matrix_row){.case_id = b->cases[i].id, .backend = engine, .expected = b->cases[i].expect.status};
         snprintf(b->rows[i].note, sizeof b->rows[i].note, "not started");
     }
 }
@@ -98,11 +100,15 @@ int batch_run(struct batch *b, const struct batch_options *o, struct err *e) {
     struct job *jobs = calloc((size_t)b->n, sizeof *jobs);
     BUG_UNLESS(jobs != NULL);
     for (int i = 0; i < b->n; i++)
-        jobs[i] = (struct job){.c = &b->cases[i], .engine = o->engine, .matrix_id = o->matrix_kind ? b->matrix_id : NULL,
-                               .attempt = 1, .keep = o->keep};
+        jobs[i] = (struct job){.c = &b->cases[i],
+                               .engine = o->engine,
+                               .matrix_id = o->matrix_kind ? b->matrix_id : NULL,
+                               .attempt = 1,
+                               .keep = o->keep};
     struct batch_view v = {.b = b, .p = progress_new(b->n, o->quiet, o->no_color)};
     struct err failure = ERR_INIT;
-    if (executor_run(b->x, jobs, b->n, o->jobs, &events, &v, &failure) < 0 && b->failure.code == ERR_NONE) b->failure = failure;
+    if (executor_run(b->x, jobs, b->n, o->jobs, &events, &v, &failure) < 0 && b->failure.code == ERR_NONE)
+        b->failure = failure;
     progress_free(v.p);
     free(jobs);
     b->interrupted = executor_interrupted(b->x);

@@ -13,7 +13,8 @@
 
 #define MARK "CTO-BUILD-ID:"
 
-static const char *const names[] = {"cto-harness", "cto-harness-worker", "cto-harness-inspect", "cto-harness-fake-agent"};
+static const char *const names[] = {"cto-harness", "cto-harness-worker", "cto-harness-inspect",
+                                    "cto-harness-fake-agent"};
 #define N_NAMES (sizeof names / sizeof names[0])
 
 struct binaries {
@@ -33,8 +34,8 @@ static int check_bytes(const char *path, const char *p, size_t n, char sha[DIGES
         }
     }
     if (!found) return err_set(e, ERR_USAGE, "%s is not a program of this project: install again", path);
-    return err_set(e, ERR_USAGE, "%s is of build %.12s, this program of build %.12s: install both from one build", path, found,
-                   CTO_BUILD_ID);
+    return err_set(e, ERR_USAGE, "%s is of build %.12s, this program of build %.12s: install both from one build", path,
+                   found, CTO_BUILD_ID);
 }
 
 static int check_one(const char *path, char sha[DIGEST_HEX_SIZE], struct err *e) {
@@ -58,8 +59,10 @@ int binaries_check(const char *libexec, struct binaries **ret, struct err *e) {
     BUG_UNLESS(b != NULL);
     for (size_t i = 0; i < N_NAMES; i++) {
         char path[4096 + 64];
-        if (i == 0) snprintf(path, sizeof path, "/proc/self/exe");
-        else snprintf(path, sizeof path, "%s/%s", libexec, names[i]);
+        if (i == 0)
+            snprintf(path, sizeof path, "/proc/self/exe");
+        else
+            snprintf(path, sizeof path, "%s/%s", libexec, names[i]);
         if (check_one(path, b->sha[i], e) < 0) {
             free(b);
             return -1;

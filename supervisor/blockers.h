@@ -19,38 +19,44 @@ enum blocker_class { CLASS_VERDICT, CLASS_INFRASTRUCTURE, CLASS_POLICY };
 const char *blocker_class_name(enum blocker_class c);
 
 /* name, status, event, class, marker, meaning */
-#define BLOCKER_TABLE(X)                                                                                                   \
-    /* the twelve classes, in the design's order */                                                                        \
-    X(no_diff, FAIL, "git.diff.checked", VERDICT, NULL, "the backend reported success, no diff although one is required") \
-    X(disallowed_file_change, FAIL, "git.diff.checked", VERDICT, NULL, "a path outside allowed_paths changed")            \
-    X(verification_failed, FAIL, "verification.completed", VERDICT, NULL, "a verification command exited non-zero")       \
-    X(missing_test_command, BLOCKED, "verification.completed", POLICY, NULL, "verification is required, no command is available") \
-    X(missing_required_event, FAIL, "run.completed", VERDICT, NULL, "a required event is absent or out of order")         \
-    X(reviewer_rejected, BLOCKED, "verification.completed", VERDICT, NULL, "the backend's reviewer rejected the result")  \
-    X(approval_denied, BLOCKED, "approval.denied", POLICY, NULL, "an approval was required and denied")                   \
-    X(timeout, BLOCKED, "run.completed", VERDICT, "provider-timeout.txt", "backend or verification exceeded its limit")   \
-    X(dirty_starting_tree, BLOCKED, "task.contract.created", POLICY, NULL, "the repository was dirty before the work")    \
-    X(dirty_ending_tree, FAIL, "run.completed", VERDICT, NULL, "untracked or unintended state after the work")            \
-    X(artifact_write_failure, FAIL, "run.completed", INFRASTRUCTURE, NULL, "a required artifact could not be written")    \
-    X(provider_unavailable, BLOCKED, "run.completed", INFRASTRUCTURE, "provider-unavailable.txt",                         \
-      "provider, model, program or dependency is not there")                                                              \
-    /* our own, same discipline */                                                                                         \
-    X(backend_failed, FAIL, "run.completed", VERDICT, NULL, "the backend exited non-zero or by a signal")                 \
-    X(lifecycle_timeout_after_valid_patch, FAIL, "run.completed", VERDICT, "provider-timeout.txt",                        \
-      "the total limit was reached after an allowed diff whose tests pass")                                               \
-    X(forbidden_path_change, FAIL, "git.diff.checked", VERDICT, NULL, "a forbidden path changed")                         \
-    X(forbidden_action_attempted, FAIL, "run.completed", VERDICT, NULL, "a forbidden action was attempted")               \
-    X(history_rewritten, FAIL, "git.diff.checked", VERDICT, NULL, "the result does not descend from the baseline")        \
-    X(repository_unreadable, FAIL, "git.diff.checked", VERDICT, NULL, "the repository the backend left cannot be read")   \
-    X(output_limit_exceeded, FAIL, "run.completed", VERDICT, NULL, "more output than the limit allows")                   \
-    X(resource_limit_exceeded, FAIL, "run.completed", VERDICT, NULL, "a resource limit was hit")                          \
-    X(sandbox_unavailable, BLOCKED, "run.completed", INFRASTRUCTURE, NULL, "the host lacks a required mechanism")  \
-    X(sandbox_violation, FAIL, "run.completed", VERDICT, NULL, "something outside the write roots changed")               \
-    X(worker_protocol_violation, FAIL, "run.completed", INFRASTRUCTURE, NULL, "the worker said what it may not say")      \
-    X(worker_failed, FAIL, "run.completed", INFRASTRUCTURE, NULL, "the worker ended before its work was done")            \
-    X(supervisor_interrupted, FAIL, "run.completed", INFRASTRUCTURE, NULL, "the supervisor ended before the run did")     \
-    X(gate_missing, BLOCKED, "backend.gate.blocked", POLICY, "case-gate.log", "a gate that must be opened is not")        \
-    X(eligibility_denied, BLOCKED, "backend.gate.blocked", POLICY, "case-gate.log", "no backend is eligible for the task")
+#define BLOCKER_TABLE(X)                                                                                               \
+    /* the twelve classes, in the design's order */                                                                    \
+    X(no_diff, FAIL, "git.diff.checked", VERDICT, NULL,                                                                \
+      "the backend reported success, no diff although one is required")                                                \
+    X(disallowed_file_change, FAIL, "git.diff.checked", VERDICT, NULL, "a path outside allowed_paths changed")         \
+    X(verification_failed, FAIL, "verification.completed", VERDICT, NULL, "a verification command exited non-zero")    \
+    X(missing_test_command, BLOCKED, "verification.completed", POLICY, NULL,                                           \
+      "verification is required, no command is available")                                                             \
+    X(missing_required_event, FAIL, "run.completed", VERDICT, NULL, "a required event is absent or out of order")      \
+    X(reviewer_rejected, BLOCKED, "verification.completed", VERDICT, NULL,                                             \
+      "the backend's reviewer rejected the result")                                                                    \
+    X(approval_denied, BLOCKED, "approval.denied", POLICY, NULL, "an approval was required and denied")                \
+    X(timeout, BLOCKED, "run.completed", VERDICT, "provider-timeout.txt",                                              \
+      "backend or verification exceeded its limit")                                                                    \
+    X(dirty_starting_tree, BLOCKED, "task.contract.created", POLICY, NULL, "the repository was dirty before the work") \
+    X(dirty_ending_tree, FAIL, "run.completed", VERDICT, NULL, "untracked or unintended state after the work")         \
+    X(artifact_write_failure, FAIL, "run.completed", INFRASTRUCTURE, NULL, "a required artifact could not be written") \
+    X(provider_unavailable, BLOCKED, "run.completed", INFRASTRUCTURE, "provider-unavailable.txt",                      \
+      "provider, model, program or dependency is not there")                                                           \
+    /* our own, same discipline */                                                                                     \
+    X(backend_failed, FAIL, "run.completed", VERDICT, NULL, "the backend exited non-zero or by a signal")              \
+    X(lifecycle_timeout_after_valid_patch, FAIL, "run.completed", VERDICT, "provider-timeout.txt",                     \
+      "the total limit was reached after an allowed diff whose tests pass")                                            \
+    X(forbidden_path_change, FAIL, "git.diff.checked", VERDICT, NULL, "a forbidden path changed")                      \
+    X(forbidden_action_attempted, FAIL, "run.completed", VERDICT, NULL, "a forbidden action was attempted")            \
+    X(history_rewritten, FAIL, "git.diff.checked", VERDICT, NULL, "the result does not descend from the baseline")     \
+    X(repository_unreadable, FAIL, "git.diff.checked", VERDICT, NULL,                                                  \
+      "the repository the backend left cannot be read")                                                                \
+    X(output_limit_exceeded, FAIL, "run.completed", VERDICT, NULL, "more output than the limit allows")                \
+    X(resource_limit_exceeded, FAIL, "run.completed", VERDICT, NULL, "a resource limit was hit")                       \
+    X(sandbox_unavailable, BLOCKED, "run.completed", INFRASTRUCTURE, NULL, "the host lacks a required mechanism")      \
+    X(sandbox_violation, FAIL, "run.completed", VERDICT, NULL, "something outside the write roots changed")            \
+    X(worker_protocol_violation, FAIL, "run.completed", INFRASTRUCTURE, NULL, "the worker said what it may not say")   \
+    X(worker_failed, FAIL, "run.completed", INFRASTRUCTURE, NULL, "the worker ended before its work was done")         \
+    X(supervisor_interrupted, FAIL, "run.completed", INFRASTRUCTURE, NULL, "the supervisor ended before the run did")  \
+    X(gate_missing, BLOCKED, "backend.gate.blocked", POLICY, "case-gate.log", "a gate that must be opened is not")     \
+    X(eligibility_denied, BLOCKED, "backend.gate.blocked", POLICY, "case-gate.log",                                    \
+      "no backend is eligible for the task")
 /* Reasons for records, approvals, providers and targets join with the code that can raise them. */
 
 enum blocker {

@@ -8,7 +8,14 @@
 #include "supervisor/home.h"
 
 /* Exit codes of every command (design: stages). */
-enum exit_code { EXIT_PASS = 0, EXIT_FAIL = 1, EXIT_USAGE = 2, EXIT_BLOCKED = 3, EXIT_HARNESS = 4, EXIT_INTERRUPTED = 130 };
+enum exit_code {
+    EXIT_PASS = 0,
+    EXIT_FAIL = 1,
+    EXIT_USAGE = 2,
+    EXIT_BLOCKED = 3,
+    EXIT_HARNESS = 4,
+    EXIT_INTERRUPTED = 130
+};
 
 struct global_options {
     struct home_options home;

@@ -9,7 +9,8 @@
 
 #include "common/io.h"
 
-static const char *const known[] = {"HERMES_HOME", "CTO_HOME", "GITHUB_ORG", "DEFAULT_SANDCASTLE_PROVIDER", "SANDCASTLE_REPO", NULL};
+static const char *const known[] = {"HERMES_HOME",     "CTO_HOME", "GITHUB_ORG", "DEFAULT_SANDCASTLE_PROVIDER",
+                                    "SANDCASTLE_REPO", NULL};
 const char *const env_file_unused[] = {"GITHUB_ORG", "DEFAULT_SANDCASTLE_PROVIDER", "SANDCASTLE_REPO", NULL};
 
 static bool is_known(const char *name) {
@@ -21,7 +22,8 @@ static bool is_known(const char *name) {
 /* Key shapes of providers, key blocks, and long runs of letters and digits without any path or word structure. */
 static bool looks_secret(const char *name, const char *v) {
     static const char *const words[] = {"KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", NULL};
-    static const char *const shapes[] = {"sk-", "ghp_", "gho_", "github_pat_", "xox", "AKIA", "-----BEGIN", "eyJ", "glpat-", NULL};
+    static const char *const shapes[] = {"sk-",  "ghp_",       "gho_", "github_pat_", "xox",
+                                         "AKIA", "-----BEGIN", "eyJ",  "glpat-",      NULL};
     for (int i = 0; words[i]; i++)
         if (strcasestr(name, words[i])) return true;
     for (int i = 0; shapes[i]; i++)
@@ -51,8 +53,10 @@ static int take_line(struct env_file *f, const char *path, int line, char *s, st
         v++;
     }
     if (looks_secret(s, v))
-        return err_set(e, ERR_USAGE, "%s:%d: the value looks like a secret; only paths and names belong here", path, line);
-    if (!is_known(s)) return err_set(e, ERR_USAGE, "%s:%d: unknown name %.64s; .env.example lists the known ones", path, line, s);
+        return err_set(e, ERR_USAGE, "%s:%d: the value looks like a secret; only paths and names belong here", path,
+                       line);
+    if (!is_known(s))
+        return err_set(e, ERR_USAGE, "%s:%d: unknown name %.64s; .env.example lists the known ones", path, line, s);
     if (f->n == ENV_FILE_MAX) return err_set(e, ERR_USAGE, "%s:%d: too many settings", path, line);
     f->name[f->n] = s;
     f->value[f->n++] = v;

@@ -66,8 +66,12 @@ static void describe(struct executor *x) {
         snprintf(x->host, sizeof x->host, "%s", u.nodename);
         snprintf(x->kernel, sizeof x->kernel, "%s %s %s", u.sysname, u.release, u.machine);
     }
-    x->env = (struct seal_input){.host = x->host, .kernel = x->kernel, .harness_version = CTO_VERSION, .build_id = CTO_BUILD_ID,
-                                 .home = x->home.home, .cases = x->home.cases};
+    x->env = (struct seal_input){.host = x->host,
+                                 .kernel = x->kernel,
+                                 .harness_version = CTO_VERSION,
+                                 .build_id = CTO_BUILD_ID,
+                                 .home = x->home.home,
+                                 .cases = x->home.cases};
     x->env.binaries = binaries_list(x->binaries, &x->env.n_binaries);
 }
 
@@ -99,7 +103,9 @@ fail:
     return -1;
 }
 
-struct store *executor_store(struct executor *x) { return x->store; }
+struct store *executor_store(struct executor *x) {
+    return x->store;
+}
 const char *executor_id(const struct executor *x) { return x->id; }
 bool executor_interrupted(const struct executor *x) { return x->interrupted; }
 const struct seal_input *executor_environment(const struct executor *x) { return &x->env; }
@@ -122,9 +128,7 @@ static void stop_services(struct executor *x) {
     if (!uv_is_closing((uv_handle_t *)&x->tick)) uv_close((uv_handle_t *)&x->tick, NULL);
 }
 
-static void report_unstarted(struct executor *x, int i, const struct err *e) {
-    x->ev->done(x->ctx, i, NULL, NULL, e);
-}
+static void report_unstarted(struct executor *x, int i, const struct err *e) { x->ev->done(x->ctx, i, NULL, NULL, e); }
 
 static void start_more(struct executor *x) {
     while (!x->interrupted && x->fatal.code == ERR_NONE && x->in_flight < x->parallel && x->next_job < x->n_jobs) {
@@ -180,8 +184,8 @@ static void start_services(struct executor *x) {
     if (x->ev->tick) uv_timer_start(&x->tick, on_tick, TICK_MS, TICK_MS);
 }
 
-int executor_run(struct executor *x, const struct job *jobs, int n, int parallel, const struct executor_events *ev, void *ctx,
-                 struct err *e) {
+int executor_run(struct executor *x, const struct job *jobs, int n, int parallel, const struct executor_events *ev,
+                 void *ctx, struct err *e) {
     x->jobs = jobs;
     x->n_jobs = n;
     x->next_job = 0;

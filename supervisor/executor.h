@@ -33,8 +33,8 @@ struct executor_events {
 int executor_open(const struct home *h, struct executor **ret, struct err *e);
 struct store *executor_store(struct executor *x);
 const char *executor_id(const struct executor *x);
-int executor_run(struct executor *x, const struct job *jobs, int n, int parallel, const struct executor_events *ev, void *ctx,
-                 struct err *e);
+int executor_run(struct executor *x, const struct job *jobs, int n, int parallel, const struct executor_events *ev,
+                 void *ctx, struct err *e);
 bool executor_interrupted(const struct executor *x);
 void executor_close(struct executor *x); /* NULL is fine */
 

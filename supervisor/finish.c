@@ -30,7 +30,8 @@ static bool orphans_gone(struct flight *f) {
         uv_timer_start(&f->timer, on_retry, ORPHAN_RETRY_MS, 0);
         return false;
     }
-    record_block(&f->rec, BLOCKER_sandbox_violation, "%d processes of a dead worker could not be ended within 10 s", alive);
+    record_block(&f->rec, BLOCKER_sandbox_violation, "%d processes of a dead worker could not be ended within 10 s",
+                 alive);
     return true;
 }
 

@@ -53,15 +53,19 @@ static void on_entered(void *ctx, struct run *r, enum run_state from) {
 static void on_stop(void *ctx, enum stop_reason reason) {
     struct flight *f = ctx;
     struct err e = ERR_INIT;
-    const char *why = reason == STOP_COMMITTED ? "committed and clean" : reason == STOP_IDLE ? "idle limit" : "total limit";
-    if (evidence_trace(f->ev, "engine.stop", clock_mono_us(), 0, reason == STOP_COMMITTED, why, &e) < 0) flight_artifact_error(f, &e);
+    const char *why = reason == STOP_COMMITTED ? "committed and clean"
+                      : reason == STOP_IDLE    ? "idle limit"
+                                               : "total limit";
+    if (evidence_trace(f->ev, "engine.stop", clock_mono_us(), 0, reason == STOP_COMMITTED, why, &e) < 0)
+        flight_artifact_error(f, &e);
     worker_proc_stop(f->wp, reason);
 }
 
 static void on_kill(void *ctx) {
     struct flight *f = ctx;
     struct err e = ERR_INIT;
-    if (evidence_trace(f->ev, "worker.kill", clock_mono_us(), 0, false, f->rec.cause, &e) < 0) flight_artifact_error(f, &e);
+    if (evidence_trace(f->ev, "worker.kill", clock_mono_us(), 0, false, f->rec.cause, &e) < 0)
+        flight_artifact_error(f, &e);
     if (f->wp) worker_proc_kill(f->wp);
 }
 
@@ -161,15 +165,32 @@ static char *build_spec(const struct flight *f) {
     BUG_UNLESS(s != NULL);
     char fixture[CASE_ID_MAX + 4096 + 16];
     snprintf(fixture, sizeof fixture, "%s/fixture", c->dir);
-    *s = (struct run_spec){
-        .run_id = f->rec.run_id, .build_id = CTO_BUILD_ID, .case_dir = c->dir,
-        .fixture = access(fixture, F_OK) == 0 ? "fixture" : NULL, .work_dir = f->rec.work_dir,
-        .libexec_dir = f->x->home.libexec, .supervisor_pid = getpid(), .engine_uid = f->slot.engine_uid,
-        .verifier_uid = f->slot.verifier_uid, .baseline_empty = c->baseline_empty, .history_commits = c->history_commits,
-        .generate_dir = c->generate_dir, .generate_count = c->generate_count, .generate_size = c->generate_size,
-        .n_submodules = c->n_submodules, .dirty_start = c->dirty_start, .clean_start_required = c->clean_start_required,
-        .diff_required = c->diff_required, .engine = f->rec.engine, .engine_config = c->fake_config, .task = c->task,
-        .commit = c->commit, .network_none = c->network_none, .limits = c->limits, .n_verify = c->n_verify, .keep = f->keep};
+    *s = (struct run_spec){.run_id = f->rec.run_id,
+                           .build_id = CTO_BUILD_ID,
+                           .case_dir = c->dir,
+                           .fixture = access(fixture, F_OK) == 0 ? "fixture" : NULL,
+                           .work_dir = f->rec.work_dir,
+                           .libexec_dir = f->x->home.libexec,
+                           .supervisor_pid = getpid(),
+                           .engine_uid = f->slot.engine_uid,
+                           .verifier_uid = f->slot.verifier_uid,
+                           .baseline_empty = c->baseline_empty,
+                           .history_commits = c->history_commits,
+                           .generate_dir = c->generate_dir,
+                           .generate_count = c->generate_count,
+                           .generate_size = c->generate_size,
+                           .n_submodules = c->n_submodules,
+                           .dirty_start = c->dirty_start,
+                           .clean_start_required = c->clean_start_required,
+                           .diff_required = c->diff_required,
+                           .engine = f->rec.engine,
+                           .engine_config = c->fake_config,
+                           .task = c->task,
+                           .commit = c->commit,
+                           .network_none = c->network_none,
+                           .limits = c->limits,
+                           .n_verify = c->n_verify,
+                           .keep = f->keep};
     memcpy(s->submodules, c->submodules, sizeof s->submodules);
     memcpy(s->verify, c->verify, sizeof s->verify);
     copy_list(s->ignore, &s->n_ignore, &c->ignore);

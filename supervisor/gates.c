@@ -7,7 +7,8 @@
 
 #include "supervisor/engines.h"
 
-static bool add(struct run_record *rec, const char *name, bool passed, const char *bad_status, enum blocker b, const char *reason) {
+static bool add(struct run_record *rec, const char *name, bool passed, const char *bad_status, enum blocker b,
+                const char *reason) {
     struct gate_result *g = &rec->gates[rec->n_gates++];
     *g = (struct gate_result){.name = name, .status = passed ? "passed" : bad_status, .blocker = b};
     snprintf(g->reason, sizeof g->reason, "%s", passed ? "" : reason);
@@ -24,7 +25,8 @@ static bool gate_engine(struct run_record *rec) {
     char reason[200];
     const struct engine *en = engine_find(rec->engine);
     const char *value = en->gated_by_env ? getenv(en->gated_by_env) : NULL;
-    snprintf(reason, sizeof reason, "set %s=1 to allow the %s backend", en->gated_by_env ? en->gated_by_env : "", en->name);
+    snprintf(reason, sizeof reason, "set %s=1 to allow the %s backend", en->gated_by_env ? en->gated_by_env : "",
+             en->name);
     bool open = !en->gated_by_env || (value && strcmp(value, "1") == 0);
     return add(rec, "engine", open, "missing", BLOCKER_gate_missing, reason);
 }

@@ -68,13 +68,15 @@ static int resolve_cases(struct home *h, const char *option, struct err *e) {
     if (option) {
         char raw[PATH_MAX];
         if (absolute(raw, option, "--cases", e) < 0) return -1;
-        if (!realpath(raw, h->cases)) return err_set(e, ERR_USAGE, "--cases %s: %s; give a directory of cases", option, strerror(errno));
+        if (!realpath(raw, h->cases))
+            return err_set(e, ERR_USAGE, "--cases %s: %s; give a directory of cases", option, strerror(errno));
         return is_dir(h->cases) ? 0 : err_set(e, ERR_USAGE, "--cases %s: not a directory", option);
     }
     const char *tries[] = {CTO_DATA_DIR "/cases", CTO_SOURCE_DIR "/cases"};
     for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++)
         if (is_dir(tries[i]) && realpath(tries[i], h->cases)) return 0;
-    return err_set(e, ERR_MISSING, "no cases in %s or %s: install the program, or give --cases DIR", tries[0], tries[1]);
+    return err_set(e, ERR_MISSING, "no cases in %s or %s: install the program, or give --cases DIR", tries[0],
+                   tries[1]);
 }
 
 /* The other programs: beside this one, then in libexec. */
@@ -90,7 +92,8 @@ static int resolve_libexec(struct home *h, struct err *e) {
         if (join(worker, e, tries[i], "cto-harness-worker") < 0) return -1;
         if (access(worker, X_OK) == 0) return join(h->libexec, e, tries[i], "");
     }
-    return err_set(e, ERR_MISSING, "cto-harness-worker is neither in %s nor in %s: install the program again", self, CTO_LIBEXEC_DIR);
+    return err_set(e, ERR_MISSING, "cto-harness-worker is neither in %s nor in %s: install the program again", self,
+                   CTO_LIBEXEC_DIR);
 }
 
 int home_resolve(struct home *ret, const struct home_options *o, struct err *e) {
@@ -103,7 +106,8 @@ int home_resolve(struct home *ret, const struct home_options *o, struct err *e) 
         char unused[PATH_MAX];
         if (resolve_default(&h, &none, unused, NULL) == 0) snprintf(fallback, sizeof fallback, "%.4000s/.env", h.home);
     }
-    if (o->env_file ? env_file_read(&f, o->env_file, true, e) < 0 : (fallback[0] && env_file_read(&f, fallback, false, e) < 0))
+    if (o->env_file ? env_file_read(&f, o->env_file, true, e) < 0
+                    : (fallback[0] && env_file_read(&f, fallback, false, e) < 0))
         return -1;
     if (o->home) {
         if (absolute(h.home, o->home, "--home", e) < 0) goto out;
@@ -127,10 +131,10 @@ static const char *network_filesystem(const char *path) {
     static const struct {
         unsigned magic;
         const char *name;
-    } list[] = {{0x6969, "nfs"},        {0xff534d42, "cifs"},   {0xfe534d42, "smb2"},    {0x517b, "smb"},
-                {0x01021997, "9p"},     {0x65735546, "fuse"},   {0x5346414f, "afs"},     {0x6b414653, "afs"},
-                {0x00c36400, "ceph"},   {0x0bd00bd0, "lustre"}, {0x19830326, "fhgfs"},   {0x47504653, "gpfs"},
-                {0x73757245, "coda"},   {0x564c, "ncp"},        {0x01161970, "gfs2"},    {0x7461636f, "ocfs2"}};
+    } list[] = {{0x6969, "nfs"},      {0xff534d42, "cifs"},   {0xfe534d42, "smb2"},  {0x517b, "smb"},
+                {0x01021997, "9p"},   {0x65735546, "fuse"},   {0x5346414f, "afs"},   {0x6b414653, "afs"},
+                {0x00c36400, "ceph"}, {0x0bd00bd0, "lustre"}, {0x19830326, "fhgfs"}, {0x47504653, "gpfs"},
+                {0x73757245, "coda"}, {0x564c, "ncp"},        {0x01161970, "gfs2"},  {0x7461636f, "ocfs2"}};
     struct statfs fs;
     if (statfs(path, &fs) < 0) return NULL;
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)

@@ -25,7 +25,8 @@ int launcher_path(char *out, size_t size, struct err *e) {
     const char *dirs[] = {self, CTO_LIBEXEC_DIR};
     for (size_t i = 0; i < 2; i++)
         if (snprintf(out, size, "%s/cto-harness-sandbox", dirs[i]) < (int)size && access(out, X_OK) == 0) return 0;
-    return err_set(e, ERR_MISSING, "cto-harness-sandbox is neither in %s nor in %s: install the program again", self, CTO_LIBEXEC_DIR);
+    return err_set(e, ERR_MISSING, "cto-harness-sandbox is neither in %s nor in %s: install the program again", self,
+                   CTO_LIBEXEC_DIR);
 }
 
 /* Reads until end of file, the bound or the deadline. */
@@ -53,7 +54,7 @@ int launcher_ask(const char *path, const char *argument, struct buf *out, int ti
     posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&fa, wr, 1);
     char *argv[] = {(char *)(uintptr_t)path, (char *)(uintptr_t)argument, NULL};
-    char *env[] = {(char *)(uintptr_t)"PATH=/usr/bin:/bin", (char *)(uintptr_t)"LANG=C.UTF-8", NULL};
+    char *env[] = {(char *)(uintptr_t) "PATH=/usr/bin:/bin", (char *)(uintptr_t) "LANG=C.UTF-8", NULL};
     pid_t pid;
     int rc = posix_spawn(&pid, path, &fa, NULL, argv, env);
     posix_spawn_file_actions_destroy(&fa);
@@ -65,7 +66,8 @@ int launcher_ask(const char *path, const char *argument, struct buf *out, int ti
     rc = collect(rd, out, clock_mono_us() + (uint64_t)timeout_ms * 1000, e);
     if (rc < 0) kill(pid, SIGKILL);
     int status = 0;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
     if (rc < 0) return err_ctx(e, "%s %s", path, argument);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

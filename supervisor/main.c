@@ -12,7 +12,8 @@
 
 static int print_help(FILE *out) {
     fputs("Usage: cto-harness [OPTION]... COMMAND [ARGUMENT]...\n\n"
-          "Runs coding agents on git repositories unattended, inside a kernel-enforced sandbox, and turns every run into\n"
+          "Runs coding agents on git repositories unattended, inside a kernel-enforced sandbox, and turns every run "
+          "into\n"
           "evidence that can be checked.\n\nCommands:\n",
           out);
     for (int i = 0; command_at(i); i++) fprintf(out, "  %-14s %s\n", command_at(i)->name, command_at(i)->summary);
@@ -57,10 +58,14 @@ static int take_global(struct global_options *g, int argc, char **argv, int *i) 
         if (rc != 0) return rc;
     }
     const char *a = argv[*i];
-    if (strcmp(a, "--json") == 0) g->json = true;
-    else if (strcmp(a, "--quiet") == 0) g->quiet = true;
-    else if (strcmp(a, "--no-color") == 0) g->no_color = true;
-    else return 0;
+    if (strcmp(a, "--json") == 0)
+        g->json = true;
+    else if (strcmp(a, "--quiet") == 0)
+        g->quiet = true;
+    else if (strcmp(a, "--no-color") == 0)
+        g->no_color = true;
+    else
+        return 0;
     return 1;
 }
 

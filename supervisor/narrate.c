@@ -175,9 +175,11 @@ static int write_markers(struct narrator *n, struct err *e) {
     const struct run_record *rec = n->rec;
     char text[1200];
     if (rec->stop_sent == STOP_COMMITTED) {
-        snprintf(text, sizeof text,
-                 "The backend had committed %s and the tree was clean; the harness ended it after its grace of %lld ms.\n"
-                 "This is a normal end.\n", rec->committed_head, (long long)rec->c->grace_ms);
+        snprintf(
+            text, sizeof text,
+            "The backend had committed %s and the tree was clean; the harness ended it after its grace of %lld ms.\n"
+            "This is a normal end.\n",
+            rec->committed_head, (long long)rec->c->grace_ms);
         if (evidence_marker(n->ev, "provider-lifecycle-harness-completed.txt", text, e) < 0) return -1;
     }
     const char *written[BLOCKER_COUNT];
@@ -211,9 +213,11 @@ static int close_test_log(struct narrator *n, struct err *e) {
     }
     if (rec->c->n_verify > 0) return 0;
     if (rec->c->no_test_rationale)
-        snprintf(text, sizeof text, "[cto-harness] no verification command, by decision: %.500s", rec->c->no_test_rationale);
+        snprintf(text, sizeof text, "[cto-harness] no verification command, by decision: %.500s",
+                 rec->c->no_test_rationale);
     else
-        snprintf(text, sizeof text, "[cto-harness] missing_test_command: verification is required, the case names no command");
+        snprintf(text, sizeof text,
+                 "[cto-harness] missing_test_command: verification is required, the case names no command");
     return evidence_test_log(n->ev, text, e);
 }
 

@@ -10,7 +10,7 @@
 #include "supervisor/record.h"
 
 struct narrator {
-    struct evidence *ev;   /* borrowed */
+    struct evidence *ev;    /* borrowed */
     struct run_record *rec; /* borrowed */
     bool contract_written;
     char contract_digest[DIGEST_HEX_SIZE];

@@ -63,8 +63,8 @@ static void draw(struct progress *p) {
         p->drawn++;
     }
     double eta = p->done > 0 ? elapsed / p->done * (p->total - p->done) : 0;
-    snprintf(line, sizeof line, "  %d/%d done, %d running, %d unexpected, %.1f s, about %.0f s left", p->done, p->total, running,
-             p->done - p->good, elapsed, eta);
+    snprintf(line, sizeof line, "  %d/%d done, %d running, %d unexpected, %.1f s, about %.0f s left", p->done, p->total,
+             running, p->done - p->good, elapsed, eta);
     fprintf(stderr, "%.*s\n", width - 1, line);
     p->drawn++;
     fflush(stderr);
@@ -89,7 +89,8 @@ void progress_state(struct progress *p, int i, const struct run_record *rec, enu
     if (s == RUN_DONE) slot->index = -1;
 }
 
-void progress_done(struct progress *p, int i, const char *id, const struct run_record *rec, bool as_expected, const char *note) {
+void progress_done(struct progress *p, int i, const char *id, const struct run_record *rec, bool as_expected,
+                   const char *note) {
     char reasons[160] = "";
     for (int k = 0; k < LIVE_MAX; k++)
         if (p->live[k].index == i) p->live[k].index = -1;
@@ -98,7 +99,8 @@ void progress_done(struct progress *p, int i, const char *id, const struct run_r
     if (p->quiet) return;
     size_t used = 0;
     for (int k = 0; rec && k < rec->n_blockers && used < sizeof reasons; k++)
-        used += (size_t)snprintf(reasons + used, sizeof reasons - used, "%s%s", k ? "," : "", blocker_rule(rec->blockers[k].id)->reason);
+        used += (size_t)snprintf(reasons + used, sizeof reasons - used, "%s%s", k ? "," : "",
+                                 blocker_rule(rec->blockers[k].id)->reason);
     wipe(p);
     const char *on = !p->color ? "" : as_expected ? "\033[32m" : "\033[31m", *off = p->color ? "\033[0m" : "";
     fprintf(stderr, "%s%-7s%s %-28s %6.2f s  %s%s%s\n", on, rec ? verdict_name(rec->verdict) : "not run", off, id,

@@ -11,7 +11,8 @@ struct progress;
 struct progress *progress_new(int total, bool quiet, bool no_color); /* on stderr */
 void progress_state(struct progress *p, int i, const struct run_record *rec, enum run_state s);
 /* as_expected colours the line: a failure fixture that fails as it should is good news. */
-void progress_done(struct progress *p, int i, const char *id, const struct run_record *rec, bool as_expected, const char *note);
+void progress_done(struct progress *p, int i, const char *id, const struct run_record *rec, bool as_expected,
+                   const char *note);
 void progress_tick(struct progress *p);
 void progress_free(struct progress *p); /* clears the live part */
 

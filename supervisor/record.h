@@ -68,7 +68,8 @@ struct run_record {
     int n_gates;
     bool gated_out; /* blocked before anything was started: the preflight event sequence applies */
 
-    char *sandbox_json; /* READY's payload as received (bounded, from our worker before any agent ran); malloc'd or NULL */
+    char *
+        sandbox_json; /* READY's payload as received (bounded, from our worker before any agent ran); malloc'd or NULL */
     char baseline_head[OID_SIZE];
     bool baseline_seen, baseline_clean, engine_started;
     uint32_t baseline_files, baseline_commits;
@@ -100,8 +101,8 @@ struct run_record {
     struct verify_result verify[SPEC_MAX_VERIFY];
     char verify_skip[400]; /* "" when not skipped */
 
-    bool worker_done;   /* DONE was received */
-    bool worker_clean;  /* exit status 0 */
+    bool worker_done;  /* DONE was received */
+    bool worker_clean; /* exit status 0 */
     bool failed_seen;
     enum failed_class failed_class;
     char failed_text[480];

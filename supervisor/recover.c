@@ -59,9 +59,15 @@ static int lock_of(const struct recovery *r, const char *supervisor_id) {
 
 /* A case that is no longer there: enough of one to seal what was left. */
 static void unknown_case(struct cto_case *c, const char *id) {
-    *c = (struct cto_case){.id = id, .title = "(the case is no longer there)", .kind = "task", .authority_basis = "unknown",
-                           .risk_class = "unknown", .mutation_mode = "none", .rollback_expectation = "none",
-                           .clean_start_required = true, .diff_required = true};
+    *c = (struct cto_case){.id = id,
+                           .title = "(the case is no longer there)",
+                           .kind = "task",
+                           .authority_basis = "unknown",
+                           .risk_class = "unknown",
+                           .mutation_mode = "none",
+                           .rollback_expectation = "none",
+                           .clean_start_required = true,
+                           .diff_required = true};
 }
 
 static int seal_interrupted(struct recovery *r, struct run_record *rec, struct seal_summary *sum, struct err *e) {
@@ -90,7 +96,10 @@ static int recover_run(struct recovery *r, const struct store_run_row *row, stru
     BUG_UNLESS(rec != NULL && c != NULL);
     bool known = case_load(c, r->home->cases, row->case_id, NULL) == 0;
     if (!known) unknown_case(c, row->case_id);
-    *rec = (struct run_record){.c = c, .engine = row->backend, .attempt = row->attempt, .started_ms = row->started_ms,
+    *rec = (struct run_record){.c = c,
+                               .engine = row->backend,
+                               .attempt = row->attempt,
+                               .started_ms = row->started_ms,
                                .cause_blocker = BLOCKER_COUNT};
     memcpy(rec->run_id, row->run_id, sizeof rec->run_id);
     memcpy(rec->matrix_id, row->matrix_id, sizeof rec->matrix_id);
@@ -148,7 +157,8 @@ static void sweep_locks(struct recovery *r) {
     closedir(d);
 }
 
-int recover_home(const struct home *h, struct store *s, const char *supervisor_id, const struct seal_input *env, struct err *e) {
+int recover_home(const struct home *h, struct store *s, const char *supervisor_id, const struct seal_input *env,
+                 struct err *e) {
     struct recovery r = {.home = h, .store = s, .self = supervisor_id, .env = env};
     int rc = store_runs_unfinished(s, collect, &r, e) < 0 ? -1 : 0;
     for (int i = 0; rc == 0 && i < r.n; i++) {

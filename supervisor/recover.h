@@ -9,6 +9,7 @@
 /* Every unfinished run whose supervisor's lock can be taken gets the next generation and is sealed: with the verdict its
  * directory already holds when that verifies, else as fail / supervisor_interrupted with what evidence exists. Then leftover
  * work directories and lock files go. Runs of living supervisors are not touched. */
-int recover_home(const struct home *h, struct store *s, const char *supervisor_id, const struct seal_input *env, struct err *e);
+int recover_home(const struct home *h, struct store *s, const char *supervisor_id, const struct seal_input *env,
+                 struct err *e);
 
 #endif

@@ -139,7 +139,8 @@ void run_bytes(struct run *r, uint64_t now, enum msg_channel c, const void *p, s
     struct err e = ERR_INIT;
     struct run_feed feed = {.run = r, .now = now};
     if (!with_worker(r) || r->rec->cause_blocker != BLOCKER_COUNT) return; /* dead to us: drained, not believed */
-    if (frame_feed(c == MSG_CONTROL ? &r->control : &r->bulk, p, n, run_on_frame, &feed, &e) < 0) run_violation(r, e.text);
+    if (frame_feed(c == MSG_CONTROL ? &r->control : &r->bulk, p, n, run_on_frame, &feed, &e) < 0)
+        run_violation(r, e.text);
     run_check(r);
 }
 
@@ -164,7 +165,8 @@ void run_exited(struct run *r, uint64_t now, int64_t status, int signal) {
     r->exit_seen = true;
     r->rec->worker_clean = status == 0 && signal == 0;
     if (!r->killed && signal != 0)
-        set_cause(r, BLOCKER_worker_failed, "the worker was ended by signal %d in state %s", signal, run_state_name(r->state));
+        set_cause(r, BLOCKER_worker_failed, "the worker was ended by signal %d in state %s", signal,
+                  run_state_name(r->state));
     if (with_worker(r)) {
         r->timers[RUN_TIMER_DRAIN] = now + DRAIN_LIMIT;
         maybe_finish(r, now);
@@ -200,7 +202,8 @@ static void phase_over(struct run *r, uint64_t now) {
         return;
     }
     set_cause(r, BLOCKER_worker_failed, "state %s lasted longer than its limit", run_state_name(r->state));
-    if (r->killed && ++r->kill_waits >= KILL_PATIENCE) { /* not even SIGKILL ends it (stuck in the kernel): go on without */
+    if (r->killed &&
+        ++r->kill_waits >= KILL_PATIENCE) { /* not even SIGKILL ends it (stuck in the kernel): go on without */
         r->exit_seen = r->control_eof = r->bulk_eof = true;
         maybe_finish(r, now);
         return;

@@ -33,10 +33,10 @@ enum run_timer {
 struct run;
 /* Actions. None may call back into the machine. */
 struct run_ops {
-    void (*entered)(void *ctx, struct run *r, enum run_state from); /* r->state is the new one */
-    void (*stop)(void *ctx, enum stop_reason reason);               /* send STOP */
-    void (*kill)(void *ctx);                                        /* SIGKILL to the worker; idempotent */
-    void (*wake)(void *ctx);                                        /* "look now" to the inspector */
+    void (*entered)(void *ctx, struct run *r, enum run_state from);     /* r->state is the new one */
+    void (*stop)(void *ctx, enum stop_reason reason);                   /* send STOP */
+    void (*kill)(void *ctx);                                            /* SIGKILL to the worker; idempotent */
+    void (*wake)(void *ctx);                                            /* "look now" to the inspector */
     void (*bulk)(void *ctx, unsigned type, const uint8_t *p, size_t n); /* OUTPUT, ARTIFACT, ARTIFACT_END payloads */
     void (*trace)(void *ctx, const char *step, uint64_t start_us, uint64_t dur_us, bool ok, const char *detail);
 };
@@ -48,12 +48,12 @@ struct run {
     void *ctx;
     uint64_t timers[RUN_TIMER_COUNT]; /* monotonic us; 0: not armed */
     struct frame_reader control, bulk;
-    uint64_t once_seen;    /* bit per type of a MSG_ONCE frame */
+    uint64_t once_seen; /* bit per type of a MSG_ONCE frame */
     bool exit_seen, control_eof, bulk_eof, killed;
     unsigned kill_waits;
-    bool last_clean;       /* of the newest LOOK */
+    bool last_clean; /* of the newest LOOK */
     uint64_t last_fingerprint, first_commit_us, idle_fingerprint;
-    bool idle_pending;     /* a look was asked for because the idle limit is near */
+    bool idle_pending; /* a look was asked for because the idle limit is near */
 };
 
 void run_init(struct run *r, struct run_record *rec, const struct run_ops *ops, void *ctx);
@@ -69,7 +69,7 @@ void run_exited(struct run *r, uint64_t now, int64_t status, int signal);
 void run_watch(struct run *r, uint64_t now); /* something happened below .git */
 void run_cancel(struct run *r, uint64_t now, enum blocker why, const char *text);
 void run_time(struct run *r, uint64_t now);
-void run_sealed(struct run *r, uint64_t now); /* sealing -> done */
+void run_sealed(struct run *r, uint64_t now);    /* sealing -> done */
 uint64_t run_next_deadline(const struct run *r); /* 0: none */
 
 /* Called after each event; aborts when the struct contradicts itself. */

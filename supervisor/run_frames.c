@@ -135,7 +135,8 @@ static int on_result(struct run *r, uint64_t now, struct rd *rd, struct err *e) 
     copy_text(rd, c->result_detail, sizeof c->result_detail);
     if (strcmp(result_kind_name(kind), "invalid") == 0) return err_set(e, ERR_PROTO, "RESULT: kind %u", kind);
     if (c->result_head[0] && !is_oid(c->result_head)) return err_set(e, ERR_PROTO, "RESULT: not an object id");
-    if (kind == RESULT_COMMITTED && !c->result_head[0]) return err_set(e, ERR_PROTO, "RESULT: committed without a head");
+    if (kind == RESULT_COMMITTED && !c->result_head[0])
+        return err_set(e, ERR_PROTO, "RESULT: committed without a head");
     c->result_kind = (enum result_kind)kind;
     c->result_seen = true;
     return 0;
@@ -251,7 +252,7 @@ static int on_failed(struct run *r, uint64_t now, struct rd *rd, struct err *e) 
     rd_u32(rd);
     copy_text(rd, r->rec->failed_text, sizeof r->rec->failed_text);
     if (class < FAILED_SANDBOX || class > FAILED_SPEC) return err_set(e, ERR_PROTO, "FAILED: class %u", class);
-    r->rec->failed_class = (enum failed_class)class;
+    r->rec->failed_class = (enum failed_class) class;
     r->rec->failed_seen = true;
     run_set_state(r, now, RUN_COLLECTING);
     return 0;
@@ -307,9 +308,9 @@ int run_on_frame(void *feed, const struct frame *f, struct err *e) {
     uint64_t now = ((struct run_feed *)feed)->now;
     const struct msg_rule *rule = msg_rule(f->type);
     uint64_t bit = UINT64_C(1) << (f->type & 63);
-    if (!(rule->states >> r->state & 1u))
-        return err_set(e, ERR_PROTO, "%s is not permitted", rule->name);
-    if (r->rec->failed_seen && rule->channel == MSG_CONTROL) return err_set(e, ERR_PROTO, "%s after FAILED", rule->name);
+    if (!(rule->states >> r->state & 1u)) return err_set(e, ERR_PROTO, "%s is not permitted", rule->name);
+    if (r->rec->failed_seen && rule->channel == MSG_CONTROL)
+        return err_set(e, ERR_PROTO, "%s after FAILED", rule->name);
     if (rule->flags & MSG_ONCE) {
         if (r->once_seen & bit) return err_set(e, ERR_PROTO, "%s a second time", rule->name);
         r->once_seen |= bit;

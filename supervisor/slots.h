@@ -12,7 +12,7 @@
 #define SLOT_COUNT 4096
 
 struct slot {
-    int lock_fd; /* -1: ordinary user, no slot */
+    int lock_fd;                      /* -1: ordinary user, no slot */
     int64_t engine_uid, verifier_uid; /* -1 as an ordinary user */
 };
 

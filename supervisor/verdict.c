@@ -115,11 +115,13 @@ static bool judge_start(struct run_record *rec) {
 
 static void judge_engine(struct run_record *rec) {
     if (timed_out(rec)) {
-        double limit = (double)(rec->stop_sent == STOP_IDLE ? rec->c->idle_timeout_ms : rec->c->backend_timeout_ms) / 1000;
+        double limit =
+            (double)(rec->stop_sent == STOP_IDLE ? rec->c->idle_timeout_ms : rec->c->backend_timeout_ms) / 1000;
         const char *what = rec->stop_sent == STOP_IDLE ? "idle" : "total";
         if (verdict_has_result(rec) && verdict_writes_allowed(rec) && verdict_tests(rec) == 1)
             record_block(rec, BLOCKER_lifecycle_timeout_after_valid_patch,
-                         "the %s limit of %.1f s was reached after a valid commit, with a tree that never got clean", what, limit);
+                         "the %s limit of %.1f s was reached after a valid commit, with a tree that never got clean",
+                         what, limit);
         else
             record_block(rec, BLOCKER_timeout, "the backend exceeded its %s limit of %.1f s", what, limit);
     }
@@ -141,12 +143,11 @@ static void judge_result(struct run_record *rec) {
     }
     switch (rec->result_kind) {
     case RESULT_NOT_DESCENDANT:
-        record_block(rec, BLOCKER_history_rewritten, "the result does not descend from the baseline: %s", rec->result_detail);
+        record_block(rec, BLOCKER_history_rewritten, "the result does not descend from the baseline: %s",
+                     rec->result_detail);
         break;
     case RESULT_UNREADABLE:
-    case RESULT_TOO_LARGE:
-        record_block(rec, BLOCKER_repository_unreadable, "%s", rec->result_detail);
-        break;
+    case RESULT_TOO_LARGE: record_block(rec, BLOCKER_repository_unreadable, "%s", rec->result_detail); break;
     case RESULT_NONE:
     case RESULT_COMMITTED:
         /* an exit that is itself a failure, or a timeout, already says why there is no diff */
@@ -162,7 +163,8 @@ static void judge_result(struct run_record *rec) {
 static void judge_changes(struct run_record *rec) {
     char paths[320];
     if (rec->changes_truncated)
-        record_block(rec, BLOCKER_disallowed_file_change, "more than %d changes: not all could be judged", RECORD_MAX_CHANGES);
+        record_block(rec, BLOCKER_disallowed_file_change, "more than %d changes: not all could be judged",
+                     RECORD_MAX_CHANGES);
     if (count_offences(rec, true) > 0) {
         name_paths(rec, true, paths, sizeof paths);
         record_block(rec, BLOCKER_forbidden_path_change, "forbidden paths changed: %s", paths);
@@ -184,13 +186,15 @@ static void judge_verification(struct run_record *rec) {
         const struct verify_result *v = &rec->verify[i];
         const char *cmd = c->verify[i].argv[0];
         if (!v->seen) {
-            if (rec->n_blockers == 0) record_block(rec, BLOCKER_verification_failed, "%s was not run: %s", cmd, rec->verify_skip);
+            if (rec->n_blockers == 0)
+                record_block(rec, BLOCKER_verification_failed, "%s was not run: %s", cmd, rec->verify_skip);
         } else if (v->kind == END_EXEC_FAILED) {
             record_block(rec, BLOCKER_missing_test_command, "%s is not there: %s", cmd, strerror(v->code));
         } else if (v->kind == END_SETUP_FAILED) {
             record_block(rec, BLOCKER_sandbox_unavailable, "the verification jail could not be built: %s", v->detail);
         } else if (v->kind == END_TIMED_OUT) {
-            record_block(rec, BLOCKER_timeout, "%s exceeded its limit of %.1f s", cmd, (double)c->verify[i].timeout_ms / 1000);
+            record_block(rec, BLOCKER_timeout, "%s exceeded its limit of %.1f s", cmd,
+                         (double)c->verify[i].timeout_ms / 1000);
         } else if (v->kind != END_EXITED || v->code != 0) {
             record_block(rec, BLOCKER_verification_failed, "%s %s %d", cmd,
                          v->kind == END_EXITED ? "exited with code" : "was ended by signal", v->code);

@@ -17,7 +17,7 @@ const char *verdict_missing_event(const struct run_record *rec, const char *cons
 void verdict_conclude(struct run_record *rec);
 
 /* Facts that judge, events and report share. */
-bool verdict_has_result(const struct run_record *rec);  /* a commit that descends from the baseline with a net change */
+bool verdict_has_result(const struct run_record *rec); /* a commit that descends from the baseline with a net change */
 bool verdict_writes_allowed(const struct run_record *rec);
 /* 1 all passed, 0 some did not, -1 nothing was tested. */
 int verdict_tests(const struct run_record *rec);

@@ -11,9 +11,9 @@
 
 struct watch {
     uv_fs_event_t event;
-    int work;      /* directory descriptor */
-    int git;       /* O_PATH; -1: not watching */
-    bool stale;    /* .git itself was moved or deleted */
+    int work;   /* directory descriptor */
+    int git;    /* O_PATH; -1: not watching */
+    bool stale; /* .git itself was moved or deleted */
     watch_fn on;
     void *ctx;
 };

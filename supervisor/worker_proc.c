@@ -91,14 +91,16 @@ static int ends_open(struct ends *p, struct err *e) {
     return -1;
 }
 
-static int start_process(struct worker_proc *w, uv_loop_t *loop, const char *program, const struct ends *p, struct err *e) {
+static int start_process(struct worker_proc *w, uv_loop_t *loop, const char *program, const struct ends *p,
+                         struct err *e) {
     char pid[24];
     snprintf(pid, sizeof pid, "%d", (int)getpid());
-    char *argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)"--supervisor-pid", pid, NULL};
+    char *argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t) "--supervisor-pid", pid, NULL};
     char sanitizer[512] = "";
-    char *env[4] = {(char *)(uintptr_t)"PATH=/usr/bin:/bin", (char *)(uintptr_t)"LANG=C.UTF-8", NULL, NULL};
+    char *env[4] = {(char *)(uintptr_t) "PATH=/usr/bin:/bin", (char *)(uintptr_t) "LANG=C.UTF-8", NULL, NULL};
     const char *san = getenv("ASAN_OPTIONS"); /* read by a sanitizer build's own runtime; nothing else looks at it */
-    if (san && (size_t)snprintf(sanitizer, sizeof sanitizer, "ASAN_OPTIONS=%s", san) < sizeof sanitizer) env[2] = sanitizer;
+    if (san && (size_t)snprintf(sanitizer, sizeof sanitizer, "ASAN_OPTIONS=%s", san) < sizeof sanitizer)
+        env[2] = sanitizer;
     uv_stdio_container_t io[WORKER_FD_COUNT] = {
         [WORKER_FD_STDIN] = {.flags = UV_IGNORE},
         [WORKER_FD_STDOUT] = {.flags = UV_IGNORE},
@@ -111,7 +113,8 @@ static int start_process(struct worker_proc *w, uv_loop_t *loop, const char *pro
                               .file = program,
                               .args = argv,
                               .env = env,
-                              .flags = UV_PROCESS_DETACHED, /* Ctrl-C is for us; what becomes of a run is decided here */
+                              .flags =
+                                  UV_PROCESS_DETACHED, /* Ctrl-C is for us; what becomes of a run is decided here */
                               .stdio = io,
                               .stdio_count = WORKER_FD_COUNT};
     int rc = uv_spawn(loop, &w->process, &o);
@@ -212,8 +215,10 @@ static void on_closed(uv_handle_t *h) {
     struct worker_proc *w = h->data;
     if (--w->open_handles > 0) return;
     if (w->wake >= 0) close(w->wake);
-    if (w->prev) w->prev->next = w->next;
-    else all_workers = w->next;
+    if (w->prev)
+        w->prev->next = w->next;
+    else
+        all_workers = w->next;
     if (w->next) w->next->prev = w->prev;
     free(w);
 }

@@ -30,7 +30,7 @@ int worker_proc_pid(const struct worker_proc *w);
 void worker_proc_read_bulk(struct worker_proc *w);
 void worker_proc_stop(struct worker_proc *w, enum stop_reason reason);
 void worker_proc_kill(struct worker_proc *w);
-void worker_proc_wake(struct worker_proc *w); /* one tick on the eventfd */
+void worker_proc_wake(struct worker_proc *w);  /* one tick on the eventfd */
 void worker_proc_close(struct worker_proc *w); /* no callback comes after this; NULL is fine */
 
 /* This process adopts what a dying worker leaves (PR_SET_CHILD_SUBREAPER). Call once before the first spawn. */

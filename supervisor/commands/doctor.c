@@ -16,7 +16,8 @@
 
 const char help_doctor[] =
     "Usage: cto-harness doctor [--json]\n\n"
-    "Tries every mechanism that the sandbox needs, looks at programs, home and settings, and says what is missing and what to\n"
+    "Tries every mechanism that the sandbox needs, looks at programs, home and settings, and says what is missing and "
+    "what to\n"
     "do. Changes nothing. Exit 0 when runs can start here, 3 when something required is missing.\n\n"
     "Example:\n"
     "  cto-harness doctor --json | jq '.checks[] | select(.ok | not)'\n";
@@ -50,8 +51,10 @@ static void check_sandbox(struct checkup *c) {
     cJSON_ArrayForEach(row, list) {
         const cJSON *name = cJSON_GetObjectItemCaseSensitive(row, "name");
         const cJSON *detail = cJSON_GetObjectItemCaseSensitive(row, "detail");
-        add(c, cJSON_IsString(name) ? name->valuestring : "?", cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, "ok")),
-            cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, "required")), cJSON_IsString(detail) ? detail->valuestring : "");
+        add(c, cJSON_IsString(name) ? name->valuestring : "?",
+            cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, "ok")),
+            cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, "required")),
+            cJSON_IsString(detail) ? detail->valuestring : "");
     }
     cJSON_Delete(rows);
 }
@@ -76,13 +79,16 @@ static void check_home(struct checkup *c, const struct global_options *g) {
         snprintf(detail, sizeof detail, "%.500s, %.1f GiB free", h.home, gib);
         add(c, "home", access(h.home, W_OK) == 0 && gib > 0.1, true, detail);
     } else {
-        snprintf(detail, sizeof detail, "%.500s: not there yet, the first run makes it", h.home);
-        add(c, "home", errno == ENOENT, true, detail);
+        int why = errno;
+        snprintf(detail, sizeof detail, "%.500s: %s", h.home,
+                 why == ENOENT ? "not there yet, the first run makes it" : strerror(why));
+        add(c, "home", why == ENOENT, true, detail);
     }
 }
 
 static void check_settings(struct checkup *c) {
-    static const char *const programs[] = {"/usr/bin/git", "/usr/bin/python3", "/usr/bin/node", "/usr/bin/make", "/usr/bin/gcc"};
+    static const char *const programs[] = {"/usr/bin/git", "/usr/bin/python3", "/usr/bin/node", "/usr/bin/make",
+                                           "/usr/bin/gcc"};
     for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++)
         add(c, strrchr(programs[i], '/') + 1, access(programs[i], X_OK) == 0, i == 0, programs[i]);
     for (int i = 0; env_file_unused[i]; i++) {
@@ -110,7 +116,10 @@ int cmd_doctor(const struct global_options *g, int argc, char **argv) {
     cJSON_ArrayForEach(row, c.list) {
         bool ok = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, "ok"));
         bool required = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, "required"));
-        printf("%-9s %-26s %s\n", ok ? "ok" : required ? "MISSING" : "absent",
+        printf("%-9s %-26s %s\n",
+               ok         ? "ok"
+               : required ? "MISSING"
+                          : "absent",
                cJSON_GetObjectItemCaseSensitive(row, "name")->valuestring,
                cJSON_GetObjectItemCaseSensitive(row, "detail")->valuestring);
     }

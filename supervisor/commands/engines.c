@@ -9,7 +9,8 @@
 
 const char help_engines[] =
     "Usage: cto-harness engines [--json]\n\n"
-    "Lists the backends: how each is gated, whether the gate is open in this environment, whether this build has its adapter.\n"
+    "Lists the backends: how each is gated, whether the gate is open in this environment, whether this build has its "
+    "adapter.\n"
     "A gated backend runs only when its variable is \"1\"; fake is the default lane and always open.\n\n"
     "Example:\n"
     "  cto-harness engines --json | jq '.engines[] | select(.name == \"case\").gated_by_env'\n";
@@ -43,8 +44,8 @@ int cmd_engines(const struct global_options *g, int argc, char **argv) {
     printf("%-7s %-26s %-7s %-8s %s\n", "engine", "gate", "open", "adapter", "what");
     for (int i = 0; engine_at(i); i++) {
         const struct engine *en = engine_at(i);
-        printf("%-7s %-26s %-7s %-8s %s\n", en->name, en->gated_by_env ? en->gated_by_env : "-", is_open(en) ? "yes" : "no",
-               en->has_adapter ? "yes" : "no", en->summary);
+        printf("%-7s %-26s %-7s %-8s %s\n", en->name, en->gated_by_env ? en->gated_by_env : "-",
+               is_open(en) ? "yes" : "no", en->has_adapter ? "yes" : "no", en->summary);
     }
     return fflush(stdout) == 0 ? EXIT_PASS : EXIT_HARNESS;
 }

@@ -5,15 +5,15 @@
 
 #include "supervisor/batch.h"
 
-const char help_run_all_fake[] =
-    "Usage: cto-harness run-all-fake [-j N] [--failures] [--only CASE]...\n\n"
-    "Runs every case on the fake lane and writes a matrix report. Passes (exit 0) when every case ended as it should.\n\n"
-    "  -j, --jobs N   runs at the same time (default: the number of processors)\n"
-    "  --failures     also the failure fixtures\n"
-    "  --only CASE    only this case; may be repeated\n\n"
-    "Examples:\n"
-    "  cto-harness run-all-fake\n"
-    "  cto-harness run-all-fake -j 8 --json | jq .totals\n";
+const char help_run_all_fake[] = "Usage: cto-harness run-all-fake [-j N] [--failures] [--only CASE]...\n\n"
+                                 "Runs every case on the fake lane and writes a matrix report. Passes (exit 0) when "
+                                 "every case ended as it should.\n\n"
+                                 "  -j, --jobs N   runs at the same time (default: the number of processors)\n"
+                                 "  --failures     also the failure fixtures\n"
+                                 "  --only CASE    only this case; may be repeated\n\n"
+                                 "Examples:\n"
+                                 "  cto-harness run-all-fake\n"
+                                 "  cto-harness run-all-fake -j 8 --json | jq .totals\n";
 
 static void print_table(const struct batch *b) {
     printf("%-28s %-8s %-8s %9s  %s\n", "case", "status", "expected", "time", "blockers");
@@ -38,12 +38,22 @@ static void count(const struct batch *b, struct store_matrix *m) {
 
 /* Writes the matrix report and its row; then says what came of it. */
 static int conclude(struct batch *b, const struct global_options *g, int jobs, int64_t started, struct err *e) {
-    struct store_matrix m = {.started_ms = started, .finished_ms = clock_real_ms(), .planned = b->n, .interrupted = b->interrupted};
+    struct store_matrix m = {
+        .started_ms = started, .finished_ms = clock_real_ms(), .planned = b->n, .interrupted = b->interrupted};
     const struct seal_input *env = executor_environment(b->x);
-    struct matrix_summary s = {.matrix_id = b->matrix_id, .kind = "run-all-fake", .backend = "fake", .started_ms = started,
-                               .finished_ms = m.finished_ms, .interrupted = b->interrupted, .jobs = jobs,
-                               .harness_version = env->harness_version, .build_id = env->build_id, .host = env->host,
-                               .kernel = env->kernel, .rows = b->rows, .n_rows = b->n};
+    struct matrix_summary s = {.matrix_id = b->matrix_id,
+                               .kind = "run-all-fake",
+                               .backend = "fake",
+                               .started_ms = started,
+                               .finished_ms = m.finished_ms,
+                               .interrupted = b->interrupted,
+                               .jobs = jobs,
+                               .harness_version = env->harness_version,
+                               .build_id = env->build_id,
+                               .host = env->host,
+                               .kernel = env->kernel,
+                               .rows = b->rows,
+                               .n_rows = b->n};
     bool ok = false;
     count(b, &m);
     snprintf(m.id, sizeof m.id, "%s", b->matrix_id);
@@ -78,10 +88,14 @@ static int run(const struct global_options *g, char **ids, int n, int jobs) {
     struct batch b;
     struct err e = ERR_INIT;
     int64_t started = clock_real_ms();
-    struct batch_options o = {.engine = "fake", .jobs = jobs, .matrix_kind = "run-all-fake", .quiet = g->quiet || g->json,
+    struct batch_options o = {.engine = "fake",
+                              .jobs = jobs,
+                              .matrix_kind = "run-all-fake",
+                              .quiet = g->quiet || g->json,
                               .no_color = g->no_color};
     int code = EXIT_HARNESS;
-    if (batch_load(&b, g, ids, n, &e) < 0 || batch_run(&b, &o, &e) < 0 || (code = conclude(&b, g, jobs, started, &e)) < 0)
+    if (batch_load(&b, g, ids, n, &e) < 0 || batch_run(&b, &o, &e) < 0 ||
+        (code = conclude(&b, g, jobs, started, &e)) < 0)
         code = cli_error(&e);
     else if (b.interrupted)
         code = EXIT_INTERRUPTED;
@@ -94,8 +108,10 @@ static int run(const struct global_options *g, char **ids, int n, int jobs) {
 }
 
 int cmd_run_all_fake(const struct global_options *g, int argc, char **argv) {
-    static const struct option options[] = {{"jobs", required_argument, NULL, 'j'}, {"failures", no_argument, NULL, 'f'},
-                                            {"only", required_argument, NULL, 'o'}, {0}};
+    static const struct option options[] = {{"jobs", required_argument, NULL, 'j'},
+                                            {"failures", no_argument, NULL, 'f'},
+                                            {"only", required_argument, NULL, 'o'},
+                                            {0}};
     int jobs = batch_default_jobs(), n_only = 0;
     bool failures = false;
     char *only[256];

@@ -14,7 +14,8 @@ const char help_run_case[] =
     "Runs one case in the sandbox and writes its evidence. The exit code is the verdict: 0 pass, 1 fail, 3 blocked.\n\n"
     "  --engine NAME  the backend (default: fake); 'cto-harness engines' lists them\n"
     "  --keep         leave the work directory as work/<run id>.kept\n\n"
-    "With --json the run's report.json is printed. A failure fixture is a case too: it fails as it should, and so does the\n"
+    "With --json the run's report.json is printed. A failure fixture is a case too: it fails as it should, and so does "
+    "the\n"
     "command.\n\n"
     "Examples:\n"
     "  cto-harness run-case r1-string-slugify\n"
@@ -48,24 +49,32 @@ static int run(const struct global_options *g, char *id, const struct batch_opti
         code = EXIT_HARNESS;
     } else {
         code = b.interrupted ? EXIT_INTERRUPTED : verdict_exit_code(b.rows[0].status);
-        if (b.report_paths[0][0] == '\0') code = b.interrupted ? EXIT_INTERRUPTED : EXIT_HARNESS;
-        else if (g->json) code = print_report(b.report_paths[0], code);
-        else print_text(&b);
+        if (b.report_paths[0][0] == '\0')
+            code = b.interrupted ? EXIT_INTERRUPTED : EXIT_HARNESS;
+        else if (g->json)
+            code = print_report(b.report_paths[0], code);
+        else
+            print_text(&b);
     }
     batch_release(&b);
     return code;
 }
 
 int cmd_run_case(const struct global_options *g, int argc, char **argv) {
-    static const struct option options[] = {{"engine", required_argument, NULL, 'e'}, {"keep", no_argument, NULL, 'k'}, {0}};
+    static const struct option options[] = {
+        {"engine", required_argument, NULL, 'e'}, {"keep", no_argument, NULL, 'k'}, {0}};
     struct batch_options o = {.engine = engine_at(0)->name, .jobs = 1, .quiet = true, .no_color = g->no_color};
     opterr = 0;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (c == 'e') o.engine = optarg;
-        else if (c == 'k') o.keep = true;
-        else return cli_usage("run-case", "unknown option %s, or its value is missing", argv[optind - 1]);
+        if (c == 'e')
+            o.engine = optarg;
+        else if (c == 'k')
+            o.keep = true;
+        else
+            return cli_usage("run-case", "unknown option %s, or its value is missing", argv[optind - 1]);
     }
     if (optind + 1 != argc) return cli_usage("run-case", "exactly one CASE is expected");
-    if (!engine_find(o.engine)) return cli_usage("run-case", "unknown engine %s ('cto-harness engines' lists them)", o.engine);
+    if (!engine_find(o.engine))
+        return cli_usage("run-case", "unknown engine %s ('cto-harness engines' lists them)", o.engine);
     return run(g, argv[optind], &o);
 }

@@ -9,8 +9,10 @@
 
 const char help_sandbox[] =
     "Usage: cto-harness sandbox exec [--profile P] [--write DIR]... [--read DIR]... [OPTION]... -- CMD [ARG]...\n\n"
-    "Runs CMD in the jail that engines run in: namespaces, minimal read-only root, Landlock, seccomp, no network but its own\n"
-    "loopback. It is the program cto-harness-sandbox, which takes the same options; 'cto-harness-sandbox --help' lists them.\n\n"
+    "Runs CMD in the jail that engines run in: namespaces, minimal read-only root, Landlock, seccomp, no network but "
+    "its own\n"
+    "loopback. It is the program cto-harness-sandbox, which takes the same options; 'cto-harness-sandbox --help' lists "
+    "them.\n\n"
     "Examples:\n"
     "  cto-harness sandbox exec -- id\n"
     "  cto-harness sandbox exec --write \"$PWD\" -- make test\n";

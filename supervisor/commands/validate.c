@@ -16,7 +16,8 @@
 const char help_validate[] =
     "Usage: cto-harness validate failure-matrix [-j N] [--json]\n"
     "       cto-harness validate failure-matrix --table\n\n"
-    "Runs every failure fixture under cases/failures and checks status, blocker, event and artifacts of each run against its\n"
+    "Runs every failure fixture under cases/failures and checks status, blocker, event and artifacts of each run "
+    "against its\n"
     "declaration. One entry per failure class. Exit 0 only when all hold.\n\n"
     "  -j, --jobs N  runs at the same time (default: the number of processors)\n"
     "  --table       run nothing; print the table of all reasons as Markdown\n\n"
@@ -61,7 +62,8 @@ static void complain(struct matrix_check *m, const char *fixture, const char *te
 static bool event_has(const cJSON *event, const char *type, const char *reason) {
     const cJSON *t = cJSON_GetObjectItemCaseSensitive(event, "type");
     if (!cJSON_IsString(t) || strcmp(t->valuestring, type) != 0) return false;
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(event, "data"), "blockers"), *b;
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(event, "data"), "blockers"),
+                *b;
     cJSON_ArrayForEach(b, list) {
         const cJSON *word = cJSON_IsString(b) ? b : cJSON_GetObjectItemCaseSensitive(b, "reason");
         if (cJSON_IsString(word) && strcmp(word->valuestring, reason) == 0) return true;
@@ -76,7 +78,8 @@ static bool events_carry(const char *run_dir, const char *type, const char *reas
     if (io_read_file_at(AT_FDCWD, path, 16u << 20, &b, NULL) < 0) return false;
     bool found = false;
     char *save = NULL;
-    for (char *line = b.p ? strtok_r((char *)b.p, "\n", &save) : NULL; line && !found; line = strtok_r(NULL, "\n", &save)) {
+    for (char *line = b.p ? strtok_r((char *)b.p, "\n", &save) : NULL; line && !found;
+         line = strtok_r(NULL, "\n", &save)) {
         cJSON *event = cJSON_Parse(line);
         found = event_has(event, type, reason);
         cJSON_Delete(event);
@@ -105,7 +108,8 @@ static void check_fixture(struct matrix_check *m, int i) {
         return;
     }
     if (!row->as_expected) complain(m, c->id, row->note);
-    if (verify_run_dir(dir, row->run_id, &v, &e) < 0) complain(m, c->id, e.text);
+    if (verify_run_dir(dir, row->run_id, &v, &e) < 0)
+        complain(m, c->id, e.text);
     else if (!v.ok) {
         snprintf(text, sizeof text, "evidence does not verify: %.80s: %.300s", v.file, v.what);
         complain(m, c->id, text);
@@ -177,8 +181,10 @@ static void check_all(struct matrix_check *m, const char *cases_before) {
         cJSON_AddItemToArray(m->checked, cJSON_CreateString(m->b->cases[i].id));
     }
     for (int k = 0; k < N_CLASSES; k++) check_class(m, k);
-    if (tree_digest(m->b->home.cases, after, &e) < 0) complain(m, "cases", e.text);
-    else if (strcmp(after, cases_before) != 0) complain(m, "cases", "the cases directory changed while the fixtures ran");
+    if (tree_digest(m->b->home.cases, after, &e) < 0)
+        complain(m, "cases", e.text);
+    else if (strcmp(after, cases_before) != 0)
+        complain(m, "cases", "the cases directory changed while the fixtures ran");
     cJSON_AddItemToArray(m->checked, cJSON_CreateString("cases directory unchanged"));
 }
 
@@ -198,7 +204,10 @@ static int print_result(struct matrix_check *m, const struct global_options *g) 
     cJSON_ArrayForEach(c, m->classes) {
         const cJSON *passed = cJSON_GetObjectItemCaseSensitive(c, "passed");
         const cJSON *why = cJSON_GetObjectItemCaseSensitive(c, "not_shown_because");
-        printf("%-9s %-24s %s%s\n", cJSON_IsNull(passed) ? "not shown" : cJSON_IsTrue(passed) ? "ok" : "FAILED",
+        printf("%-9s %-24s %s%s\n",
+               cJSON_IsNull(passed)   ? "not shown"
+               : cJSON_IsTrue(passed) ? "ok"
+                                      : "FAILED",
                cJSON_GetObjectItemCaseSensitive(c, "class")->valuestring,
                cJSON_GetObjectItemCaseSensitive(c, "reason")->valuestring, "");
         if (cJSON_IsString(why)) printf("          %s\n", why->valuestring);
@@ -225,8 +234,10 @@ static int failure_ids(const char *cases, char ***ret, struct err *e) {
     for (int i = 0; i < n; i++) {
         bool task = false;
         for (int j = 0; j < t; j++) task |= strcmp(all[i], tasks[j]) == 0;
-        if (task) free(all[i]);
-        else all[k++] = all[i];
+        if (task)
+            free(all[i]);
+        else
+            all[k++] = all[i];
     }
     case_ids_free(tasks, t);
     *ret = all;
@@ -248,8 +259,12 @@ static int failure_matrix(const struct global_options *g, int jobs) {
     } else if (b.interrupted) {
         code = EXIT_INTERRUPTED;
     } else {
-        struct matrix_check m = {.b = &b, .checked = cJSON_CreateArray(), .errors = cJSON_CreateArray(),
-                                 .classes = cJSON_CreateArray(), .fixtures = cJSON_CreateArray(), .ok = true};
+        struct matrix_check m = {.b = &b,
+                                 .checked = cJSON_CreateArray(),
+                                 .errors = cJSON_CreateArray(),
+                                 .classes = cJSON_CreateArray(),
+                                 .fixtures = cJSON_CreateArray(),
+                                 .ok = true};
         check_all(&m, before);
         code = print_result(&m, g);
     }
@@ -264,14 +279,15 @@ static int print_reasons(void) {
     for (int b = 0; b < BLOCKER_COUNT; b++) {
         const struct blocker_rule *r = blocker_rule((enum blocker)b);
         printf("| `%s` | %s | `%s` | %s | %s%s%s%s |\n", r->reason, verdict_name(r->status), r->event,
-               blocker_class_name(r->class), r->meaning, r->marker ? "; marker `backend/" : "", r->marker ? r->marker : "",
-               r->marker ? "`" : "");
+               blocker_class_name(r->class), r->meaning, r->marker ? "; marker `backend/" : "",
+               r->marker ? r->marker : "", r->marker ? "`" : "");
     }
     return fflush(stdout) == 0 ? EXIT_PASS : EXIT_HARNESS;
 }
 
 int cmd_validate(const struct global_options *g, int argc, char **argv) {
-    static const struct option options[] = {{"jobs", required_argument, NULL, 'j'}, {"table", no_argument, NULL, 't'}, {0}};
+    static const struct option options[] = {
+        {"jobs", required_argument, NULL, 'j'}, {"table", no_argument, NULL, 't'}, {0}};
     int jobs = batch_default_jobs();
     bool table = false;
     opterr = 0;

@@ -158,11 +158,11 @@ class Run:
             command += ["--ws", self.ws]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=120)
         assert done.returncode == expect, (name, done.returncode, done.stdout)
-        frames, data = [], done.stdout
-        while data:
-            n, kind, _ = struct.unpack_from("<IHH", data)
-            frames.append(decode(kind, data[8:8 + n]))
-            data = data[8 + n:]
+        frames, data, at = [], done.stdout, 0
+        while at < len(data):
+            n, kind, _ = struct.unpack_from("<IHH", data, at)
+            frames.append(decode(kind, data[at + 8:at + 8 + n]))
+            at += 8 + n
         assert frames[-1]["frame"] == ("DONE" if expect == 0 else "FAILED"), frames
         return frames
 

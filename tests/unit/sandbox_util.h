@@ -1,6 +1,8 @@
-/* sandbox_util.h - for the tests of the sandbox: run a command in a jail and keep what it said; run a test in both modes.
+/* sandbox_util.h - for the tests of the sandbox: run a command in a jail and keep what it said; run a test in both
+ * modes.
  *
- * jail_start as an ordinary user puts the caller into a user namespace for good, so every mode runs in a child of its own.
+ * jail_start as an ordinary user puts the caller into a user namespace for good, so every mode runs in a child of
+ * its own.
  */
 #ifndef CTO_TESTS_UNIT_SANDBOX_UTIL_H
 #define CTO_TESTS_UNIT_SANDBOX_UTIL_H
@@ -34,8 +36,14 @@ struct ran {
 };
 
 static inline struct jail_spec test_spec(const char *const *argv) {
-    return (struct jail_spec){.profile = JAIL_ENGINE, .argv = argv, .cwd = "/scratch", .uid = TEST_JAIL_UID, .stdin_fd = -1,
-                              .stdout_fd = -1, .stderr_fd = -1, .loopback = true};
+    return (struct jail_spec){.profile = JAIL_ENGINE,
+                              .argv = argv,
+                              .cwd = "/scratch",
+                              .uid = TEST_JAIL_UID,
+                              .stdin_fd = -1,
+                              .stdout_fd = -1,
+                              .stderr_fd = -1,
+                              .loopback = true};
 }
 
 static inline void test_drain(int fd, struct ran *r) {

@@ -49,7 +49,7 @@ static void quotes(const char *bytes, size_t n, const char *want) {
 static void quoting(void) {
     quotes("a b/c", 5, "a b/c");
     quotes("", 0, "");
-    quotes("a\"b\\c", 5, "a\"b\\c"); /* text needs no quoting: JSON escapes it */
+    quotes("a\"b\\c", 5, "\"a\\\"b\\\\c\""); /* else a name could look like another name that was quoted */
     quotes("\xc3\xa4", 2, "\xc3\xa4");
     quotes("\xff", 1, "\"\\377\"");
     quotes("a\nb", 3, "\"a\\nb\"");

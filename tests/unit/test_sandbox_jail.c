@@ -62,8 +62,12 @@ static void what_cannot_start(void) {
 
 static void bad_binds(void) {
     static const struct jail_bind bad[] = {
-        {.source = "/usr", .target = "/"},           {.source = "/usr", .target = "relative"}, {.source = "/usr", .target = "/a/../b"},
-        {.source = "/usr", .target = "/proc/self"},  {.source = "/usr", .target = "/dev"},     {.source = "/dev/null", .target = "/x"},
+        {.source = "/usr", .target = "/"},
+        {.source = "/usr", .target = "relative"},
+        {.source = "/usr", .target = "/a/../b"},
+        {.source = "/usr", .target = "/proc/self"},
+        {.source = "/usr", .target = "/dev"},
+        {.source = "/dev/null", .target = "/x"},
         {.source = "/usr", .target = "/etc", .writable = true},
     };
     static const char *const argv[] = {"true", NULL};
@@ -88,12 +92,16 @@ static void report(void) {
 static void surroundings(void) {
     struct jail_spec s = test_spec(NULL);
     /* Names that a host has and a jail has not. */
-    test_sh(&s, "for d in /root /home /sys /boot /mnt /opt /srv /media /var/lib /var/log /etc/shadow /etc/ssh /dev/tty "
-                "/dev/mem /dev/kmsg /dev/pts /dev/fuse /dev/kvm /run/dbus; do test -e $d && echo $d; done; exit 0", &r);
+    test_sh(&s,
+            "for d in /root /home /sys /boot /mnt /opt /srv /media /var/lib /var/log /etc/shadow /etc/ssh /dev/tty "
+            "/dev/mem /dev/kmsg /dev/pts /dev/fuse /dev/kvm /run/dbus; do test -e $d && echo $d; done; exit 0",
+            &r);
     CHECK(test_exited(&r, 0) && r.out[0] == '\0');
-    test_sh(&s, "test \"$HOME\" = /scratch/home && test -w \"$HOME\" && test -w /tmp && test -w \"$TMPDIR\" && cd ~ && "
-                "echo a >f && echo a >/tmp/f && echo a >/dev/shm/f && echo a >/dev/null && test \"$(id -un)\" = jail && "
-                "test \"$(hostname)\" = jail && test $$ != 1", &r);
+    test_sh(&s,
+            "test \"$HOME\" = /scratch/home && test -w \"$HOME\" && test -w /tmp && test -w \"$TMPDIR\" && cd ~ && "
+            "echo a >f && echo a >/tmp/f && echo a >/dev/shm/f && echo a >/dev/null && test \"$(id -un)\" = jail && "
+            "test \"$(hostname)\" = jail && test $$ != 1",
+            &r);
     CHECK(test_exited(&r, 0));
     /* Nothing of our environment. */
     setenv("CTO_TEST_SECRET", "leak", 1);
@@ -131,8 +139,8 @@ static void processes(void) {
              (int)getpid(), (int)getpid());
     test_sh(&s, script, &r);
     /* sh, ls, grep: not ours, and not even pid 1. */
-    CHECK(test_exited(&r, 0) && atol(r.out) >= 2 && atol(r.out) <= 4 && !strstr(r.out, "seen") && !strstr(r.out, "there") &&
-          strlen(r.out) <= 2);
+    CHECK(test_exited(&r, 0) && atol(r.out) >= 2 && atol(r.out) <= 4 && !strstr(r.out, "seen") &&
+          !strstr(r.out, "there") && strlen(r.out) <= 2);
 }
 
 static void writes(void) {
@@ -149,22 +157,49 @@ static void writes(void) {
     NEED(fd >= 0 && fchmod(fd, 0666) == 0);
     close(fd);
     test_own(file);
-    const struct jail_bind b[] = {{.source = rw, .target = rw, .writable = true}, {.source = ro, .target = "/ro"},
+    const struct jail_bind b[] = {{.source = rw, .target = rw, .writable = true},
+                                  {.source = ro, .target = "/ro"},
                                   {.source = rw, .target = "/opt/noexec", .no_exec = true},
                                   {.source = "/not/there", .target = "/y", .optional = true}};
     struct jail_spec s = test_spec(NULL);
     s.binds = b;
     s.n_binds = 4;
     s.cwd = rw;
-    test_sh(&s, "pwd; echo hello >new && mkdir d && mv new d/new && ln d/new hard && ln -s d/new soft && cat soft && "
-                "echo '#!/bin/sh' >x && chmod 755 x && ./x && echo x >/tmp/y", &r);
+    test_sh(&s,
+            "pwd; echo hello >new && mkdir d && mv new d/new && ln d/new hard && ln -s d/new soft && cat soft && "
+            "echo '#!/bin/sh' >x && chmod 755 x && ./x && echo x >/tmp/y",
+            &r);
     CHECK(test_exited(&r, 0) && strstr(r.out, rw) == r.out && strstr(r.out, "hello"));
-    test_sh(&s, "for t in /ro/g /ro/f /g /usr/g /etc/g /proc/g /dev/g /proc/self/oom_score_adj /proc/sys/kernel/core_pattern "
-                "/proc/sysrq-trigger /opt/noexec/g; do (echo x >$t) 2>/dev/null && echo wrote $t; done; "
-                "chmod 600 /ro/f 2>/dev/null && echo chmod; touch -d 2001-01-01 /ro/f 2>/dev/null && echo touch; "
-                "rm -f /ro/f 2>/dev/null && echo rm; mv /ro/f /ro/h 2>/dev/null && echo mv; ln /ro/f . 2>/dev/null && echo ln; "
-                "/opt/noexec/x 2>/dev/null && echo noexec; exit 0", &r);
+    test_sh(
+        &s,
+        "for t in /ro/g /ro/f /g /usr/g /etc/g /proc/g /dev/g /proc/self/oom_score_adj /proc/sys/kernel/core_pattern "
+        "/proc/sysrq-trigger /opt/noexec/g; do (echo x >$t) 2>/dev/null && echo wrote $t; done; "
+        "chmod 600 /ro/f 2>/dev/null && echo chmod; touch -d 2001-01-01 /ro/f 2>/dev/null && echo touch; "
+        "rm -f /ro/f 2>/dev/null && echo rm; mv /ro/f /ro/h 2>/dev/null && echo mv; ln /ro/f . 2>/dev/null && echo ln; "
+        "/opt/noexec/x 2>/dev/null && echo noexec; exit 0",
+        &r);
     CHECK(test_exited(&r, 0) && r.out[0] == '\0');
+    /* A bind inside a bind: nothing is created for it in the host's directory, and no link there is followed. */
+    const struct jail_bind nested[] = {{.source = ro, .target = "/ws/d"},
+                                       {.source = rw, .target = "/ws", .writable = true}};
+    struct jail_bind bad[] = {nested[1], {.source = ro, .target = "/ws/none"}};
+    s = test_spec(NULL);
+    s.binds = nested;
+    s.n_binds = 2;
+    test_sh(&s, "test -e /ws/hard && test -e /ws/d/f && ! touch /ws/d/f", &r);
+    CHECK(test_exited(&r, 0));
+    static const char *const true_argv[] = {"true", NULL};
+    s.argv = true_argv;
+    s.binds = bad;
+    test_run(&s, 1000, &r);
+    CHECK(r.rc < 0 && strstr(r.err.text, "/ws/none"));
+    snprintf(script, sizeof script, "%s/none", rw);
+    CHECK(access(script, F_OK) < 0);
+    snprintf(script, sizeof script, "%s/link", rw);
+    CHECK(symlink("/scratch", script) == 0);
+    bad[1].target = "/ws/link";
+    test_run(&s, 1000, &r);
+    CHECK(r.rc < 0 && strstr(r.err.text, "/ws/link"));
     snprintf(script, sizeof script, "%s/d/new", rw);
     CHECK(access(script, R_OK) == 0);
     test_remove(dir);
@@ -181,11 +216,13 @@ static void network(void) {
     NEED(getsockname(tcp, (struct sockaddr *)&a, &n) == 0);
     struct sockaddr_un u = {.sun_family = AF_UNIX};
     snprintf(u.sun_path + 1, sizeof u.sun_path - 1, "cto-test-%d", (int)getpid());
-    NEED(bind(un, (struct sockaddr *)&u, (socklen_t)(sizeof(sa_family_t) + 1 + strlen(u.sun_path + 1))) == 0 && listen(un, 8) == 0);
+    NEED(bind(un, (struct sockaddr *)&u, (socklen_t)(sizeof(sa_family_t) + 1 + strlen(u.sun_path + 1))) == 0 &&
+         listen(un, 8) == 0);
     char script[1024];
     snprintf(script, sizeof script,
              "python3 -c '\nimport socket as s\n"
-             "def t(f,a):\n c=s.socket(f)\n c.settimeout(3)\n try: c.connect(a)\n except OSError as e: return e.errno\n return 0\n"
+             "def t(f,a):\n c=s.socket(f)\n c.settimeout(3)\n try: c.connect(a)\n except OSError as e: return "
+             "e.errno\n return 0\n"
              "print(t(s.AF_INET,(\"127.0.0.1\",%d)),t(s.AF_INET,(\"1.1.1.1\",80)),t(s.AF_UNIX,\"\\0%s\"))\n"
              "l=s.create_server((\"127.0.0.1\",0)); c=s.create_connection(l.getsockname()); print(\"own\")'",
              ntohs(a.sin_port), u.sun_path + 1);
@@ -194,7 +231,8 @@ static void network(void) {
     snprintf(want, sizeof want, "%d %d %d\nown\n", ECONNREFUSED, ENETUNREACH, ECONNREFUSED);
     CHECK(test_exited(&r, 0) && strcmp(r.out, want) == 0);
     s.loopback = false;
-    test_sh(&s, "python3 -c 'import socket; socket.create_connection((\"127.0.0.1\",1))' 2>&1 | grep -c unreachable", &r);
+    test_sh(&s, "python3 -c 'import socket; socket.create_connection((\"127.0.0.1\",1))' 2>&1 | grep -c unreachable",
+            &r);
     CHECK(strcmp(r.out, "1\n") == 0);
 }
 
@@ -208,22 +246,30 @@ static void tools(void) {
     s.n_binds = 1;
     s.cwd = "/ws";
     if (access("/usr/bin/git", X_OK) == 0) {
-        test_sh(&s, "git init -q . && echo a >a && git add a && git commit -qm first && git status --porcelain && git gc -q && "
-                    "git log --format='%an <%ae>' && git clone -q . ../scratch/clone", &r);
+        test_sh(
+            &s,
+            "git init -q . && echo a >a && git add a && git commit -qm first && git status --porcelain && git gc -q && "
+            "git log --format='%an <%ae>' && git clone -q . ../scratch/clone",
+            &r);
         CHECK(test_exited(&r, 0) && strcmp(r.out, "agent <agent@jail.invalid>\n") == 0);
     }
     if (access("/usr/bin/python3", X_OK) == 0) {
-        test_sh(&s, "python3 -c 'import subprocess,multiprocessing,ssl,tempfile,threading,os\n"
-                    "t=threading.Thread(target=print,args=(\"thread\",)); t.start(); t.join()\n"
-                    "print(subprocess.check_output([\"echo\",\"child\"],start_new_session=True).decode(),end=\"\")\n"
-                    "multiprocessing.Lock()\n"
-                    "ssl.create_default_context()\n"
-                    "tempfile.TemporaryFile().write(b\"x\")'", &r);
+        test_sh(&s,
+                "python3 -c 'import subprocess,multiprocessing,ssl,tempfile,threading,os\n"
+                "t=threading.Thread(target=print,args=(\"thread\",)); t.start(); t.join()\n"
+                "print(subprocess.check_output([\"echo\",\"child\"],start_new_session=True).decode(),end=\"\")\n"
+                "multiprocessing.Lock()\n"
+                "ssl.create_default_context()\n"
+                "tempfile.TemporaryFile().write(b\"x\")'",
+                &r);
         CHECK(test_exited(&r, 0) && strcmp(r.out, "thread\nchild\n") == 0);
     }
     if (access("/usr/bin/node", X_OK) == 0) {
-        test_sh(&s, "node -e 'const w=new (require(\"worker_threads\").Worker)(\"console.log(\\\"worker\\\")\",{eval:true});"
-                    "w.on(\"exit\",()=>console.log(require(\"child_process\").execSync(\"echo node\").toString().trim()))'", &r);
+        test_sh(
+            &s,
+            "node -e 'const w=new (require(\"worker_threads\").Worker)(\"console.log(\\\"worker\\\")\",{eval:true});"
+            "w.on(\"exit\",()=>console.log(require(\"child_process\").execSync(\"echo node\").toString().trim()))'",
+            &r);
         CHECK(test_exited(&r, 0) && strcmp(r.out, "worker\nnode\n") == 0);
     }
     test_remove(dir);
@@ -231,17 +277,24 @@ static void tools(void) {
 
 static void limits(void) {
     struct jail_spec s = test_spec(NULL);
-    s.limits = (struct jail_limits){.file_bytes = 1 << 20, .processes = 20, .scratch_bytes = 4 << 20, .open_files = 32,
-                                    .memory_bytes = 256 << 20, .cpu_s = 1};
+    s.limits = (struct jail_limits){.file_bytes = 1 << 20,
+                                    .processes = 20,
+                                    .scratch_bytes = 4 << 20,
+                                    .open_files = 32,
+                                    .memory_bytes = 256 << 20,
+                                    .cpu_s = 1};
     test_sh(&s, "head -c 2000000 /dev/zero >big; test $(stat -c %s big) -le 1048576", &r);
     CHECK(test_exited(&r, 0));
-    test_sh(&s, "for i in 1 2 3 4 5 6 7 8; do head -c 1000000 /dev/zero >f$i; done 2>/dev/null; du -sk . | "
-                "{ read n x; test $n -le 4096; }", &r);
+    test_sh(&s,
+            "for i in 1 2 3 4 5 6 7 8; do head -c 1000000 /dev/zero >f$i; done 2>/dev/null; du -sk . | "
+            "{ read n x; test $n -le 4096; }",
+            &r);
     CHECK(test_exited(&r, 0));
     test_sh(&s, "i=0; while [ $i -lt 60 ]; do sleep 2 & i=$((i+1)); done", &r);
     CHECK(r.end.kind == JAIL_END_EXITED && r.end.code != 0);
     test_sh(&s, "while :; do :; done", &r);
-    CHECK(r.end.kind == JAIL_END_SIGNALLED && (r.end.code == SIGXCPU || r.end.code == SIGKILL) && r.end.cpu_us > 500000);
+    CHECK(r.end.kind == JAIL_END_SIGNALLED && (r.end.code == SIGXCPU || r.end.code == SIGKILL) &&
+          r.end.cpu_us > 500000);
 }
 
 static void all(void) {

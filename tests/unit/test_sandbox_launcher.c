@@ -1,4 +1,5 @@
-/* cto-harness-sandbox from outside: exit statuses, options, its own death. Needs the built program ($CTO_BUILD_DIR/bin). */
+/* cto-harness-sandbox from outside: exit statuses, options, its own death. Needs the built program
+ * ($CTO_BUILD_DIR/bin). */
 #include <time.h>
 
 #include "tests/unit/sandbox_util.h"
@@ -84,10 +85,12 @@ static void options(void) {
     CHECK(RUN("--read", ws, "--chdir", ws, "--", "sh", "-c", "cat f; echo b >f") != 0 && strncmp(out, "a\n", 2) == 0);
     CHECK(RUN("--bind", pair, "--", "test", "-x", "/data/x/self") == 0);
     CHECK(RUN("--", "test", "-e", ws) == 1);
-    CHECK(RUN("--env", "A=1", "--env", "A=2", "--env", "HOME=/x", "--", "sh", "-c", "echo $A$HOME") == 0 && strcmp(out, "2/x\n") == 0);
+    CHECK(RUN("--env", "A=1", "--env", "A=2", "--env", "HOME=/x", "--", "sh", "-c", "echo $A$HOME") == 0 &&
+          strcmp(out, "2/x\n") == 0);
     CHECK(RUN("--limit", "files=40", "--", "sh", "-c", "ulimit -n") == 0 && strcmp(out, "40\n") == 0);
     CHECK(RUN("--limit", "scratch=1M", "--", "sh", "-c", "head -c 3000000 /dev/zero >f") != 0);
-    CHECK(RUN("--json-status", "9", "--", "sh", "-c", "exit 5") == 5 && strstr(out, "{\"kind\":\"exited\",\"code\":5,"));
+    CHECK(RUN("--json-status", "9", "--", "sh", "-c", "exit 5") == 5 &&
+          strstr(out, "{\"kind\":\"exited\",\"code\":5,"));
     CHECK(RUN("--json-status", "9", "--", "none") == 127 && strstr(out, "\"exec_failed\""));
     if (geteuid() == 0) CHECK(RUN("--uid", "60778", "--", "id", "-u") == 0 && strcmp(out, "60778\n") == 0);
     if (geteuid() == 0) CHECK(RUN("--", "id", "-u") == 0 && strcmp(out, "1879048192\n") == 0);
@@ -99,7 +102,8 @@ static void dies_with_the_launcher(void) {
     int p[2];
     NEED(pipe2(p, O_CLOEXEC) == 0);
     const pid_t pid = fork();
-    if (pid == 0) launch((const char *const[]){"--", "/bin/sh", "-c", "(setsid sleep 1000 &) ; echo r; sleep 1000", NULL}, p[1]);
+    if (pid == 0)
+        launch((const char *const[]){"--", "/bin/sh", "-c", "(setsid sleep 1000 &) ; echo r; sleep 1000", NULL}, p[1]);
     close(p[1]);
     char c = 0;
     CHECK(io_wait(p[0], POLLIN, 10000, NULL) == 1 && read(p[0], &c, 1) == 1 && c == 'r');
@@ -125,7 +129,8 @@ static bool copy_launcher(void) {
     if (from < 0) return false;
     AUTO_FD int to = open(program, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
     NEED(to >= 0);
-    while (copy_file_range(from, NULL, to, NULL, 1 << 30, 0) > 0) {}
+    while (copy_file_range(from, NULL, to, NULL, 1 << 30, 0) > 0) {
+    }
     return fchmod(to, 0755) == 0;
 }
 

@@ -1,15 +1,17 @@
-/* Nothing of a jail outlives its end: not a daemon, not when the jail is killed, not when its parent is killed at any moment.
+/* Nothing of a jail outlives its end: not a daemon, not when the jail is killed, not when its parent is killed at
+ * any moment.
  *
- * What still lives is seen from outside by the pipe that every process of a jail inherits as stdout: end of file means that
- * the last one is gone. */
+ * What still lives is seen from outside by the pipe that every process of a jail inherits as stdout: end of file
+ * means that the last one is gone. */
 #include <sched.h>
 #include <sys/prctl.h>
 #include <time.h>
 
 #include "tests/unit/sandbox_util.h"
 
-#define DAEMONS                                                                                                           \
-    "for i in 1 2 3; do (setsid sh -c '(trap \"\" TERM HUP INT; while :; do sleep 1; done) & (kill -STOP $$)' &) ; done; "  \
+#define DAEMONS                                                                                                      \
+    "for i in 1 2 3; do (setsid sh -c '(trap \"\" TERM HUP INT; while :; do sleep 1; done) & (kill -STOP $$)' &) ; " \
+    "done; "                                                                                                         \
     "echo ready; "
 #define ROUNDS 200
 
@@ -79,13 +81,16 @@ static void kill_ends_all(void) {
 
 static void zombies_are_reaped(void) {
     struct jail_spec s = test_spec(NULL);
-    test_sh(&s, "for i in $(seq 50); do (sh -c 'sleep 0.05 & exit 0' &); done; sleep 0.5; grep -l zombie /proc/[0-9]*/status | wc -l; exit 0", &r);
+    test_sh(&s,
+            "for i in $(seq 50); do (sh -c 'sleep 0.05 & exit 0' &); done; sleep 0.5; grep -l zombie "
+            "/proc/[0-9]*/status | wc -l; exit 0",
+            &r);
     CHECK(test_exited(&r, 0) && strcmp(r.out, "0\n") == 0);
     CHECK(r.end.processes >= 50);
 }
 
-/* The child builds a jail and is killed after a time that differs from round to round, so that each phase of the start is
- * hit: before the clone, while pid 1 builds, around the exec, afterwards. */
+/* The child builds a jail and is killed after a time that differs from round to round, so that each phase of the
+ * start is hit: before the clone, while pid 1 builds, around the exec, afterwards. */
 static void parent(int ready) {
     static const char *const argv[] = {"/bin/sleep", "1000", NULL};
     struct jail_spec s = test_spec(argv);

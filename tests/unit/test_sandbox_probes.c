@@ -1,5 +1,5 @@
-/* Hostile system calls from inside a jail. This program puts a copy of itself into a jail and runs there as `self probe`;
- * each probe is a call that must be refused with a certain errno, or must work, or must kill. */
+/* Hostile system calls from inside a jail. This program puts a copy of itself into a jail and runs there as `self
+ * probe`; each probe is a call that must be refused with a certain errno, or must work, or must kill. */
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -17,8 +17,10 @@ struct probe {
     int want; /* errno */
 };
 
-#define P(name, want, ...) {#name, SYS_##name, {__VA_ARGS__}, want}
-#define N(text, number, want, ...) {text, number, {__VA_ARGS__}, want}
+#define P(name, want, ...) \
+    { #name, SYS_##name, {__VA_ARGS__ }, want }
+#define N(text, number, want, ...) \
+    { text, number, {__VA_ARGS__}, want }
 
 static const char path[] = "f";
 static char buffer[256];
@@ -27,60 +29,147 @@ static char buffer[256];
 static const struct probe *probes(size_t *ret_n) {
     static const struct probe list[] = {
         /* not there, so that libraries fall back */
-        N("clone3", 435, ENOSYS, 0, 0), N("openat2", 437, ENOSYS, 0, 0), N("io_uring_setup", 425, ENOSYS, 1, 0),
-        N("io_uring_enter", 426, ENOSYS, 0), N("io_uring_register", 427, ENOSYS, 0), N("fchmodat2", 452, ENOSYS, 0),
-        N("setxattrat", 463, ENOSYS, 0), N("open_tree_attr", 467, ENOSYS, 0), N("from the future", 1000, ENOSYS, 0),
-        N("landlock_create_ruleset", 444, ENOSYS, 0, 0, 1), N("landlock_restrict_self", 446, ENOSYS, 0),
+        N("clone3", 435, ENOSYS, 0, 0),
+        N("openat2", 437, ENOSYS, 0, 0),
+        N("io_uring_setup", 425, ENOSYS, 1, 0),
+        N("io_uring_enter", 426, ENOSYS, 0),
+        N("io_uring_register", 427, ENOSYS, 0),
+        N("fchmodat2", 452, ENOSYS, 0),
+        N("setxattrat", 463, ENOSYS, 0),
+        N("open_tree_attr", 467, ENOSYS, 0),
+        N("from the future", 1000, ENOSYS, 0),
+        N("landlock_create_ruleset", 444, ENOSYS, 0, 0, 1),
+        N("landlock_restrict_self", 446, ENOSYS, 0),
         /* namespaces and mounts */
-        P(unshare, EPERM, CLONE_NEWUSER), P(unshare, EPERM, CLONE_NEWNS), P(unshare, EPERM, CLONE_FILES), P(setns, EPERM, 0, 0),
-        P(clone, EPERM, CLONE_NEWUSER | SIGCHLD), P(clone, EPERM, CLONE_NEWNS | SIGCHLD), P(clone, EPERM, CLONE_NEWNET | SIGCHLD),
-        P(clone, EPERM, CLONE_NEWPID | SIGCHLD), P(clone, EPERM, CLONE_NEWIPC | SIGCHLD), P(clone, EPERM, CLONE_NEWUTS | SIGCHLD),
-        P(clone, EPERM, CLONE_NEWCGROUP | SIGCHLD), P(clone, EPERM, 0x80 | SIGCHLD), P(clone, EPERM, CLONE_PARENT | SIGCHLD),
-        P(clone, EPERM, CLONE_UNTRACED | SIGCHLD), P(clone, EPERM, CLONE_PTRACE | SIGCHLD),
+        P(unshare, EPERM, CLONE_NEWUSER),
+        P(unshare, EPERM, CLONE_NEWNS),
+        P(unshare, EPERM, CLONE_FILES),
+        P(setns, EPERM, 0, 0),
+        P(clone, EPERM, CLONE_NEWUSER | SIGCHLD),
+        P(clone, EPERM, CLONE_NEWNS | SIGCHLD),
+        P(clone, EPERM, CLONE_NEWNET | SIGCHLD),
+        P(clone, EPERM, CLONE_NEWPID | SIGCHLD),
+        P(clone, EPERM, CLONE_NEWIPC | SIGCHLD),
+        P(clone, EPERM, CLONE_NEWUTS | SIGCHLD),
+        P(clone, EPERM, CLONE_NEWCGROUP | SIGCHLD),
+        P(clone, EPERM, 0x80 | SIGCHLD),
+        P(clone, EPERM, CLONE_PARENT | SIGCHLD),
+        P(clone, EPERM, CLONE_UNTRACED | SIGCHLD),
+        P(clone, EPERM, CLONE_PTRACE | SIGCHLD),
         P(clone, EPERM, HIGH | CLONE_NEWUSER | SIGCHLD),
-        P(mount, EPERM, 0), P(umount2, EPERM, PTR("/proc"), 2), P(pivot_root, EPERM, PTR("."), PTR(".")), P(chroot, EPERM, PTR(".")),
-        N("open_tree", 428, EPERM, -100, PTR("/"), 1), N("move_mount", 429, EPERM, 0), N("fsopen", 430, EPERM, PTR("tmpfs")),
-        N("fsconfig", 431, EPERM, 0), N("fsmount", 432, EPERM, 0), N("fspick", 433, EPERM, 0), N("mount_setattr", 442, EPERM, 0),
+        P(mount, EPERM, 0),
+        P(umount2, EPERM, PTR("/proc"), 2),
+        P(pivot_root, EPERM, PTR("."), PTR(".")),
+        P(chroot, EPERM, PTR(".")),
+        N("open_tree", 428, EPERM, -100, PTR("/"), 1),
+        N("move_mount", 429, EPERM, 0),
+        N("fsopen", 430, EPERM, PTR("tmpfs")),
+        N("fsconfig", 431, EPERM, 0),
+        N("fsmount", 432, EPERM, 0),
+        N("fspick", 433, EPERM, 0),
+        N("mount_setattr", 442, EPERM, 0),
         /* other processes */
-        P(ptrace, EPERM, 0), P(process_vm_readv, EPERM, 1), P(process_vm_writev, EPERM, 1), N("pidfd_getfd", 438, EPERM, 0),
-        P(kcmp, EPERM, 1, 1), P(prlimit64, EPERM, 1, 0, 0, PTR(buffer)), N("process_madvise", 440, EPERM, 0),
-        P(migrate_pages, EPERM, 0), P(move_pages, EPERM, 0),
+        P(ptrace, EPERM, 0),
+        P(process_vm_readv, EPERM, 1),
+        P(process_vm_writev, EPERM, 1),
+        N("pidfd_getfd", 438, EPERM, 0),
+        P(kcmp, EPERM, 1, 1),
+        P(prlimit64, EPERM, 1, 0, 0, PTR(buffer)),
+        N("process_madvise", 440, EPERM, 0),
+        P(migrate_pages, EPERM, 0),
+        P(move_pages, EPERM, 0),
         /* keys, tracing, loading */
-        P(keyctl, EPERM, 0), P(keyctl, EPERM, 1), P(add_key, EPERM, 0), P(request_key, EPERM, 0), P(bpf, EPERM, 0), P(seccomp, EPERM, 0),
-        P(perf_event_open, EPERM, PTR(buffer), 0, -1, -1), P(userfaultfd, EPERM, 0), P(init_module, EPERM, 0),
-        P(finit_module, EPERM, 0), P(delete_module, EPERM, 0), P(kexec_load, EPERM, 0), P(kexec_file_load, EPERM, 0),
-        P(prctl, EPERM, PR_SET_SECCOMP, 1), P(prctl, EPERM, PR_SET_MM, 0), P(prctl, EPERM, PR_SET_PTRACER, -1),
-        P(personality, EPERM, 0x0040000 /* ADDR_NO_RANDOMIZE */), P(personality, EPERM, 0x0400000 /* READ_IMPLIES_EXEC */),
-        N("memfd_secret", 447, EPERM, 0), P(remap_file_pages, EPERM, 0),
+        P(keyctl, EPERM, 0),
+        P(keyctl, EPERM, 1),
+        P(add_key, EPERM, 0),
+        P(request_key, EPERM, 0),
+        P(bpf, EPERM, 0),
+        P(seccomp, EPERM, 0),
+        P(perf_event_open, EPERM, PTR(buffer), 0, -1, -1),
+        P(userfaultfd, EPERM, 0),
+        P(init_module, EPERM, 0),
+        P(finit_module, EPERM, 0),
+        P(delete_module, EPERM, 0),
+        P(kexec_load, EPERM, 0),
+        P(kexec_file_load, EPERM, 0),
+        P(prctl, EPERM, PR_SET_SECCOMP, 1),
+        P(prctl, EPERM, PR_SET_MM, 0),
+        P(prctl, EPERM, PR_SET_PTRACER, -1),
+        P(personality, EPERM, 0x0040000 /* ADDR_NO_RANDOMIZE */),
+        P(personality, EPERM, 0x0400000 /* READ_IMPLIES_EXEC */),
+        N("memfd_secret", 447, EPERM, 0),
+        P(remap_file_pages, EPERM, 0),
         /* the machine */
-        P(reboot, EPERM, 0xfee1dead, 672274793, 0), P(sethostname, EPERM, PTR("x"), 1), P(setdomainname, EPERM, PTR("x"), 1),
-        P(syslog, EPERM, 3, PTR(buffer), 10), P(acct, EPERM, 0), P(swapon, EPERM, PTR("x"), 0), P(settimeofday, EPERM, 0),
-        P(clock_settime, EPERM, 0), P(adjtimex, EPERM, PTR(buffer)), P(quotactl, EPERM, 0), P(fanotify_init, EPERM, 0),
-        P(name_to_handle_at, EPERM, -100, PTR("/"), PTR(buffer)), P(open_by_handle_at, EPERM, -100), P(vhangup, EPERM, 0),
-        P(mbind, EPERM, 0), P(set_mempolicy, EPERM, 0), P(get_mempolicy, EPERM, 0), P(ioprio_set, EPERM, 1, 0, 0),
-        P(sched_setscheduler, EPERM, 0, 1 /* FIFO */, PTR(buffer)), P(sched_setattr, EPERM, 0, PTR(buffer)), P(setgroups, EPERM, 0, 0),
+        P(reboot, EPERM, 0xfee1dead, 672274793, 0),
+        P(sethostname, EPERM, PTR("x"), 1),
+        P(setdomainname, EPERM, PTR("x"), 1),
+        P(syslog, EPERM, 3, PTR(buffer), 10),
+        P(acct, EPERM, 0),
+        P(swapon, EPERM, PTR("x"), 0),
+        P(settimeofday, EPERM, 0),
+        P(clock_settime, EPERM, 0),
+        P(adjtimex, EPERM, PTR(buffer)),
+        P(quotactl, EPERM, 0),
+        P(fanotify_init, EPERM, 0),
+        P(name_to_handle_at, EPERM, -100, PTR("/"), PTR(buffer)),
+        P(open_by_handle_at, EPERM, -100),
+        P(vhangup, EPERM, 0),
+        P(mbind, EPERM, 0),
+        P(set_mempolicy, EPERM, 0),
+        P(get_mempolicy, EPERM, 0),
+        P(ioprio_set, EPERM, 1, 0, 0),
+        P(sched_setscheduler, EPERM, 0, 1 /* FIFO */, PTR(buffer)),
+        P(sched_setattr, EPERM, 0, PTR(buffer)),
+        P(setgroups, EPERM, 0, 0),
 #ifdef __x86_64__
-        P(iopl, EPERM, 3), P(ioperm, EPERM, 0, 1, 1), P(modify_ldt, EPERM, 0), P(uselib, EPERM, 0),
-        P(chmod, EPERM, PTR(path), 04755), P(chmod, EPERM, PTR(path), HIGH | 02755), P(mkdir, EPERM, PTR("d"), 02755),
-        P(creat, EPERM, PTR("g"), 04755), P(open, EPERM, PTR("g"), O_CREAT | O_RDWR, 06755),
-        P(mknod, EPERM, PTR("n"), S_IFCHR | 0666, 0x103), P(mknod, EPERM, PTR("n"), S_IFBLK | 0666, 0x801),
-        P(mknod, EPERM, PTR("n"), S_IFREG | 04755, 0), P(mknod, EPERM, PTR("n"), 0x10000 | S_IFCHR, 0x103),
+        P(iopl, EPERM, 3),
+        P(ioperm, EPERM, 0, 1, 1),
+        P(modify_ldt, EPERM, 0),
+        P(uselib, EPERM, 0),
+        P(chmod, EPERM, PTR(path), 04755),
+        P(chmod, EPERM, PTR(path), HIGH | 02755),
+        P(mkdir, EPERM, PTR("d"), 02755),
+        P(creat, EPERM, PTR("g"), 04755),
+        P(open, EPERM, PTR("g"), O_CREAT | O_RDWR, 06755),
+        P(mknod, EPERM, PTR("n"), S_IFCHR | 0666, 0x103),
+        P(mknod, EPERM, PTR("n"), S_IFBLK | 0666, 0x801),
+        P(mknod, EPERM, PTR("n"), S_IFREG | 04755, 0),
+        P(mknod, EPERM, PTR("n"), 0x10000 | S_IFCHR, 0x103),
 #endif
         /* set-id bits and devices */
-        P(fchmodat, EPERM, AT_FDCWD, PTR(path), 04755), P(fchmodat, EPERM, AT_FDCWD, PTR(path), 02755),
-        P(mkdirat, EPERM, AT_FDCWD, PTR("d"), 04755), P(openat, EPERM, AT_FDCWD, PTR("g"), O_CREAT | O_RDWR, 04755),
-        P(openat, EPERM, AT_FDCWD, PTR("."), O_TMPFILE | O_RDWR, 04755), P(openat, EPERM, AT_FDCWD, PTR("g"), O_CREAT, 02755),
-        P(mknodat, EPERM, AT_FDCWD, PTR("n"), S_IFCHR | 0666, 0x103), P(fchmod, EPERM, 0, 04755), P(fchmod, EPERM, 0, HIGH | 02000),
+        P(fchmodat, EPERM, AT_FDCWD, PTR(path), 04755),
+        P(fchmodat, EPERM, AT_FDCWD, PTR(path), 02755),
+        P(mkdirat, EPERM, AT_FDCWD, PTR("d"), 04755),
+        P(openat, EPERM, AT_FDCWD, PTR("g"), O_CREAT | O_RDWR, 04755),
+        P(openat, EPERM, AT_FDCWD, PTR("."), O_TMPFILE | O_RDWR, 04755),
+        P(openat, EPERM, AT_FDCWD, PTR("g"), O_CREAT, 02755),
+        P(mknodat, EPERM, AT_FDCWD, PTR("n"), S_IFCHR | 0666, 0x103),
+        P(fchmod, EPERM, 0, 04755),
+        P(fchmod, EPERM, 0, HIGH | 02000),
         /* terminal */
-        P(ioctl, EPERM, 0, TIOCSTI, PTR("x")), P(ioctl, EPERM, 0, TIOCSTI | HIGH, PTR("x")), P(ioctl, EPERM, 0, TIOCLINUX, PTR("\3")),
-        P(ioctl, EPERM, 0, TIOCLINUX | HIGH, PTR("\3")), P(ioctl, EPERM, 0, TIOCSETD, PTR(buffer)),
-        P(ioctl, EPERM, 0, (HIGH << 5) | TIOCSETD, PTR(buffer)), P(ioctl, EPERM, 0, TIOCSCTTY, 1), P(ioctl, ENOTTY, 0, TCGETS, PTR(buffer)),
+        P(ioctl, EPERM, 0, TIOCSTI, PTR("x")),
+        P(ioctl, EPERM, 0, TIOCSTI | HIGH, PTR("x")),
+        P(ioctl, EPERM, 0, TIOCLINUX, PTR("\3")),
+        P(ioctl, EPERM, 0, TIOCLINUX | HIGH, PTR("\3")),
+        P(ioctl, EPERM, 0, TIOCSETD, PTR(buffer)),
+        P(ioctl, EPERM, 0, (HIGH << 5) | TIOCSETD, PTR(buffer)),
+        P(ioctl, EPERM, 0, TIOCSCTTY, 1),
+        P(ioctl, ENOTTY, 0, TCGETS, PTR(buffer)),
         /* sockets */
-        P(socket, EPERM, AF_NETLINK, SOCK_RAW, 0), P(socket, EPERM, AF_PACKET, SOCK_RAW, 0), P(socket, EPERM, 38 /* ALG */, SOCK_SEQPACKET, 0),
-        P(socket, EPERM, 40 /* VSOCK */, SOCK_STREAM, 0), P(socket, EPERM, 15 /* KEY */, SOCK_RAW, 2), P(socket, EPERM, 44 /* XDP */, SOCK_RAW, 0),
-        P(socket, EPERM, 30 /* TIPC */, SOCK_RDM, 0), P(socket, EPERM, 31 /* BLUETOOTH */, SOCK_RAW, 0),
-        P(socket, EPERM, AF_INET, SOCK_RAW, 1), P(socket, EPERM, AF_INET6, SOCK_RAW, 58), P(socket, EPERM, AF_INET, SOCK_SEQPACKET, 132),
-        P(socket, EPERM, AF_INET, SOCK_DGRAM, 1), P(socket, EPERM, HIGH | AF_NETLINK, SOCK_RAW, 0), P(socketpair, EPERM, 30, 1, 0, PTR(buffer)),
+        P(socket, EPERM, AF_NETLINK, SOCK_RAW, 0),
+        P(socket, EPERM, AF_PACKET, SOCK_RAW, 0),
+        P(socket, EPERM, 38 /* ALG */, SOCK_SEQPACKET, 0),
+        P(socket, EPERM, 40 /* VSOCK */, SOCK_STREAM, 0),
+        P(socket, EPERM, 15 /* KEY */, SOCK_RAW, 2),
+        P(socket, EPERM, 44 /* XDP */, SOCK_RAW, 0),
+        P(socket, EPERM, 30 /* TIPC */, SOCK_RDM, 0),
+        P(socket, EPERM, 31 /* BLUETOOTH */, SOCK_RAW, 0),
+        P(socket, EPERM, AF_INET, SOCK_RAW, 1),
+        P(socket, EPERM, AF_INET6, SOCK_RAW, 58),
+        P(socket, EPERM, AF_INET, SOCK_SEQPACKET, 132),
+        P(socket, EPERM, AF_INET, SOCK_DGRAM, 1),
+        P(socket, EPERM, HIGH | AF_NETLINK, SOCK_RAW, 0),
+        P(socketpair, EPERM, 30, 1, 0, PTR(buffer)),
     };
     *ret_n = sizeof list / sizeof list[0];
     return list;
@@ -133,20 +222,33 @@ static int sessions(void) { return setsid() < 0 ? 1 : 0; }
 static int groups(void) { return setpgid(0, 0) < 0 ? 1 : 0; }
 static int limits_of_self(void) { return (int)syscall(SYS_prlimit64, 0, 7, NULL, buffer) == 0 ? 0 : 1; }
 static int writable_code(void) {
-    return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? 1 : 0;
+    return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? 1
+                                                                                                                  : 0;
 }
 static int memfd(void) { return syscall(SYS_memfd_create, "x", 0) < 0 ? 1 : 0; }
 static int fifo(void) { return mknod("fifo", S_IFIFO | 0600, 0) < 0 ? 1 : 0; }
-static int plain_modes(void) { return chmod(path, 0755) < 0 || mkdir("dir", 01777) < 0 || open(path, O_RDONLY, 07777) < 0 ? 1 : 0; }
-static int tcp(void) { return socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 6) < 0 || socket(AF_INET, SOCK_DGRAM, 0) < 0 ? 1 : 0; }
+static int plain_modes(void) {
+    return chmod(path, 0755) < 0 || mkdir("dir", 01777) < 0 || open(path, O_RDONLY, 07777) < 0 ? 1 : 0;
+}
+static int tcp(void) {
+    return socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 6) < 0 || socket(AF_INET, SOCK_DGRAM, 0) < 0
+               ? 1
+               : 0;
+}
 
 static int works(void) {
     static const struct {
         const char *name;
         int (*fn)(void);
-    } list[] = {{"vfork", vforked}, {"setsid", sessions}, {"setpgid", groups}, {"prlimit of self", limits_of_self},
-                {"memory both writable and executable", writable_code}, {"memfd", memfd}, {"fifo", fifo},
-                {"modes without set-id bits", plain_modes}, {"tcp and udp sockets", tcp}};
+    } list[] = {{"vfork", vforked},
+                {"setsid", sessions},
+                {"setpgid", groups},
+                {"prlimit of self", limits_of_self},
+                {"memory both writable and executable", writable_code},
+                {"memfd", memfd},
+                {"fifo", fifo},
+                {"modes without set-id bits", plain_modes},
+                {"tcp and udp sockets", tcp}};
     int bad = 0;
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
         if (child_status(list[i].fn) == 0) continue;
@@ -158,8 +260,8 @@ static int works(void) {
 
 /* pid 1 has our uid: only that it is not dumpable, and the filter, keep its status pipe from us. */
 static int init_is_out_of_reach(void) {
-    static const char *const files[] = {"/proc/1/mem", "/proc/1/environ", "/proc/1/fd", "/proc/1/fd/3", "/proc/1/maps",
-                                        "/proc/1/root", "/proc/1/cwd"};
+    static const char *const files[] = {"/proc/1/mem",  "/proc/1/environ", "/proc/1/fd", "/proc/1/fd/3",
+                                        "/proc/1/maps", "/proc/1/root",    "/proc/1/cwd"};
     int bad = 0;
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         if (open(files[i], O_RDONLY) < 0) continue;
@@ -215,7 +317,8 @@ int main(int argc, char **argv) {
     AUTO_FD int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     int to = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
     NEED(from >= 0 && to >= 0);
-    while (copy_file_range(from, NULL, to, NULL, 1 << 30, 0) > 0) {}
+    while (copy_file_range(from, NULL, to, NULL, 1 << 30, 0) > 0) {
+    }
     NEED(fchmod(to, 0755) == 0);
     close(to);
     const int rc = test_both_modes(in_both_profiles);

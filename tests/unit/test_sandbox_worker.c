@@ -1,4 +1,5 @@
-/* As a worker lives: into a minimal root of its own, under its filter, jails built by a forked child, an inspector beside. */
+/* As a worker lives: into a minimal root of its own, under its filter, jails built by a forked child, an inspector
+ * beside. */
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -51,8 +52,10 @@ static void jails(void) {
     a_jail("git init -q . && git add -A && git commit -qm x --allow-empty && git fsck", 0);
     a_jail("python3 -c 'print(1)' && awk '/^Seccomp_filters/ {exit $2 == 2 ? 8 : 9}' /proc/self/status", 8);
     /* The narrower filter speaks, not the worker's, which permits both. */
-    a_jail("python3 -c 'import ctypes,os; l=ctypes.CDLL(None,use_errno=True); l.syscall(435,0,0); a=ctypes.get_errno(); "
-           "l.syscall(437,0,0,0,0); print(a,ctypes.get_errno())' | grep -q '^38 38$'", 0);
+    a_jail(
+        "python3 -c 'import ctypes,os; l=ctypes.CDLL(None,use_errno=True); l.syscall(435,0,0); a=ctypes.get_errno(); "
+        "l.syscall(437,0,0,0,0); print(a,ctypes.get_errno())' | grep -q '^38 38$'",
+        0);
 }
 
 static void from_a_forked_child(void (*fn)(void)) {
@@ -67,7 +70,7 @@ static void from_a_forked_child(void (*fn)(void)) {
     CHECK(waitpid(pid, &ws, 0) == pid && ws == 0);
 }
 
-/* --- an inspector: confined in two steps, the second narrower -------------------------------------------------------------- */
+/* --- an inspector: confined in two steps, the second narrower ----------------------------------------------------- */
 static void inspector(void) {
     const struct jail_path_rule both[] = {{"/work", true}, {"/case", false}};
     const struct jail_path_rule one[] = {{"/work/ws", true}};
@@ -118,7 +121,8 @@ static void worker(void) {
     fflush(NULL);
     const pid_t pid = fork();
     if (pid == 0) {
-        const struct jail_bind b[] = {{.source = work, .target = "/work", .writable = true}, {.source = host_case, .target = "/case"}};
+        const struct jail_bind b[] = {{.source = work, .target = "/work", .writable = true},
+                                      {.source = host_case, .target = "/case"}};
         const struct jail_enter_spec spec = {.binds = b, .n_binds = 2};
         struct jail_report rep;
         struct err e = ERR_INIT;

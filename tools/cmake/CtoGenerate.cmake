@@ -28,7 +28,10 @@ add_custom_target(cto_embedded DEPENDS ${CTO_GENERATED}/embedded.c ${CTO_GENERAT
 
 configure_file(${CMAKE_SOURCE_DIR}/tools/cmake/build_paths.h.in ${CTO_GENERATED}/build_paths.h @ONLY)
 
-# One object with the identity as text, linked into every program.
+# Linked into every program: the identity as text, and in a sanitizer build the sanitizer's options.
 add_library(cto_identity OBJECT ${CTO_GENERATED}/build_id.c)
+if(CTO_SANITIZE)
+  target_sources(cto_identity PRIVATE ${CMAKE_SOURCE_DIR}/tools/cmake/sanitizer_defaults.c)
+endif()
 target_link_libraries(cto_identity PRIVATE cto_flags)
 add_dependencies(cto_identity cto_build_id)

@@ -1,14 +1,7 @@
 # CtoInstall.cmake - bin/ for what people call, libexec/ for what only the supervisor starts, share/ for data.
-foreach(program cto-harness cto-harness-sandbox)
-  if(TARGET ${program})
-    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-  endif()
-endforeach()
-foreach(program cto-harness-worker cto-harness-inspect cto-harness-fake-agent)
-  if(TARGET ${program})
-    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/cto-harness)
-  endif()
-endforeach()
+install(TARGETS cto-harness cto-harness-sandbox RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS cto-harness-worker cto-harness-inspect cto-harness-fake-agent
+  RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/cto-harness)
 # Cases keep their modes: an executable bit in a fixture is part of the case.
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/cases DESTINATION ${CMAKE_INSTALL_DATADIR}/cto-harness USE_SOURCE_PERMISSIONS
   PATTERN __pycache__ EXCLUDE)

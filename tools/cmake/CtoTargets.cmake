@@ -11,32 +11,18 @@ function(cto_sources ret)
   set(${ret} ${found} PARENT_SCOPE)
 endfunction()
 
-# cto_folder(NAME libs... FOLDERS globs...): static library cto_NAME of everything but main.c.
+# cto_folder(NAME GLOBS globs... LIBS libs...): static library cto_NAME of everything but main.c.
 function(cto_folder name)
   cmake_parse_arguments(A "" "" "GLOBS;LIBS" ${ARGN})
   cto_sources(sources ${A_GLOBS})
-  if(NOT sources)
-    message(STATUS "cto: ${name} has no sources yet, skipped")
-    return()
-  endif()
   add_library(cto_${name} STATIC ${sources})
   set_target_properties(cto_${name} PROPERTIES OUTPUT_NAME ${name})
   target_link_libraries(cto_${name} PUBLIC cto_flags cto_instrument ${A_LIBS})
   add_dependencies(cto_${name} cto_build_id)
 endfunction()
 
-# cto_program(NAME main.c KIND libs...): KIND is cto_exe or cto_exe_static.
+# cto_program(NAME main.c KIND LIBS...): KIND is cto_exe or cto_exe_static.
 function(cto_program name main kind)
-  if(NOT EXISTS ${main})
-    message(STATUS "cto: ${name} has no main.c yet, skipped")
-    return()
-  endif()
-  foreach(lib IN LISTS ARGN)
-    if(lib MATCHES "^cto_" AND NOT TARGET ${lib})
-      message(STATUS "cto: ${name} needs ${lib}, skipped")
-      return()
-    endif()
-  endforeach()
   add_executable(${name} ${main} $<TARGET_OBJECTS:cto_identity>)
   target_link_libraries(${name} PRIVATE ${kind} cto_flags cto_instrument ${ARGN})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CTO_BIN_DIR})
@@ -55,36 +41,32 @@ set(no_static "$<NOT:$<BOOL:$<TARGET_PROPERTY:CTO_STATIC>>>")
 cto_folder(common GLOBS ${s}/common/*.c LIBS $<${no_static}:PkgConfig::CJSON> $<${no_static}:PkgConfig::CRYPTO>)
 
 # The filter generator runs on the build machine and is never installed: libseccomp is linked by it alone.
-if(EXISTS ${s}/sandbox/filter_gen.c)
-  file(GLOB gen_sources CONFIGURE_DEPENDS ${s}/sandbox/filter_gen*.c)
-  add_executable(cto-filter-gen ${gen_sources})
-  target_link_libraries(cto-filter-gen PRIVATE cto_exe cto_flags PkgConfig::SECCOMP)
-  set_target_properties(cto-filter-gen PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/generator)
-  add_custom_command(OUTPUT ${CTO_GENERATED}/seccomp_filters.h
-    COMMAND cto-filter-gen ${CTO_GENERATED}/seccomp_filters.h
-    DEPENDS cto-filter-gen COMMENT "Compiling the seccomp filters" VERBATIM)
-else()
-  file(WRITE ${CTO_GENERATED}/seccomp_filters.h "/* sandbox/filter_gen.c does not exist yet */\n")
-endif()
+file(GLOB gen_sources CONFIGURE_DEPENDS ${s}/sandbox/filter_gen*.c)
+add_executable(cto-filter-gen ${gen_sources})
+target_link_libraries(cto-filter-gen PRIVATE cto_exe cto_flags PkgConfig::SECCOMP)
+set_target_properties(cto-filter-gen PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/generator)
+add_custom_command(OUTPUT ${CTO_GENERATED}/seccomp_filters.h
+  COMMAND cto-filter-gen ${CTO_GENERATED}/seccomp_filters.h
+  DEPENDS cto-filter-gen COMMENT "Compiling the seccomp filters" VERBATIM)
 add_custom_target(cto_filters DEPENDS ${CTO_GENERATED}/seccomp_filters.h)
 
 cto_folder(sandbox GLOBS ${s}/sandbox/*.c LIBS cto_common)
-if(TARGET cto_sandbox)
-  add_dependencies(cto_sandbox cto_filters)
-endif()
+add_dependencies(cto_sandbox cto_filters)
 cto_folder(worker GLOBS ${s}/worker/*.c ${s}/worker/adapters/*.c LIBS cto_sandbox cto_common PkgConfig::CJSON)
 cto_folder(inspect GLOBS ${s}/worker/inspect/*.c LIBS cto_sandbox cto_common PkgConfig::GIT2 PkgConfig::CRYPTO)
 cto_folder(fake_agent GLOBS ${s}/worker/fake_agent/*.c LIBS cto_common PkgConfig::CJSON)
 cto_folder(supervisor GLOBS ${s}/supervisor/*.c ${s}/supervisor/commands/*.c
   LIBS cto_common PkgConfig::UV PkgConfig::SQLITE PkgConfig::CRYPTO PkgConfig::CJSON)
-if(TARGET cto_supervisor)
-  # Made at build time, so no glob finds it.
-  target_sources(cto_supervisor PRIVATE ${CTO_GENERATED}/embedded.c)
-  add_dependencies(cto_supervisor cto_embedded)
-endif()
+# Made at build time, so no glob finds it.
+target_sources(cto_supervisor PRIVATE ${CTO_GENERATED}/embedded.c)
+add_dependencies(cto_supervisor cto_embedded)
 
 cto_program(cto-harness ${s}/supervisor/main.c cto_exe cto_supervisor)
 cto_program(cto-harness-worker ${s}/worker/main.c cto_exe cto_worker)
 cto_program(cto-harness-inspect ${s}/worker/inspect/main.c cto_exe cto_inspect)
 cto_program(cto-harness-fake-agent ${s}/worker/fake_agent/main.c cto_exe cto_fake_agent)
 cto_program(cto-harness-sandbox ${s}/sandbox/main.c cto_exe_static cto_sandbox)
+
+# Everything that is installed, without the tests.
+get_property(programs GLOBAL PROPERTY CTO_PROGRAMS)
+add_custom_target(product DEPENDS ${programs})
