@@ -81,6 +81,6 @@ void json_put(cJSON *obj, const char *key, cJSON *value);
 void json_put_str(cJSON *obj, const char *key, const char *value);
 void json_put_int(cJSON *obj, const char *key, int64_t value);
 void json_put_bool(cJSON *obj, const char *key, bool value);
-cJSON *json_strings(const char *const *v, size_t n);
+cJSON *json_strings(const char *const *v, size_t n); /* text, as json_put_str */
 
 #endif

@@ -76,13 +76,13 @@ void json_put(cJSON *obj, const char *key, cJSON *value) {
     BUG_UNLESS(value != NULL && cJSON_AddItemToObject(obj, key, value));
 }
 
+/* Text as it is; only what is not UTF-8 needs quoting. */
+static cJSON *text_json(const char *s) {
+    return json_is_utf8(s, strlen(s)) ? cJSON_CreateString(s) : json_bytes(s, strlen(s));
+}
+
 void json_put_str(cJSON *obj, const char *key, const char *value) {
-    if (!value)
-        json_put(obj, key, cJSON_CreateNull());
-    else if (json_is_utf8(value, strlen(value)))
-        json_put(obj, key, cJSON_CreateString(value));
-    else
-        json_put(obj, key, json_bytes(value, strlen(value)));
+    json_put(obj, key, value ? text_json(value) : cJSON_CreateNull());
 }
 
 void json_put_int(cJSON *obj, const char *key, int64_t value) { json_put(obj, key, cJSON_CreateNumber((double)value)); }
@@ -91,6 +91,6 @@ void json_put_bool(cJSON *obj, const char *key, bool value) { json_put(obj, key,
 cJSON *json_strings(const char *const *v, size_t n) {
     cJSON *a = cJSON_CreateArray();
     BUG_UNLESS(a != NULL);
-    for (size_t i = 0; i < n; i++) BUG_UNLESS(cJSON_AddItemToArray(a, json_bytes(v[i], strlen(v[i]))));
+    for (size_t i = 0; i < n; i++) BUG_UNLESS(cJSON_AddItemToArray(a, text_json(v[i])));
     return a;
 }

@@ -85,6 +85,10 @@ static void puts_and_lists(void) {
                  "\"bytes\":\"\\\"\\\\000\\\"\",\"list\":[\"a\",\"\\\"\\\\376\\\"\"],\"none\":[]}") == 0);
     CHECK(json_is_utf8(text, strlen(text)));
     cJSON_free(text);
+    /* Arguments of commands are text, not paths: quotes and newlines must arrive as they were. */
+    cJSON *argv = json_strings((const char *const[]){"test \"$x\" = 'y'\n\\"}, 1);
+    CHECK(strcmp(cJSON_GetArrayItem(argv, 0)->valuestring, "test \"$x\" = 'y'\n\\") == 0);
+    cJSON_Delete(argv);
     cJSON_Delete(o);
 }
 
