@@ -16,8 +16,7 @@ __attribute__((format(printf, 4, 0))) static int err_store(struct err *e, enum e
     if (n < 0) text[0] = '\0';
     if (sys != 0) {
         size_t used = strlen(text);
-        char reason[128];
-        snprintf(text + used, sizeof text - used, ": %s", strerror_r(sys, reason, sizeof reason));
+        snprintf(text + used, sizeof text - used, ": %s", strerror(sys));
     }
     memcpy(e->text, text, sizeof text);
     e->code = code;

@@ -224,14 +224,13 @@ static void drain_over(struct run *r, uint64_t now) {
     maybe_finish(r, now);
 }
 
-/* Output by itself pushes the limit out; a silent worktree is looked at once, when the limit is about to fire. */
+/* Output and changes of the worktree push the limit out; before it fires, the worktree is looked at once more. */
 static void idle_over(struct run *r, uint64_t now) {
     if (r->idle_pending) {
         run_stop(r, now, STOP_IDLE);
         return;
     }
     r->idle_pending = true;
-    r->idle_fingerprint = r->last_fingerprint;
     r->timers[RUN_TIMER_IDLE] = now + SECOND;
     r->ops->wake(r->ctx);
 }

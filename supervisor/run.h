@@ -52,7 +52,7 @@ struct run {
     bool exit_seen, control_eof, bulk_eof, killed;
     unsigned kill_waits;
     bool last_clean; /* of the newest LOOK */
-    uint64_t last_fingerprint, first_commit_us, idle_fingerprint;
+    uint64_t last_fingerprint, first_commit_us;
     bool idle_pending; /* a look was asked for because the idle limit is near */
 };
 

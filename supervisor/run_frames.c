@@ -84,14 +84,14 @@ static int on_look(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
         r->last_fingerprint = fingerprint;
         return 0;
     }
-    bool changed = fingerprint != r->last_fingerprint || strcmp(head, c->committed_head) != 0;
+    bool touched = fingerprint != r->last_fingerprint, changed = touched || strcmp(head, c->committed_head) != 0;
     r->last_fingerprint = fingerprint;
     r->last_clean = clean && moved;
-    if (r->idle_pending && fingerprint != r->idle_fingerprint) {
-        r->idle_pending = false;
-        if (r->state == RUN_ENGINE) r->timers[RUN_TIMER_IDLE] = now + (uint64_t)c->c->idle_timeout_ms * 1000;
-    }
     if (r->state != RUN_ENGINE) return 0;
+    if (touched && r->timers[RUN_TIMER_IDLE]) { /* work on files without a word is no idleness, whenever a look sees it */
+        r->timers[RUN_TIMER_IDLE] = now + (uint64_t)c->c->idle_timeout_ms * 1000;
+        r->idle_pending = false;
+    }
     if (moved && clean) {
         if (!c->committed_seen) {
             c->committed_seen = true;
@@ -182,7 +182,7 @@ static int on_change(struct run *r, uint64_t now, struct rd *rd, struct err *e) 
     ch.new_mode = rd_u32(rd);
     size_t n;
     const char *p = (const char *)rd_bytes(rd, &n);
-    if (!p || n == 0 || memchr(p, 0, n) || !strchr("AMDT", ch.letter) || ch.scope > 1)
+    if (!p || n == 0 || memchr(p, 0, n) || !ch.letter || !strchr("AMDT", ch.letter) || ch.scope > 1)
         return err_set(e, ERR_PROTO, "CHANGE: malformed");
     ch.forbidden = path_any_match(PATH_FORBIDDEN, k->forbidden_paths.v, (size_t)k->forbidden_paths.n, p, n);
     ch.allowed = path_any_match(PATH_ALLOWED, k->allowed_writes.v, (size_t)k->allowed_writes.n, p, n);

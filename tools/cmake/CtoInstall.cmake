@@ -1,5 +1,5 @@
-# CtoInstall.cmake - bin/ for what people call, libexec/ for what only the supervisor starts, share/ for data.
-install(TARGETS cto-harness cto-harness-sandbox RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+# CtoInstall.cmake - bin/ for what people call (the launcher: CtoLauncher.cmake), libexec/ for what only the supervisor starts, share/ for data.
+install(TARGETS cto-harness RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS cto-harness-worker cto-harness-inspect cto-harness-fake-agent
   RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/cto-harness)
 # Cases keep their modes: an executable bit in a fixture is part of the case.

@@ -65,7 +65,7 @@ cto_program(cto-harness ${s}/supervisor/main.c cto_exe cto_supervisor)
 cto_program(cto-harness-worker ${s}/worker/main.c cto_exe cto_worker)
 cto_program(cto-harness-inspect ${s}/worker/inspect/main.c cto_exe cto_inspect)
 cto_program(cto-harness-fake-agent ${s}/worker/fake_agent/main.c cto_exe cto_fake_agent)
-cto_program(cto-harness-sandbox ${s}/sandbox/main.c cto_exe_static cto_sandbox)
+include(CtoLauncher)
 
 # Everything that is installed, without the tests.
 get_property(programs GLOBAL PROPERTY CTO_PROGRAMS)

@@ -1,7 +1,8 @@
 /* args.c - the command line of an inspector.
  *
- * It comes from the worker, which is trusted; it is checked all the same, because a wrong path here would be a wrong path
- * in the Landlock rules. Each option names the steps that know it: an option in the wrong step is an error, not ignored.
+ * It comes from the worker, which is trusted; it is checked all the same, because a wrong path here would be a wrong
+ * path in the Landlock rules. Each option names the steps that know it: an option in the wrong step is an error, not
+ * ignored.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -18,8 +19,20 @@ static const struct {
     {"diff", INSPECT_DIFF},   {"checkout", INSPECT_CHECKOUT},
 };
 
-enum { OPT_WS = 1, OPT_ODB, OPT_OUT, OPT_BASELINE, OPT_HEAD, OPT_HISTORY, OPT_EMPTY, OPT_SUBMODULE, OPT_IGNORE,
-       OPT_RUN_ID, OPT_PARENT, OPT_MADE };
+enum {
+    OPT_WS = 1,
+    OPT_ODB,
+    OPT_OUT,
+    OPT_BASELINE,
+    OPT_HEAD,
+    OPT_HISTORY,
+    OPT_EMPTY,
+    OPT_SUBMODULE,
+    OPT_IGNORE,
+    OPT_RUN_ID,
+    OPT_PARENT,
+    OPT_MADE
+};
 
 static const struct option options[] = {
     {"ws", required_argument, NULL, OPT_WS},
@@ -73,7 +86,8 @@ static int set_option(struct inspect_args *a, int opt, const char *v, struct err
         a->parent = (pid_t)n;
         return 0;
     case OPT_SUBMODULE:
-        if (a->n_submodules == SPEC_MAX_SUBMODULES) return err_set(e, ERR_USAGE, "--submodule: more than %d", SPEC_MAX_SUBMODULES);
+        if (a->n_submodules == SPEC_MAX_SUBMODULES)
+            return err_set(e, ERR_USAGE, "--submodule: more than %d", SPEC_MAX_SUBMODULES);
         a->submodules[a->n_submodules++] = v;
         return 0;
     case OPT_IGNORE:

@@ -1,9 +1,9 @@
 /* census.c - the verdict, after the engine's death: what is the result, is it sound, and is the tree clean?
  *
- * Nothing that the watch step remembered is used. Every object that the result has and the baseline has not is read whole and
- * its hash compared, before any later step touches it: the later steps can then take a bad object for a fault of ours.
- * Comparing each new commit with its first parent visits every new tree and blob (a tree that is not in that difference is in
- * the parent, which was visited before it, or is the baseline's).
+ * Nothing that the watch step remembered is used. Every object that the result has and the baseline has not is read
+ * whole and its hash compared, before any later step touches it: the later steps can then take a bad object for a
+ * fault of ours. Comparing each new commit with its first parent visits every new tree and blob (a tree that is not in
+ * that difference is in the parent, which was visited before it, or is the baseline's).
  */
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +20,7 @@
 struct census {
     struct session s;
     git_oid head;
-    bool made;          /* the result is a commit of the commit step */
+    bool made; /* the result is a commit of the commit step */
     struct commit_list commits;
     struct oidset blobs;
     uint64_t budget, changes, blob_bytes;
@@ -66,7 +66,8 @@ static int verify_commit(struct census *c, const git_oid *oid, struct err *e) {
         r = tree_of(&c->s.store, git_commit_parent_id(commit, 0), &before, e);
     }
     if (r == 0)
-        r = treediff(&c->s.store, has_parent ? &before : NULL, git_commit_tree_id(commit), &c->budget, verify_blob, c, e);
+        r = treediff(&c->s.store, has_parent ? &before : NULL, git_commit_tree_id(commit), &c->budget, verify_blob, c,
+                     e);
     git_commit_free(commit);
     return r;
 }
@@ -84,7 +85,8 @@ static int find_head(struct census *c, struct head *h, struct err *e) {
     return 0;
 }
 
-static int judge_missing_head(const struct census *c, const struct head *h, struct out_result *r, char *detail, size_t size) {
+static int judge_missing_head(const struct census *c, const struct head *h, struct out_result *r, char *detail,
+                              size_t size) {
     if (h->state == HEAD_UNREADABLE)
         r->kind = RESULT_UNREADABLE;
     else
@@ -94,7 +96,8 @@ static int judge_missing_head(const struct census *c, const struct head *h, stru
 }
 
 /* Kind and detail. -1: our trouble. */
-static int judge(struct census *c, const struct head *h, struct out_result *r, char *detail, size_t size, struct err *e) {
+static int judge(struct census *c, const struct head *h, struct out_result *r, char *detail, size_t size,
+                 struct err *e) {
     struct err why = ERR_INIT;
     enum relation relation = RELATION_OTHER;
     if (store_read_note(&c->s.store, "cto-commit-refused", detail, size, e) == 1) {
@@ -132,8 +135,8 @@ static int send_dirt(void *ctx, char letter, const char *path, size_t n, struct 
     return out_dirty(letter, path, n, e);
 }
 
-/* The agent's index says nothing about a commit that we made; the worktree must be what we committed all the same, and what
- * could not be committed (special files, nested repositories) shows here. */
+/* The agent's index says nothing about a commit that we made; the worktree must be what we committed all the same, and
+ * what could not be committed (special files, nested repositories) shows here. */
 static int look_for_dirt(struct census *c, struct out_result *r, struct err *e) {
     struct flat tree = {0};
     if (r->kind != RESULT_NONE && r->kind != RESULT_COMMITTED) return 0;
@@ -157,18 +160,21 @@ static int report(struct census *c, uint64_t start, struct err *e) {
     char detail[600], hex[GIT_OID_HEXSZ + 1] = "";
     struct head h;
     struct out_result r = {.detail = detail};
-    if (find_head(c, &h, e) < 0 || judge(c, &h, &r, detail, sizeof detail, e) < 0 || look_for_dirt(c, &r, e) < 0) return -1;
+    if (find_head(c, &h, e) < 0 || judge(c, &h, &r, detail, sizeof detail, e) < 0 || look_for_dirt(c, &r, e) < 0)
+        return -1;
     if (!git_oid_is_zero(&c->head)) git_oid_tostr(hex, sizeof hex, &c->head);
     r.head = hex;
     r.made_by_harness = c->made;
     if ((r.kind == RESULT_COMMITTED || r.kind == RESULT_NONE) && !git_oid_is_zero(&c->head) &&
         store_write_ref(&c->s.store, "result", &c->head, e) < 0)
         return -1;
-    if (out_trace("inspect.census", start, true, e,
-                  "commits %zu, changed paths %llu, new blobs %zu of %llu bytes, imported %u loose objects and %u packs, "
-                  "hashed %llu bytes of the worktree, dirty paths %u",
-                  c->commits.n, (unsigned long long)c->changes, c->blobs.n, (unsigned long long)c->blob_bytes,
-                  c->s.store.import.loose, c->s.store.import.packs, (unsigned long long)c->scan.hashed_bytes, r.dirty_paths) < 0)
+    if (out_trace(
+            "inspect.census", start, true, e,
+            "commits %zu, changed paths %llu, new blobs %zu of %llu bytes, imported %u loose objects and %u packs, "
+            "hashed %llu bytes of the worktree, dirty paths %u",
+            c->commits.n, (unsigned long long)c->changes, c->blobs.n, (unsigned long long)c->blob_bytes,
+            c->s.store.import.loose, c->s.store.import.packs, (unsigned long long)c->scan.hashed_bytes,
+            r.dirty_paths) < 0)
         return -1;
     return out_result(&r, e);
 }

@@ -1,8 +1,8 @@
 /* checkout.c - the result's tree as files, for the verifier.
  *
- * Not libgit2's checkout, which knows filters, attributes and line ends: blobs are written as they are. The tree's names have
- * been checked when it was flattened (nothing is named .git in any form), paths are opened beneath the target and no link is
- * followed, and every file must be new; so a link in the tree cannot lead a later file out.
+ * Not libgit2's checkout, which knows filters, attributes and line ends: blobs are written as they are. The tree's
+ * names have been checked when it was flattened (nothing is named .git in any form), paths are opened beneath the
+ * target and no link is followed, and every file must be new; so a link in the tree cannot lead a later file out.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -93,7 +93,8 @@ static int write_all(struct target *t, const struct inspect_args *a, struct err 
     if (r < 0 || flatten_commit(&t->store, &commit, &t->tree, e) < 0) return -1;
     for (size_t i = 0; i < t->tree.n; i++) {
         const struct flat_entry *x = &t->tree.v[i];
-        if (write_entry(t, x, e) < 0) return err_ctx(e, "check out %s", out_quote(flat_path(&t->tree, x), x->len, text));
+        if (write_entry(t, x, e) < 0)
+            return err_ctx(e, "check out %s", out_quote(flat_path(&t->tree, x), x->len, text));
     }
     return 0;
 }
@@ -106,7 +107,8 @@ int step_checkout(const struct inspect_args *a, struct err *e) {
     int r = t.out_fd < 0 ? err_sys(e, "open %s", a->out) : check_empty(a->out, e);
     if (r == 0) r = write_all(&t, a, e);
     if (r == 0)
-        r = out_trace("inspect.checkout", start, true, e, "%zu files, %llu bytes", t.tree.n, (unsigned long long)t.bytes);
+        r = out_trace("inspect.checkout", start, true, e, "%zu files, %llu bytes", t.tree.n,
+                      (unsigned long long)t.bytes);
     if (t.dir_fd >= 0) close(t.dir_fd);
     if (t.out_fd >= 0) close(t.out_fd);
     flat_release(&t.tree);

@@ -1,9 +1,9 @@
 /* commit.c - the harness's own commit of what a backend left that does not commit by itself.
  *
- * It goes into our store only; the agent's repository is not touched. Its tree is HEAD's tree with every difference that the
- * same scan finds which judges cleanliness, so that "what we committed" and "what is clean" cannot disagree: untracked files
- * that the baseline's ignore rules name stay out, raw bytes go in, special files and names that git must not have stay out
- * and are found by the census.
+ * It goes into our store only; the agent's repository is not touched. Its tree is HEAD's tree with every difference
+ * that the same scan finds which judges cleanliness, so that "what we committed" and "what is clean" cannot disagree:
+ * untracked files that the baseline's ignore rules name stay out, raw bytes go in, special files and names that git
+ * must not have stay out and are found by the census.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +52,8 @@ static int collect(void *ctx, char letter, const char *path, size_t n, struct er
     return 0;
 }
 
-/* Reads a link. The parent is opened beneath first, so that only the last step is a link, and that is read, not followed. */
+/* Reads a link. The parent is opened beneath first, so that only the last step is a link, and that is read, not
+ * followed. */
 static int read_link(const struct work *w, const char *path, struct buf *out, struct err *e) {
     AUTO_FD int fd = io_open_beneath(w->s.ws_fd, path, O_PATH | O_NOFOLLOW, 0, e);
     char target[MAX_PATH + 1];
@@ -94,7 +95,8 @@ static int apply_addition(struct work *w, git_index *index, const char *path, st
     git_index_entry en = {.path = path};
     int r = read_file(w, path, content, &en.mode, e);
     if (r <= 0) return r;
-    if (git_odb_write(&en.id, w->s.store.odb, content->len > 0 ? (const void *)content->p : "", content->len, GIT_OBJECT_BLOB) < 0 ||
+    if (git_odb_write(&en.id, w->s.store.odb, content->len > 0 ? (const void *)content->p : "", content->len,
+                      GIT_OBJECT_BLOB) < 0 ||
         git_index_add(index, &en) < 0)
         return out_git_error(e, ERR_INTERNAL, "take a file of the worktree");
     return 0;
@@ -121,7 +123,8 @@ static int build_tree(struct work *w, git_oid *ret, struct err *e) {
     git_index *index = NULL;
     if (git_index_new(&index) < 0) return out_git_error(e, ERR_INTERNAL, "build a tree");
     int r = fill_index(w, index, e);
-    if (r == 0 && git_index_write_tree_to(ret, index, w->s.store.repo) < 0) r = out_git_error(e, ERR_INTERNAL, "build a tree");
+    if (r == 0 && git_index_write_tree_to(ret, index, w->s.store.repo) < 0)
+        r = out_git_error(e, ERR_INTERNAL, "build a tree");
     git_index_free(index);
     return r;
 }
@@ -133,7 +136,8 @@ static int make_commit(struct work *w, const git_oid *tree, const git_oid *paren
     snprintf(message, sizeof message, "cto-harness: result of %.200s\n", w->s.args->run_id);
     int r = git_signature_new(&who, INSPECT_NAME, INSPECT_EMAIL, clock_real_ms() / 1000, 0);
     if (r == 0)
-        r = git_commit_create_from_ids(ret, w->s.store.repo, NULL, who, who, NULL, message, tree, parent != NULL, parents);
+        r = git_commit_create_from_ids(ret, w->s.store.repo, NULL, who, who, NULL, message, tree, parent != NULL,
+                                       parents);
     git_signature_free(who);
     return r < 0 ? out_git_error(e, ERR_INTERNAL, "make the harness's commit") : 0;
 }
@@ -186,7 +190,8 @@ int step_commit(const struct inspect_args *a, struct err *e) {
     if (session_open(&w.s, a, e) < 0) return -1;
     int r = commit_if_fit(&w, &what, e);
     if (r < 0 && inspect_is_finding(e)) {
-        /* What the backend left is too large or broken: a result, which the census reports. It finds what is broken itself. */
+        /* What the backend left is too large or broken: a result, which the census reports. It finds what is broken
+         * itself. */
         bool too_large = e->code == ERR_LIMIT;
         snprintf(note, sizeof note, "%s", e->text);
         what = note;

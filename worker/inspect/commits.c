@@ -1,8 +1,8 @@
 /* commits.c - a walk by hand rather than git_revwalk: it must import what it needs, stop at a bound, and never look at
  * grafts, replacements or a shallow file, all of which are the agent's to write.
  *
- * Old commits are the baseline and its ancestors; they are all in the baseline's own pack, and nothing else is (but trees and
- * blobs), so "is it old" is one look-up. A head that is old without being the baseline was rewound.
+ * Old commits are the baseline and its ancestors; they are all in the baseline's own pack, and nothing else is (but
+ * trees and blobs), so "is it old" is one look-up. A head that is old without being the baseline was rewound.
  */
 #include "worker/inspect/commits.h"
 
@@ -79,7 +79,8 @@ static int traverse(struct traversal *t, const git_oid *head, struct err *e) {
     return 0;
 }
 
-int commits_since_baseline(struct store *s, const git_oid *head, enum relation *ret, struct commit_list *list, struct err *e) {
+int commits_since_baseline(struct store *s, const git_oid *head, enum relation *ret, struct commit_list *list,
+                           struct err *e) {
     *ret = RELATION_OTHER;
     if (git_oid_is_zero(head)) return 0;
     struct traversal t = {.store = s};

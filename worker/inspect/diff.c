@@ -1,7 +1,8 @@
-/* diff.c - what changed: commit by commit, in sum, and as a patch. Reads our store only; the census has verified what is in it.
+/* diff.c - what changed: commit by commit, in sum, and as a patch. Reads our store only; the census has verified what
+ * is in it.
  *
- * Each commit is compared with every one of its parents, so that a path which a merge took from the other side shows, and so
- * does one that was written and reverted again. The sum is baseline against result.
+ * Each commit is compared with every one of its parents, so that a path which a merge took from the other side shows,
+ * and so does one that was written and reverted again. The sum is baseline against result.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -122,12 +123,13 @@ static int run(struct diff *d, const struct inspect_args *a, uint64_t start, str
     if (r < 0) return -1;
     if (r == 0) return out_artifact_end(0, e);
     r = commits_since_baseline(&d->store, &d->result, &relation, &commits, e);
-    if (r == 0 && relation == RELATION_OTHER) r = err_set(e, ERR_USAGE, "the result does not descend from the baseline");
+    if (r == 0 && relation == RELATION_OTHER)
+        r = err_set(e, ERR_USAGE, "the result does not descend from the baseline");
     for (size_t i = 0; r == 0 && i < commits.n; i++) r = send_commit(d, &commits.v[i], e);
     if (r == 0) r = send_sum(d, &size, e);
     if (r == 0)
-        r = out_trace("inspect.diff", start, true, e, "commits %zu, changed paths %u, patch %llu bytes", commits.n, d->net,
-                      (unsigned long long)size);
+        r = out_trace("inspect.diff", start, true, e, "commits %zu, changed paths %u, patch %llu bytes", commits.n,
+                      d->net, (unsigned long long)size);
     commit_list_release(&commits);
     return r;
 }

@@ -1,5 +1,5 @@
-/* flatten.c - see flatten.h. Trees of a hostile repository can share subtrees so that a few kilobytes describe 10^10 files:
- * every entry that is looked at counts against one bound, and so do depth, path length and bytes.
+/* flatten.c - see flatten.h. Trees of a hostile repository can share subtrees so that a few kilobytes describe 10^10
+ * files: every entry that is looked at counts against one bound, and so do depth, path length and bytes.
  */
 #include "worker/inspect/flatten.h"
 

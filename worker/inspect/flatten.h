@@ -8,7 +8,8 @@
 
 #include "worker/inspect/store.h"
 
-/* What stat said when the content was hashed; a file with the same key is taken to be unchanged, for the stop hint only. */
+/* What stat said when the content was hashed; a file with the same key is taken to be unchanged, for the stop hint
+ * only. */
 struct stat_key {
     uint64_t ino, size;
     int64_t mtime_ns, ctime_ns;
@@ -20,10 +21,10 @@ struct flat_entry {
     uint32_t len;
     uint32_t mode; /* git's: 100644, 100755, 120000, 160000 octal */
     git_oid oid;
-    bool seen;           /* by the walk in progress */
-    bool hashed;         /* key and hash are valid */
+    bool seen;   /* by the walk in progress */
+    bool hashed; /* key and hash are valid */
     struct stat_key key;
-    git_oid hash;        /* of the file in the worktree that `key` describes */
+    git_oid hash; /* of the file in the worktree that `key` describes */
 };
 
 struct flat {

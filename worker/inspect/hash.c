@@ -1,8 +1,8 @@
 /* hash.c - raw hashing of what lies in the worktree.
  *
- * The verdict "this file is what the commit says" must not pass through attributes, filters or line-end conversion, which
- * are the agent's to write: so the bytes are hashed as they are. SHA-1 comes from libcrypto, initialised without its
- * configuration file, which a confined process cannot read.
+ * The verdict "this file is what the commit says" must not pass through attributes, filters or line-end conversion,
+ * which are the agent's to write: so the bytes are hashed as they are. SHA-1 comes from libcrypto, initialised without
+ * its configuration file, which a confined process cannot read.
  */
 #include "worker/inspect/hash.h"
 
@@ -15,7 +15,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-static EVP_MD_CTX *start(uint64_t size) {
+static EVP_MD_CTX *start(const char *type, uint64_t size) {
     static EVP_MD *sha1;
     static EVP_MD_CTX *ctx;
     if (ctx == NULL) {
@@ -25,7 +25,7 @@ static EVP_MD_CTX *start(uint64_t size) {
         BUG_UNLESS(sha1 != NULL && ctx != NULL);
     }
     char header[40];
-    int n = snprintf(header, sizeof header, "blob %llu", (unsigned long long)size);
+    int n = snprintf(header, sizeof header, "%s %llu", type, (unsigned long long)size);
     BUG_UNLESS(EVP_DigestInit_ex2(ctx, sha1, NULL) == 1 && EVP_DigestUpdate(ctx, header, (size_t)n + 1) == 1);
     return ctx;
 }
@@ -38,14 +38,31 @@ static void finish(EVP_MD_CTX *ctx, git_oid *ret) {
 }
 
 void hash_blob(const void *p, size_t n, git_oid *ret) {
-    EVP_MD_CTX *ctx = start(n);
+    EVP_MD_CTX *ctx = start("blob", n);
     BUG_UNLESS(n == 0 || EVP_DigestUpdate(ctx, p, n) == 1);
     finish(ctx, ret);
 }
 
+int hash_object_stream(git_odb_stream *stream, git_object_t type, uint64_t size, git_oid *ret) {
+    static char chunk[64 << 10];
+    EVP_MD_CTX *ctx = start(git_object_type2string(type), size);
+    for (uint64_t left = size;;) {
+        int n = git_odb_stream_read(stream, chunk, sizeof chunk);
+        if (n < 0) return -1;
+        if (n == 0) {
+            if (left != 0) return 1;
+            finish(ctx, ret);
+            return 0;
+        }
+        if ((uint64_t)n > left) return 1;
+        BUG_UNLESS(EVP_DigestUpdate(ctx, chunk, (size_t)n) == 1);
+        left -= (uint64_t)n;
+    }
+}
+
 int hash_blob_fd(int fd, uint64_t size, git_oid *ret) {
     static unsigned char chunk[64 << 10];
-    EVP_MD_CTX *ctx = start(size);
+    EVP_MD_CTX *ctx = start("blob", size);
     uint64_t left = size;
     for (;;) {
         ssize_t n = read(fd, chunk, sizeof chunk);

@@ -1,8 +1,8 @@
 /* ignore.c - gitignore patterns.
  *
- * libgit2's matcher insists on reading ignore files of the worktree, info/exclude and the configuration, which are exactly
- * the agent's. So this is the pattern language of gitignore(5) alone: '!', '/' at the ends, '*', '?', '[...]', '**', '\'.
- * The last rule that matches decides. Patterns come from the case's author, paths from the agent.
+ * libgit2's matcher insists on reading ignore files of the worktree, info/exclude and the configuration, which are
+ * exactly the agent's. So this is the pattern language of gitignore(5) alone: '!', '/' at the ends, '*', '?', '[...]',
+ * '**', '\'. The last rule that matches decides. Patterns come from the case's author, paths from the agent.
  */
 #include "worker/inspect/ignore.h"
 
@@ -13,7 +13,8 @@
 
 #define RULES_MAX 10000u
 
-/* [...] at p (after the '['): sets *ret_end behind the ']' and says whether c is in it; an unclosed one never matches. */
+/* [...] at p (after the '['): sets *ret_end behind the ']' and says whether c is in it. An unclosed one never matches:
+ * *ret_end is NULL. */
 static bool in_class(const char *p, unsigned char c, const char **ret_end) {
     bool inverted = *p == '!' || *p == '^', hit = false;
     if (inverted) p++;

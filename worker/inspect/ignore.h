@@ -1,4 +1,5 @@
-/* ignore.h - which untracked files are not dirt: the baseline's root .gitignore and the case's own rules, nothing else. */
+/* ignore.h - which untracked files are not dirt: the baseline's root .gitignore and the case's own rules, nothing
+ * else. */
 #ifndef CTO_WORKER_INSPECT_IGNORE_H
 #define CTO_WORKER_INSPECT_IGNORE_H
 

@@ -1,6 +1,6 @@
-/* import.c - see import.h. The traps, all measured: objects/info/alternates brings in another repository's secrets, a FIFO in
- * the place of a loose object hangs the reader for ever, links are followed, an .idx can lie. So: openat2 beneath without
- * links, O_NONBLOCK, regular files only, a cap on each file and on the sum.
+/* import.c - see import.h. The traps, all measured: objects/info/alternates brings in another repository's secrets, a
+ * FIFO in the place of a loose object hangs the reader for ever, links are followed, an .idx can lie. So: openat2
+ * beneath without links, O_NONBLOCK, regular files only, a cap on each file and on the sum.
  */
 #include "worker/inspect/import.h"
 
@@ -25,7 +25,8 @@ void import_release(struct importer *im) {
 }
 
 /* 1 and an open regular file of at most `max` bytes, 0 when there is none. */
-static int open_plain(const struct importer *im, const char *path, uint64_t max, int *ret_fd, struct stat *st, struct err *e) {
+static int open_plain(const struct importer *im, const char *path, uint64_t max, int *ret_fd, struct stat *st,
+                      struct err *e) {
     AUTO_FD int fd = io_open_beneath_quiet(im->ws_fd, path, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) return 0;
     if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) return err_sys(e, "open %s", path);
@@ -119,7 +120,8 @@ static int index_pack(struct importer *im, int fd, uint64_t size, struct err *e)
         }
     }
     im->bytes += done;
-    if (r == 0 && progress.total_objects > MAX_OBJECTS) r = err_set(e, ERR_LIMIT, "a pack of more than %u objects", MAX_OBJECTS);
+    if (r == 0 && progress.total_objects > MAX_OBJECTS)
+        r = err_set(e, ERR_LIMIT, "a pack of more than %u objects", MAX_OBJECTS);
     if (r == 0 && git_indexer_commit(ix, &progress) < 0) r = out_git_error(e, ERR_PARSE, "a pack is corrupt");
     git_indexer_free(ix);
     return r;
@@ -167,7 +169,8 @@ int import_packs(struct importer *im, struct err *e) {
     for (struct dirent *de; r >= 0 && (de = readdir(dir)) != NULL;) {
         size_t n = strlen(de->d_name);
         if (++seen > PACKS_MAX * 8) break;
-        if (n < 10 || n >= 60 || strncmp(de->d_name, "pack-", 5) != 0 || strcmp(de->d_name + n - 5, ".pack") != 0) continue;
+        if (n < 10 || n >= 60 || strncmp(de->d_name, "pack-", 5) != 0 || strcmp(de->d_name + n - 5, ".pack") != 0)
+            continue;
         if (strspn(de->d_name + 5, "0123456789abcdef") != n - 10) continue;
         r = try_pack(im, de->d_name, e);
         if (r > 0) in++;

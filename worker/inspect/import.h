@@ -1,8 +1,8 @@
 /* import.h - objects come from the agent's repository into our own, one at a time and only when somebody needs them.
  *
- * Nothing of libgit2 ever opens the agent's objects directory: a loose object is copied as a file (libgit2 checks its hash
- * whenever it reads our copy), a pack is indexed anew, object by object, and the agent's .idx is not looked at. Alternates,
- * info/, multi-pack indexes, commit graphs and promisors do not exist for us.
+ * Nothing of libgit2 ever opens the agent's objects directory: a loose object is copied as a file (libgit2 checks its
+ * hash whenever it reads our copy), a pack is indexed anew, object by object, and the agent's .idx is not looked at.
+ * Alternates, info/, multi-pack indexes, commit graphs and promisors do not exist for us.
  */
 #ifndef CTO_WORKER_INSPECT_IMPORT_H
 #define CTO_WORKER_INSPECT_IMPORT_H
@@ -19,6 +19,7 @@ struct import_pack {
     int64_t mtime_ns;
 };
 struct importer {
+    git_odb *quarantine; /* loose objects that have been copied and not yet believed */
     int ws_fd;  /* -1: there is nothing to import from */
     int odb_fd; /* borrowed */
     const char *odb_dir;
@@ -28,10 +29,13 @@ struct importer {
     size_t n_tried, cap_tried;
 };
 
+/* `odb_dir` (borrowed, like the descriptors) is the directory of our own repository. */
+int import_open(struct importer *im, int ws_fd, int odb_fd, const char *odb_dir, struct err *e);
 void import_release(struct importer *im);
-/* The loose object, if the agent has it as a plain file: 1 copied, 0 not there, -1 error (ERR_PARSE: it is something else). */
+/* The loose object, if the agent has it as a plain file: 1 copied, 0 not there, -1 error (ERR_PARSE: it is something
+ * else). */
 int import_loose(struct importer *im, const git_oid *oid, struct err *e);
-/* Every pack not tried yet: how many came in (0: nothing new), or -1. A pack that is no good is noted and passed over. */
+/* Every pack not tried yet: how many came in (0: nothing new), or -1. A bad pack is noted and passed over. */
 int import_packs(struct importer *im, struct err *e);
 
 #endif

@@ -1,11 +1,11 @@
 /* main.c - cto-harness-inspect: libgit2 on hostile bytes, confined.
  *
- * Order: descriptors to the contract -> die with the worker -> libgit2 told to look at nothing on its own and initialised ->
- * confined to exactly the paths of the step -> work. Nothing that the agent wrote is read before the confinement; the watch
- * step, whose first half still has no agent, narrows itself once more before there is one.
+ * Order: descriptors to the contract -> die with the worker -> libgit2 told to look at nothing on its own and
+ * initialised -> confined to exactly the paths of the step -> work. Nothing that the agent wrote is read before the
+ * confinement; the watch step, whose first half still has no agent, narrows itself once more before there is one.
  *
- * Output is frames (out.h); a step ends with DONE and exit 0, or with FAILED and exit 1. The watch step has no DONE: it ends
- * with its reader.
+ * Output is frames (out.h); a step ends with DONE and exit 0, or with FAILED and exit 1. The watch step has no DONE:
+ * it ends with its reader.
  */
 #include <git2.h>
 #include <git2/sys/odb_backend.h>
@@ -33,10 +33,10 @@ static int set_up_process(const struct inspect_args *a, struct err *e) {
     return 0;
 }
 
-/* No configuration of system or user, no owner checks (the agent's uid is another one), every object's hash compared. */
+/* No configuration of system or user, no owner checks (the agent's uid is another one), every hash compared. */
 static int set_up_git(struct err *e) {
-    static const git_config_level_t levels[] = {GIT_CONFIG_LEVEL_PROGRAMDATA, GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG,
-                                                GIT_CONFIG_LEVEL_GLOBAL};
+    static const git_config_level_t levels[] = {GIT_CONFIG_LEVEL_PROGRAMDATA, GIT_CONFIG_LEVEL_SYSTEM,
+                                                GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL};
     int r = git_libgit2_init();
     for (size_t i = 0; r >= 0 && i < sizeof levels / sizeof *levels; i++)
         r = git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, levels[i], "");
@@ -53,7 +53,8 @@ static int confine(const struct inspect_args *a, struct err *e) {
     size_t n = 0;
     if (a->ws != NULL && a->step != INSPECT_DIFF && a->step != INSPECT_CHECKOUT)
         rules[n++] = (struct jail_path_rule){.path = a->ws, .writable = a->step == INSPECT_WATCH};
-    rules[n++] = (struct jail_path_rule){.path = a->odb, .writable = a->step != INSPECT_DIFF && a->step != INSPECT_CHECKOUT};
+    rules[n++] =
+        (struct jail_path_rule){.path = a->odb, .writable = a->step != INSPECT_DIFF && a->step != INSPECT_CHECKOUT};
     if (a->out != NULL) rules[n++] = (struct jail_path_rule){.path = a->out, .writable = true};
     struct jail_limits limits = {.memory_bytes = MEMORY_LIMIT,
                                  .cpu_s = a->step == INSPECT_WATCH ? WATCH_CPU_S : STEP_CPU_S,

@@ -1,7 +1,7 @@
 /* names.c - names of tree entries.
  *
- * git with its default configuration refuses all of these names itself, so an honest agent never has one. A tree with one
- * was built by hand, in the hope that a checkout writes into somebody's .git.
+ * git with its default configuration refuses all of these names itself, so an honest agent never has one. A tree with
+ * one was built by hand, in the hope that a checkout writes into somebody's .git.
  */
 #include "worker/inspect/names.h"
 

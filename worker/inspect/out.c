@@ -1,7 +1,7 @@
 /* out.c - writing frames.
  *
- * Each function builds one payload in a bounded buffer and writes it whole. Strings that the agent chose (author, subject,
- * path) are cut to what the table permits, so that a hostile commit can never make us break the protocol.
+ * Each function builds one payload in a bounded buffer and writes it whole. Strings that the agent chose (author,
+ * subject, path) are cut to what the table permits, so that a hostile commit can never make us break the protocol.
  */
 #include "worker/inspect/out.h"
 
@@ -157,7 +157,8 @@ int out_git_error(struct err *e, enum err_code code, const char *what) {
     char text[OUT_QUOTE_SIZE];
     const char *message = g != NULL && g->message != NULL ? g->message : "no reason given";
     int klass = g != NULL ? g->klass : GIT_ERROR_NONE;
-    if (klass == GIT_ERROR_OS && (saved == ENOSPC || saved == EDQUOT || saved == EIO || saved == EMFILE || saved == ENFILE)) {
+    if (klass == GIT_ERROR_OS &&
+        (saved == ENOSPC || saved == EDQUOT || saved == EIO || saved == EMFILE || saved == ENFILE)) {
         errno = saved;
         return err_sys(e, "%s", what);
     }

@@ -1,7 +1,8 @@
-/* pack.c - libgit2's mempack collects objects without touching a disk; a packbuilder makes one pack of them, which goes
- * through libgit2's indexer, which writes pack and index. git_mempack_dump would do the same with a thread per processor and
- * a search for deltas, which costs more than it saves here. One pack instead of thousands of loose files is what makes a start with 5,000 files affordable, and what
- * lets later steps ask "is this object the baseline's?" with one look-up.
+/* pack.c - libgit2's mempack collects objects without touching a disk; a packbuilder makes one pack of them, which
+ * goes through libgit2's indexer, which writes pack and index. git_mempack_dump would do the same with a thread per
+ * processor and a search for deltas, which costs more than it saves here. One pack instead of thousands of loose files
+ * is what makes a start with 5,000 files affordable, and what lets later steps ask "is this object the baseline's?"
+ * with one look-up.
  */
 #include "worker/inspect/pack.h"
 
@@ -17,8 +18,8 @@
 #include "worker/inspect/inspect.h"
 #include "worker/inspect/out.h"
 
-/* A packbuilder takes its settings from the repository's configuration only, so there has to be one for a moment. The size
- * above which it looks for no delta is read from pack.deltaCacheSize (libgit2 1.5 names the wrong key there). */
+/* A packbuilder takes its settings from the repository's configuration only, so there has to be one for a moment. The
+ * size above which it looks for no delta is read from pack.deltaCacheSize (libgit2 1.5 names the wrong key there). */
 static int forgo_deltas(struct workshop *w, const char *scratch, struct err *e) {
     static const char text[] = "[pack]\n\tdeltaCacheSize = 1\n[core]\n\tbigFileThreshold = 1\n";
     char path[4200];
@@ -57,7 +58,9 @@ void workshop_release(struct workshop *w) {
 }
 
 int workshop_blob(struct workshop *w, const void *p, size_t n, git_oid *ret, struct err *e) {
-    return git_odb_write(ret, w->odb, n > 0 ? p : "", n, GIT_OBJECT_BLOB) < 0 ? out_git_error(e, ERR_INTERNAL, "make a blob") : 0;
+    return git_odb_write(ret, w->odb, n > 0 ? p : "", n, GIT_OBJECT_BLOB) < 0
+               ? out_git_error(e, ERR_INTERNAL, "make a blob")
+               : 0;
 }
 
 int workshop_commit(struct workshop *w, const git_oid *tree, const git_oid *parent, int seconds, const char *message,
@@ -72,7 +75,8 @@ int workshop_commit(struct workshop *w, const git_oid *tree, const git_oid *pare
     return r < 0 ? out_git_error(e, ERR_INTERNAL, "make a commit") : 0;
 }
 
-static int write_pack(const git_buf *pack, const char *dir, char name[PACK_NAME_SIZE], uint32_t *ret_objects, struct err *e) {
+static int write_pack(const git_buf *pack, const char *dir, char name[PACK_NAME_SIZE], uint32_t *ret_objects,
+                      struct err *e) {
     git_indexer *ix = NULL;
     git_indexer_progress progress = {0};
     int r = git_indexer_new(&ix, dir, 0444, NULL, NULL);
@@ -88,7 +92,8 @@ static int write_pack(const git_buf *pack, const char *dir, char name[PACK_NAME_
     return r < 0 ? -1 : 0;
 }
 
-int workshop_pack(struct workshop *w, const char *objects_dir, char name[PACK_NAME_SIZE], uint32_t *ret_objects, struct err *e) {
+int workshop_pack(struct workshop *w, const char *objects_dir, char name[PACK_NAME_SIZE], uint32_t *ret_objects,
+                  struct err *e) {
     char dir[4200];
     git_buf pack = GIT_BUF_INIT;
     snprintf(dir, sizeof dir, "%s/pack", objects_dir);

@@ -23,6 +23,7 @@ int workshop_commit(struct workshop *w, const git_oid *tree, const git_oid *pare
 
 #define PACK_NAME_SIZE 64 /* "pack-" + 40 or 64 digits + NUL */
 /* All commits made and what they need, as pack and index, into `objects_dir`/pack. */
-int workshop_pack(struct workshop *w, const char *objects_dir, char name[PACK_NAME_SIZE], uint32_t *ret_objects, struct err *e);
+int workshop_pack(struct workshop *w, const char *objects_dir, char name[PACK_NAME_SIZE], uint32_t *ret_objects,
+                  struct err *e);
 
 #endif

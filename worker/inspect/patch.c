@@ -1,6 +1,6 @@
-/* patch.c - libgit2's diff over our own odb: there is no worktree, no configuration and no attribute file that it could look
- * at, so no line of the agent's can make a change look binary, empty or converted. No renames, full ids, binary patches with
- * their content, so that the patch is exact: applied to the baseline it gives the result's tree.
+/* patch.c - libgit2's diff over our own odb: there is no worktree, no configuration and no attribute file that it
+ * could look at, so no line of the agent's can make a change look binary, empty or converted. No renames, full ids,
+ * binary patches with their content, so that the patch is exact: applied to the baseline it gives the result's tree.
  */
 #include "worker/inspect/patch.h"
 
@@ -9,7 +9,7 @@
 #include "worker/inspect/inspect.h"
 #include "worker/inspect/out.h"
 
-#define CHUNK 16383u        /* of patch in one ARTIFACT frame of 16 KiB */
+#define CHUNK 16383u         /* of patch in one ARTIFACT frame of 16 KiB */
 #define TEXT_MAX (64u << 20) /* a larger file is shown as binary */
 
 struct stream {
@@ -62,16 +62,19 @@ static int send_deltas(git_diff *diff, struct stream *s) {
     return flush(s);
 }
 
-static int find_deltas(struct store *s, const git_oid *old_tree, const git_oid *new_tree, git_diff **ret, struct err *e) {
+static int find_deltas(struct store *s, const git_oid *old_tree, const git_oid *new_tree, git_diff **ret,
+                       struct err *e) {
     git_diff_options o;
     git_tree *a = NULL, *b = NULL;
-    if (git_diff_options_init(&o, GIT_DIFF_OPTIONS_VERSION) < 0) return out_git_error(e, ERR_INTERNAL, "compare the trees");
+    if (git_diff_options_init(&o, GIT_DIFF_OPTIONS_VERSION) < 0)
+        return out_git_error(e, ERR_INTERNAL, "compare the trees");
     o.flags = GIT_DIFF_SHOW_BINARY;
     o.id_abbrev = GIT_OID_HEXSZ;
     o.max_size = TEXT_MAX;
     int r = old_tree != NULL ? store_tree(s, old_tree, &a, e) : 0;
     if (r == 0 && new_tree != NULL) r = store_tree(s, new_tree, &b, e);
-    if (r == 0 && git_diff_tree_to_tree(ret, s->repo, a, b, &o) < 0) r = out_git_error(e, ERR_INTERNAL, "compare the trees");
+    if (r == 0 && git_diff_tree_to_tree(ret, s->repo, a, b, &o) < 0)
+        r = out_git_error(e, ERR_INTERNAL, "compare the trees");
     git_tree_free(a);
     git_tree_free(b);
     return r;

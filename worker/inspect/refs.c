@@ -1,8 +1,9 @@
 /* refs.c - the agent's HEAD.
  *
- * A ref may be a symbolic link, a FIFO, a device of some network file system, ten gigabytes, or a loop. So nothing here is
- * opened without O_NONBLOCK and openat2's beneath and no-symlink rules, only a regular file is read, 4 KiB of a ref and
- * 16 MiB of packed-refs, and HEAD may point once. What does not fit is "not readable", and not readable is "not committed".
+ * A ref may be a symbolic link, a FIFO, a device of some network file system, ten gigabytes, or a loop. So nothing
+ * here is opened without O_NONBLOCK and openat2's beneath and no-symlink rules, only a regular file is read, 4 KiB of
+ * a ref and 16 MiB of packed-refs, and HEAD may point once. What does not fit is "not readable", and not readable is
+ * "not committed".
  */
 #include "worker/inspect/refs.h"
 

@@ -1,4 +1,4 @@
-/* refs.h - HEAD of a hostile repository, read by hand: beneath the workspace, no links, no blocking, one symref level. */
+/* refs.h - HEAD of a hostile repository, read by hand: beneath the workspace, no links, no blocking, one symref. */
 #ifndef CTO_WORKER_INSPECT_REFS_H
 #define CTO_WORKER_INSPECT_REFS_H
 

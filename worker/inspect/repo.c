@@ -1,8 +1,9 @@
 /* repo.c - the baseline.
  *
- * The agent's .git is written by hand, a handful of small files: libgit2's own init would look for templates, configuration
- * and what the file system can do. It has one pack, one ref, no hooks, no remotes, no alternates and no reflog; there is
- * nothing in it but the baseline and its generated history, so that nobody can look up the answer in the future.
+ * The agent's .git is written by hand, a handful of small files: libgit2's own init would look for templates,
+ * configuration and what the file system can do. It has one pack, one ref, no hooks, no remotes, no alternates and no
+ * reflog; there is nothing in it but the baseline and its generated history, so that nobody can look up the answer in
+ * the future.
  *
  * Identity and dates are fixed: the same fixture gives the same baseline id, everywhere and always.
  */
@@ -42,7 +43,7 @@ struct builder {
 
 void baseline_release(struct baseline *b) { flat_release(&b->tree); }
 
-/* --- reading the fixture --------------------------------------------------------------------------------------------- */
+/* --- reading the fixture ------------------------------------------------------------------------- */
 
 static int refuse(const struct walk_entry *w, const char *why, struct err *e) {
     char text[OUT_QUOTE_SIZE];
@@ -88,12 +89,14 @@ static int on_fixture_entry(void *ctx, const struct walk_entry *w, struct err *e
     if (!S_ISDIR(w->st.st_mode)) return refuse(w, "not a file, directory or symbolic link", e);
     for (int i = 0; i < b->n_submodules; i++) {
         if (strcmp(b->submodules[i], w->path) != 0) continue;
-        return flat_add(&b->files, w->path, w->path_len, GIT_FILEMODE_COMMIT, &b->submodule_heads[i], e) < 0 ? -1 : WALK_SKIP;
+        return flat_add(&b->files, w->path, w->path_len, GIT_FILEMODE_COMMIT, &b->submodule_heads[i], e) < 0
+                   ? -1
+                   : WALK_SKIP;
     }
     return 0;
 }
 
-/* --- writing the repository ------------------------------------------------------------------------------------------ */
+/* --- writing the repository ---------------------------------------------------------------------- */
 
 static int put(int fd, const char *path, const char *text, struct err *e) {
     return io_replace_file_at(fd, path, text, strlen(text), 0644, 0, e);
@@ -172,12 +175,13 @@ static void builder_release(struct builder *b) {
     flat_release(&b->files);
 }
 
-/* --- submodules ------------------------------------------------------------------------------------------------------ */
+/* --- submodules ---------------------------------------------------------------------------------- */
 
 static int make_submodule(const struct inspect_args *a, int ws_fd, const char *path, git_oid *ret, struct err *e) {
     char root[4200], objects[4300], name[PACK_NAME_SIZE];
     uint32_t n = 0;
-    if (!path_is_plain_relative(path, strlen(path)) || strpbrk(path, "\"\\\n") != NULL) return err_set(e, ERR_USAGE, "--submodule %s: not a plain path", path);
+    if (!path_is_plain_relative(path, strlen(path)) || strpbrk(path, "\"\\\n") != NULL)
+        return err_set(e, ERR_USAGE, "--submodule %s: not a plain path", path);
     AUTO_FD int fd = io_open_beneath(ws_fd, path, O_RDONLY | O_DIRECTORY, 0, e);
     if (fd < 0) return err_ctx(e, "submodule");
     snprintf(root, sizeof root, "%s/%s", a->ws, path);
@@ -204,14 +208,15 @@ static int configure_submodules(const struct inspect_args *a, int ws_fd, struct 
 static int name_submodules(const struct inspect_args *a, int ws_fd, struct err *e) {
     AUTO_BUF struct buf text = BUF_INIT(64u << 10);
     for (int i = 0; i < a->n_submodules; i++)
-        buf_printf(&text, "[submodule \"%s\"]\n\tpath = %s\n\turl = ./%s\n", a->submodules[i], a->submodules[i], a->submodules[i]);
+        buf_printf(&text, "[submodule \"%s\"]\n\tpath = %s\n\turl = ./%s\n", a->submodules[i], a->submodules[i],
+                   a->submodules[i]);
     if (text.bad) return err_set(e, ERR_USAGE, "--submodule: names too long");
     if (text.len == 0) return 0;
     AUTO_FD int fd = io_open_beneath(ws_fd, ".gitmodules", O_WRONLY | O_CREAT | O_APPEND, 0644, e);
     return fd < 0 ? -1 : io_write_full(fd, text.p, text.len, e);
 }
 
-/* --- all of it ------------------------------------------------------------------------------------------------------- */
+/* --- all of it ----------------------------------------------------------------------------------- */
 
 static int copy_file(const char *from_dir, int to_fd, const char *name, struct err *e) {
     static char chunk[64 << 10];
@@ -250,7 +255,8 @@ static int make_full(const struct inspect_args *a, struct builder *b, struct bas
     snprintf(objects, sizeof objects, "%s/objects", a->odb);
     if (name_submodules(a, b->root_fd, e) < 0 || workshop_open(&b->shop, a->odb, e) < 0) return -1;
     if (a->history > 0 && history_make(&b->shop, b->root_fd, a->history, &parent, e) < 0) return -1;
-    if (make_layout(b->root_fd, e) < 0 || configure_submodules(a, b->root_fd, e) < 0 || make_commit(b, a->history > 0 ? &parent : NULL, &ret->commit, e) < 0 ||
+    if (make_layout(b->root_fd, e) < 0 || configure_submodules(a, b->root_fd, e) < 0 ||
+        make_commit(b, a->history > 0 ? &parent : NULL, &ret->commit, e) < 0 ||
         workshop_pack(&b->shop, objects, ret->pack, &ret->objects, e) < 0 || give_pack(a, b->root_fd, ret->pack, e) < 0)
         return -1;
     ret->files = (uint32_t)b->files.n;
@@ -276,7 +282,7 @@ int baseline_make(const struct inspect_args *a, int ws_fd, struct baseline *ret,
     return r;
 }
 
-/* --- counting -------------------------------------------------------------------------------------------------------- */
+/* --- counting ------------------------------------------------------------------------------------ */
 
 static bool exists(int fd, const char *path) { return faccessat(fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0; }
 
@@ -294,7 +300,8 @@ int repo_count(int ws_fd, struct repo_census *ret, struct err *e) {
     if (refs < 0 || walk_tree(refs, count_ref, &ret->refs, &complete, e) < 0) return -1;
     if (io_read_file_at(ws_fd, ".git/config", 64u << 10, &config, e) < 0) return -1;
     ret->remotes = strstr(buf_str(&config), "[remote") != NULL;
-    ret->alternates = exists(ws_fd, ".git/objects/info/alternates") || exists(ws_fd, ".git/objects/info/http-alternates");
+    ret->alternates =
+        exists(ws_fd, ".git/objects/info/alternates") || exists(ws_fd, ".git/objects/info/http-alternates");
     ret->reflogs = exists(ws_fd, ".git/logs");
     ret->hooks = exists(ws_fd, ".git/hooks");
     return 0;

@@ -14,8 +14,8 @@ struct baseline {
     struct flat tree; /* with the stat keys of what was read, for the first look */
 };
 
-/* Turns the workspace of the watch step into a repository with one baseline commit (and what the arguments ask for), and
- * makes our own repository in a->odb. The workspace must have no .git yet. Nobody else may be writing in it. */
+/* Turns the workspace of the watch step into a repository with one baseline commit (and what the arguments ask for),
+ * and makes our own repository in a->odb. The workspace must have no .git yet. Nobody else may be writing in it. */
 int baseline_make(const struct inspect_args *a, int ws_fd, struct baseline *ret, struct err *e);
 void baseline_release(struct baseline *b);
 

@@ -1,8 +1,8 @@
 /* scan.c - the worktree against a list of paths, ids and modes.
  *
- * Nothing that the agent wrote has a say: no attributes, no filters, no ignore file of the worktree, no index flags. A file
- * is opened only when stat says that it is regular, and then with O_NOFOLLOW and O_NONBLOCK, because it may have become a
- * FIFO in between. A submodule's directory is not entered: its content is its own repository's business.
+ * Nothing that the agent wrote has a say: no attributes, no filters, no ignore file of the worktree, no index flags. A
+ * file is opened only when stat says that it is regular, and then with O_NOFOLLOW and O_NONBLOCK, because it may have
+ * become a FIFO in between. A submodule's directory is not entered: its content is its own repository's business.
  */
 #include "worker/inspect/scan.h"
 
@@ -152,7 +152,7 @@ int scan_worktree(struct scan *s, struct err *e) {
     return 0;
 }
 
-/* --- the index ------------------------------------------------------------------------------------------------------- */
+/* --- the index ----------------------------------------------------------------------------------- */
 
 bool scan_index_changed(int ws_fd, struct stat_key *key) {
     struct stat st;
@@ -178,7 +178,9 @@ static int copy_index(int ws_fd, const struct store *store, struct err *e) {
         buf_put(&b, chunk, (size_t)n);
         if (b.bad) return err_set(e, ERR_LIMIT, "too large");
     }
-    return io_replace_file_at(store->dir_fd, "cto-index", b.p != NULL ? (const void *)b.p : "", b.len, 0600, 0, e) < 0 ? -1 : 1;
+    return io_replace_file_at(store->dir_fd, "cto-index", b.p != NULL ? (const void *)b.p : "", b.len, 0600, 0, e) < 0
+               ? -1
+               : 1;
 }
 
 static int open_index(struct scan *s, const struct store *store, git_index **ret, struct err *e) {
@@ -197,7 +199,8 @@ static bool agrees(const git_index_entry *en, const struct flat_entry *x) {
     return git_index_entry_stage(en) == 0 && en->mode == x->mode && git_oid_equal(&en->id, &x->oid);
 }
 
-/* Both lists are sorted by path; libgit2 sorts what it reads, and a twin of an earlier entry finds nothing to agree with. */
+/* Both lists are sorted by path; libgit2 sorts what it reads, and a twin of an earlier entry finds nothing to agree
+ * with. */
 static int compare_index(struct scan *s, git_index *index, struct err *e) {
     size_t n = git_index_entrycount(index), i = 0;
     for (size_t j = 0; i < n || j < s->tree->n;) {

@@ -17,7 +17,7 @@ struct scan {
     int ws_fd;
     struct flat *tree; /* what it should be; its marks and stat keys are ours to write */
     const struct ignore *ignore;
-    bool trust_stat;   /* take a file with an unchanged key for unchanged: the stop hint, never a verdict */
+    bool trust_stat; /* take a file with an unchanged key for unchanged: the stop hint, never a verdict */
     dirt_fn dirt;
     void *ctx;
     /* out */
@@ -29,8 +29,8 @@ struct scan {
 struct stat_key scan_key(const struct stat *st);
 /* A file whose times lie after this could still change without its key showing it. */
 int64_t scan_racy_border(void);
-/* Walks everything and compares raw bytes, executable bit, link target and type. -1 only when we or the callback failed:
- * whatever the agent left is dirt, not an error. */
+/* Walks everything and compares raw bytes, executable bit, link target and type. -1 only when we or the callback
+ * failed: whatever the agent left is dirt, not an error. */
 int scan_worktree(struct scan *s, struct err *e);
 /* Path, mode, id and stage of every index entry against the tree; skip-worktree, assume-unchanged and stat fields say
  * nothing. It is read from a copy in our own directory. Letter 'I'. */

@@ -1,5 +1,5 @@
-/* session.c - see session.h. The descriptor of the workspace is opened once, before anything hostile can have happened to its
- * path, and every later look starts from it. */
+/* session.c - see session.h. The descriptor of the workspace is opened once, before anything hostile can have happened
+ * to its path, and every later look starts from it. */
 #include "worker/inspect/session.h"
 
 #include <fcntl.h>
@@ -23,7 +23,8 @@ static int load_ignore(struct session *s, struct err *e) {
     const git_tree_entry *en = r == 0 ? git_tree_entry_byname(t, ".gitignore") : NULL;
     if (en != NULL && (git_tree_entry_filemode_raw(en) & 0170000) == 0100000) {
         r = store_blob(&s->store, git_tree_entry_id(en), &blob, e);
-        if (r == 0 && git_odb_object_size(blob) > GITIGNORE_MAX) r = err_set(e, ERR_LIMIT, ".gitignore is larger than 1 MiB");
+        if (r == 0 && git_odb_object_size(blob) > GITIGNORE_MAX)
+            r = err_set(e, ERR_LIMIT, ".gitignore is larger than 1 MiB");
         if (r == 0) r = ignore_parse(&s->ignore, git_odb_object_data(blob), git_odb_object_size(blob), e);
     }
     git_odb_object_free(blob);

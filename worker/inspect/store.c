@@ -1,5 +1,5 @@
-/* store.c - see store.h. The odb is put together by hand from a pack backend and a loose backend: git_repository_open would
- * read configuration and alternates, and check owners; a repository that wraps an odb has none of that.
+/* store.c - see store.h. The odb is put together by hand from a pack backend and a loose backend: git_repository_open
+ * would read configuration and alternates, and check owners; a repository that wraps an odb has none of that.
  */
 #include "worker/inspect/store.h"
 
@@ -20,7 +20,8 @@
 
 #define EMPTY_TREE "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
-static const char config[] = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n[gc]\n\tauto = 0\n";
+static const char config[] =
+    "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n[gc]\n\tauto = 0\n";
 static const char head[] = "ref: refs/heads/" INSPECT_BRANCH "\n";
 
 int store_create(const char *dir, struct err *e) {
@@ -71,9 +72,8 @@ static int open_backends(struct store *s, struct err *e) {
     git_odb_backend *packed = NULL, *loose = NULL;
     snprintf(objects, sizeof objects, "%s/objects", s->dir);
     if (git_odb_new(&s->odb) < 0 || git_odb_backend_pack(&packed, objects) < 0 ||
-        git_odb_add_backend(s->odb, packed, 2) < 0 ||
-        git_odb_backend_loose(&loose, objects, -1, 0, 0755, 0444) < 0 || git_odb_add_backend(s->odb, loose, 1) < 0 ||
-        git_repository_wrap_odb(&s->repo, s->odb) < 0)
+        git_odb_add_backend(s->odb, packed, 2) < 0 || git_odb_backend_loose(&loose, objects, -1, 0, 0755, 0444) < 0 ||
+        git_odb_add_backend(s->odb, loose, 1) < 0 || git_repository_wrap_odb(&s->repo, s->odb) < 0)
         return out_git_error(e, ERR_INTERNAL, "open our object database");
     return 0;
 }
@@ -124,7 +124,8 @@ static int make_available(struct store *s, const git_oid *oid, struct err *e) {
     return err_set(e, ERR_MISSING, "the object is not there");
 }
 
-int store_need(struct store *s, const git_oid *oid, git_object_t type, uint64_t max, uint64_t *ret_size, struct err *e) {
+int store_need(struct store *s, const git_oid *oid, git_object_t type, uint64_t max, uint64_t *ret_size,
+               struct err *e) {
     char hex[GIT_OID_HEXSZ + 1];
     git_oid_tostr(hex, sizeof hex, oid);
     size_t size = 0;
@@ -132,8 +133,10 @@ int store_need(struct store *s, const git_oid *oid, git_object_t type, uint64_t 
     int r = make_available(s, oid, e);
     if (r == 0 && git_odb_read_header(&size, &actual, s->odb, oid) < 0) r = out_git_error(e, ERR_PARSE, "corrupt");
     if (r == 0 && actual != type)
-        r = err_set(e, ERR_PARSE, "it is a %s", actual > 0 && actual <= GIT_OBJECT_TAG ? git_object_type2string(actual) : "thing");
-    if (r == 0 && size > max) r = err_set(e, ERR_LIMIT, "it has %zu bytes, more than %llu", size, (unsigned long long)max);
+        r = err_set(e, ERR_PARSE, "it is a %s",
+                    actual > 0 && actual <= GIT_OBJECT_TAG ? git_object_type2string(actual) : "thing");
+    if (r == 0 && size > max)
+        r = err_set(e, ERR_LIMIT, "it has %zu bytes, more than %llu", size, (unsigned long long)max);
     if (r < 0) return err_ctx(e, "%s %s", git_object_type2string(type), hex);
     if (ret_size != NULL) *ret_size = size;
     return 0;
@@ -142,7 +145,8 @@ int store_need(struct store *s, const git_oid *oid, git_object_t type, uint64_t 
 /* Counts what is really read, so that no repository makes one step read for ever. */
 static int spend(struct store *s, uint64_t size, struct err *e) {
     s->bytes_read += size;
-    if (s->bytes_read > MAX_TOTAL) return err_set(e, ERR_LIMIT, "more than %llu bytes of objects", (unsigned long long)MAX_TOTAL);
+    if (s->bytes_read > MAX_TOTAL)
+        return err_set(e, ERR_LIMIT, "more than %llu bytes of objects", (unsigned long long)MAX_TOTAL);
     return 0;
 }
 
@@ -163,8 +167,8 @@ int store_commit(struct store *s, const git_oid *oid, git_commit **ret, struct e
     return 0;
 }
 
-/* Two entries of one name, one a directory: they need not be neighbours in git's order, so look back over the run of names
- * that begin with this one. */
+/* Two entries of one name, one a directory: they need not be neighbours in git's order, so look back over the run of
+ * names that begin with this one. */
 static bool has_twin(const git_tree *t, size_t i, const char *name, size_t n) {
     while (i-- > 0) {
         const char *other = git_tree_entry_name(git_tree_entry_byindex(t, i));

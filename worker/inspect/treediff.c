@@ -1,5 +1,6 @@
 /* treediff.c - libgit2's own tree diff reads every entry of both trees and keeps the whole list; this one skips equal
- * subtrees, hands out one change at a time, and is bounded, so that it can be let loose on trees that nobody has checked yet.
+ * subtrees, hands out one change at a time, and is bounded, so that it can be let loose on trees that nobody has
+ * checked yet.
  */
 #include "worker/inspect/treediff.h"
 
@@ -15,9 +16,12 @@ struct comparison {
     char path[MAX_PATH + 1];
 };
 
-static int compare_trees(struct comparison *c, const git_oid *a, const git_oid *b, size_t base, unsigned depth, struct err *e);
+static int compare_trees(struct comparison *c, const git_oid *a, const git_oid *b, size_t base, unsigned depth,
+                         struct err *e);
 
-static bool is_dir(const git_tree_entry *en) { return en != NULL && git_tree_entry_filemode_raw(en) == GIT_FILEMODE_TREE; }
+static bool is_dir(const git_tree_entry *en) {
+    return en != NULL && git_tree_entry_filemode_raw(en) == GIT_FILEMODE_TREE;
+}
 
 static char letter_of(uint32_t old_mode, uint32_t new_mode) {
     if (old_mode == 0) return 'A';
@@ -42,8 +46,8 @@ static int report(struct comparison *c, const git_tree_entry *a, const git_tree_
 }
 
 /* Entries of one name and one kind (both directories or both not), or only one of them. */
-static int compare_pair(struct comparison *c, const git_tree_entry *a, const git_tree_entry *b, size_t base, unsigned depth,
-                        struct err *e) {
+static int compare_pair(struct comparison *c, const git_tree_entry *a, const git_tree_entry *b, size_t base,
+                        unsigned depth, struct err *e) {
     const char *name = git_tree_entry_name(a != NULL ? a : b);
     size_t n = strlen(name);
     if ((*c->budget)-- == 0) {
@@ -60,7 +64,8 @@ static int compare_pair(struct comparison *c, const git_tree_entry *a, const git
     return compare_trees(c, old_tree, new_tree, base + n + 1, depth + 1, e);
 }
 
-static int merge(struct comparison *c, const git_tree *a, const git_tree *b, size_t base, unsigned depth, struct err *e) {
+static int merge(struct comparison *c, const git_tree *a, const git_tree *b, size_t base, unsigned depth,
+                 struct err *e) {
     size_t an = a != NULL ? git_tree_entrycount(a) : 0, bn = b != NULL ? git_tree_entrycount(b) : 0;
     for (size_t i = 0, j = 0; i < an || j < bn;) {
         const git_tree_entry *x = i < an ? git_tree_entry_byindex(a, i) : NULL;
@@ -73,7 +78,8 @@ static int merge(struct comparison *c, const git_tree *a, const git_tree *b, siz
     return 0;
 }
 
-static int compare_trees(struct comparison *c, const git_oid *a, const git_oid *b, size_t base, unsigned depth, struct err *e) {
+static int compare_trees(struct comparison *c, const git_oid *a, const git_oid *b, size_t base, unsigned depth,
+                         struct err *e) {
     git_tree *old_tree = NULL, *new_tree = NULL;
     if (a != NULL && b != NULL && git_oid_equal(a, b)) return 0;
     if (depth > MAX_DEPTH) return err_set(e, ERR_LIMIT, "more than %u directories above a file in a tree", MAX_DEPTH);
@@ -85,8 +91,8 @@ static int compare_trees(struct comparison *c, const git_oid *a, const git_oid *
     return r;
 }
 
-int treediff(struct store *s, const git_oid *old_tree, const git_oid *new_tree, uint64_t *budget, treediff_fn fn, void *ctx,
-             struct err *e) {
+int treediff(struct store *s, const git_oid *old_tree, const git_oid *new_tree, uint64_t *budget, treediff_fn fn,
+             void *ctx, struct err *e) {
     struct comparison c = {.store = s, .budget = budget, .fn = fn, .ctx = ctx};
     return compare_trees(&c, old_tree, new_tree, 0, 0, e);
 }

@@ -16,9 +16,9 @@ struct tree_change {
 };
 typedef int (*treediff_fn)(void *ctx, const struct tree_change *c, struct err *e);
 
-/* Either tree may be NULL: the empty one. Equal subtrees are not read. `budget` counts down with every entry that is looked
- * at, over as many calls as share it: ERR_LIMIT at 0. */
-int treediff(struct store *s, const git_oid *old_tree, const git_oid *new_tree, uint64_t *budget, treediff_fn fn, void *ctx,
-             struct err *e);
+/* Either tree may be NULL: the empty one. Equal subtrees are not read. `budget` counts down with every entry that is
+ * looked at, over as many calls as share it: ERR_LIMIT at 0. */
+int treediff(struct store *s, const git_oid *old_tree, const git_oid *new_tree, uint64_t *budget, treediff_fn fn,
+             void *ctx, struct err *e);
 
 #endif

@@ -1,6 +1,7 @@
-/* walk.c - iterative, so that a tree of any depth costs no stack; a directory is read through one descriptor which is closed
- * before the next is opened, so that it costs no descriptors either. Directories wait on a list of paths and are opened from
- * the root again with openat2 (beneath, no symlinks): what was a directory may be a link by then, and is then a problem.
+/* walk.c - iterative, so that a tree of any depth costs no stack; a directory is read through one descriptor which is
+ * closed before the next is opened, so that it costs no descriptors either. Directories wait on a list of paths and
+ * are opened from the root again with openat2 (beneath, no symlinks): what was a directory may be a link by then, and
+ * is then a problem.
  */
 #include "worker/inspect/walk.h"
 

@@ -1,8 +1,9 @@
 /* watch.c - the inspector that lives with the engine.
  *
- * It makes the baseline, gives up its right to write in the workspace, and then answers each wake with one LOOK frame. Wakes
- * that came during a look are one wake (an eventfd counts). A look may be wrong for a moment, because the agent works while
- * we read: it is a hint when to stop. The verdict is the census step's, after the engine's death, without any memory.
+ * It makes the baseline, gives up its right to write in the workspace, and then answers each wake with one LOOK frame.
+ * Wakes that came during a look are one wake (an eventfd counts). A look may be wrong for a moment, because the agent
+ * works while we read: it is a hint when to stop. The verdict is the census step's, after the engine's death, without
+ * any memory.
  *
  * It ends when nobody reads its frames any more, or nobody can wake it any more.
  */
@@ -40,7 +41,8 @@ static int send_dirt(void *ctx, char letter, const char *path, size_t n, struct 
     return out_dirty(letter, path, n, e);
 }
 
-/* Brings tree and relation to the head. 1: done; 0: the head is not something that we can compare with; -1: our trouble. */
+/* Brings tree and relation to the head. 1: done; 0: the head is not something that we can compare with; -1: our
+ * trouble. */
 static int follow_head(struct watch *w, const struct head *h, struct err *e) {
     git_oid head = {{0}};
     if (h->state == HEAD_UNREADABLE) return 0;
@@ -71,7 +73,8 @@ static int look(struct watch *w, struct err *e) {
     char hex[GIT_OID_HEXSZ + 1] = "";
     refs_read_head(w->s.ws_fd, &h);
     int comparable = follow_head(w, &h, e);
-    struct scan scan = {.ws_fd = w->s.ws_fd, .tree = &w->tree, .ignore = &w->s.ignore, .trust_stat = true, .dirt = send_dirt, .ctx = w};
+    struct scan scan = {
+        .ws_fd = w->s.ws_fd, .tree = &w->tree, .ignore = &w->s.ignore, .trust_stat = true, .dirt = send_dirt, .ctx = w};
     if (comparable < 0 || scan_worktree(&scan, e) < 0) return -1;
     if (comparable == 1 && scan_index_changed(w->s.ws_fd, &w->index_key)) {
         uint64_t before = scan.dirty;
@@ -117,9 +120,11 @@ static int make_baseline(struct watch *w, const struct inspect_args *a, struct e
     int r = repo_count(ws_fd, &count, e);
     if (r == 0)
         r = out_trace("inspect.baseline", start, true, e,
-                      "objects %u, commits %u, files %u, refs %u, remotes %u, alternates %u, reflogs %u, hooks %u", made.objects,
-                      made.commits, made.files, count.refs, count.remotes, count.alternates, count.reflogs, count.hooks);
-    if (r == 0) r = out_baseline(git_oid_tostr(hex, sizeof hex, &made.commit), true, made.files, made.bytes, made.commits, e);
+                      "objects %u, commits %u, files %u, refs %u, remotes %u, alternates %u, reflogs %u, hooks %u",
+                      made.objects, made.commits, made.files, count.refs, count.remotes, count.alternates,
+                      count.reflogs, count.hooks);
+    if (r == 0)
+        r = out_baseline(git_oid_tostr(hex, sizeof hex, &made.commit), true, made.files, made.bytes, made.commits, e);
     return r < 0 ? -1 : session_open_at(&w->s, a, take_fd(&ws_fd), e);
 }
 
