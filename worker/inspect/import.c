@@ -1,25 +1,45 @@
 /* import.c - see import.h. The traps, all measured: objects/info/alternates brings in another repository's secrets, a
- * FIFO in the place of a loose object hangs the reader for ever, links are followed, an .idx can lie. So: openat2
- * beneath without links, O_NONBLOCK, regular files only, a cap on each file and on the sum.
+ * FIFO in the place of a loose object hangs the reader for ever, links are followed, an .idx can lie, and a loose object
+ * with more content than its header says makes git_odb_read (libgit2 1.5.1) write beyond its buffer. So: openat2
+ * beneath without links, O_NONBLOCK, regular files only, a cap on each file and on the sum, and nothing is in our odb
+ * before its size and its hash have been checked.
  */
 #include "worker/inspect/import.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <git2/odb_backend.h>
+#include <git2/sys/odb_backend.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "common/io.h"
+#include "worker/inspect/hash.h"
 #include "worker/inspect/inspect.h"
 #include "worker/inspect/out.h"
 
+#define QUARANTINE "cto-quarantine"
 #define PACKS_MAX 512u
 #define LOOSE_MAX (MAX_BLOB + (1u << 20)) /* zlib's worst case is a little above the size of its input */
 
+int import_open(struct importer *im, int ws_fd, int odb_fd, const char *odb_dir, struct err *e) {
+    char path[4300];
+    git_odb_backend *loose = NULL;
+    *im = (struct importer){.ws_fd = ws_fd, .odb_fd = odb_fd, .odb_dir = odb_dir};
+    if (ws_fd < 0) return 0;
+    if (io_mkdirs_at(odb_fd, QUARANTINE, 0755, e) < 0) return -1;
+    snprintf(path, sizeof path, "%s/" QUARANTINE, odb_dir);
+    if (git_odb_new(&im->quarantine) < 0 || git_odb_backend_loose(&loose, path, -1, 0, 0755, 0444) < 0 ||
+        git_odb_add_backend(im->quarantine, loose, 1) < 0)
+        return out_git_error(e, ERR_INTERNAL, "open the quarantine");
+    return 0;
+}
+
 void import_release(struct importer *im) {
+    git_odb_free(im->quarantine);
     free(im->tried);
     *im = (struct importer){.ws_fd = -1, .odb_fd = -1};
 }
@@ -54,28 +74,59 @@ static int copy_bounded(int from, int to, uint64_t max, uint64_t *total, struct 
     }
 }
 
+/* git_odb_open_rstream reads the header into a buffer that it bounds, and its read fills no more than it is given. The
+ * other, older format of loose objects, which git itself no longer reads, has other code: refused by its first bytes. */
+static int verify_quarantined(const struct importer *im, const git_oid *oid, const unsigned char magic[2],
+                              struct err *e) {
+    git_odb_stream *stream = NULL;
+    size_t size = 0;
+    git_object_t type = GIT_OBJECT_INVALID;
+    git_oid actual = {{0}};
+    if ((magic[0] & 0x8f) != 0x08 || ((magic[0] << 8) | magic[1]) % 31 != 0)
+        return err_set(e, ERR_PARSE, "corrupt: not a zlib stream");
+    if (git_odb_open_rstream(&stream, &size, &type, im->quarantine, oid) < 0)
+        return out_git_error(e, ERR_PARSE, "corrupt");
+    int r = 0;
+    if (size > MAX_BLOB)
+        r = err_set(e, ERR_LIMIT, "it has %zu bytes, more than %u", size, MAX_BLOB);
+    else if (type < GIT_OBJECT_COMMIT || type > GIT_OBJECT_TAG)
+        r = err_set(e, ERR_PARSE, "corrupt: of no known type");
+    else if (hash_object_stream(stream, type, size, &actual) != 0 || !git_oid_equal(&actual, oid))
+        r = err_set(e, ERR_PARSE, "corrupt: its content is not what its name and size say");
+    git_odb_stream_free(stream);
+    return r;
+}
+
+/* Readable by the verifier's uid, which checks the result out; the directory above our repository is 0700. */
+static int copy_to_quarantine(struct importer *im, int from, const char *path, unsigned char magic[2], struct err *e) {
+    unlinkat(im->odb_fd, path, 0); /* left by an inspector that was ended in the middle of an import */
+    AUTO_FD int out = io_open_beneath(im->odb_fd, path, O_RDWR | O_CREAT | O_EXCL, 0444, e);
+    if (out < 0 || copy_bounded(from, out, LOOSE_MAX, &im->bytes, e) < 0) return -1;
+    if (pread(out, magic, 2, 0) != 2) return err_set(e, ERR_PARSE, "corrupt: too short");
+    return 0;
+}
+
 int import_loose(struct importer *im, const git_oid *oid, struct err *e) {
     if (im->ws_fd < 0) return 0;
-    char hex[GIT_OID_HEXSZ + 1], from[80], dir[16], to[80], temporary[80];
+    char hex[GIT_OID_HEXSZ + 1], from[80], dir[40], to[80], held[80];
+    unsigned char magic[2];
     git_oid_tostr(hex, sizeof hex, oid);
     snprintf(from, sizeof from, ".git/objects/%.2s/%s", hex, hex + 2);
-    snprintf(dir, sizeof dir, "objects/%.2s", hex);
+    snprintf(held, sizeof held, QUARANTINE "/%.2s/%s", hex, hex + 2);
     snprintf(to, sizeof to, "objects/%.2s/%s", hex, hex + 2);
-    snprintf(temporary, sizeof temporary, "objects/%.2s/import", hex);
     AUTO_FD int in = -1;
     struct stat st;
     int r = open_plain(im, from, LOOSE_MAX, &in, &st, e);
     if (r <= 0) return r;
-    /* readable by the verifier's uid, which checks the result out; the directory above is 0700 */
+    snprintf(dir, sizeof dir, QUARANTINE "/%.2s", hex);
     if (io_mkdirs_at(im->odb_fd, dir, 0755, e) < 0) return -1;
-    unlinkat(im->odb_fd, temporary, 0); /* left by an inspector that was ended in the middle of an import */
-    AUTO_FD int out = io_open_beneath(im->odb_fd, temporary, O_WRONLY | O_CREAT | O_EXCL, 0444, e);
-    if (out < 0) return -1;
-    if (copy_bounded(in, out, LOOSE_MAX, &im->bytes, e) < 0) {
-        unlinkat(im->odb_fd, temporary, 0);
+    snprintf(dir, sizeof dir, "objects/%.2s", hex);
+    if (io_mkdirs_at(im->odb_fd, dir, 0755, e) < 0) return -1;
+    if (copy_to_quarantine(im, in, held, magic, e) < 0 || verify_quarantined(im, oid, magic, e) < 0) {
+        unlinkat(im->odb_fd, held, 0);
         return -1;
     }
-    if (renameat(im->odb_fd, temporary, im->odb_fd, to) < 0) return err_sys(e, "rename an imported object");
+    if (renameat(im->odb_fd, held, im->odb_fd, to) < 0) return err_sys(e, "take over an imported object");
     im->loose++;
     return 1;
 }

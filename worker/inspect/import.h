@@ -1,7 +1,7 @@
 /* import.h - objects come from the agent's repository into our own, one at a time and only when somebody needs them.
  *
- * Nothing of libgit2 ever opens the agent's objects directory: a loose object is copied as a file (libgit2 checks its
- * hash whenever it reads our copy), a pack is indexed anew, object by object, and the agent's .idx is not looked at.
+ * Nothing of libgit2 ever opens the agent's objects directory: a loose object is copied as a file and believed when its
+ * size and hash have been checked, a pack is indexed anew, object by object, and the agent's .idx is not looked at.
  * Alternates, info/, multi-pack indexes, commit graphs and promisors do not exist for us.
  */
 #ifndef CTO_WORKER_INSPECT_IMPORT_H
@@ -19,9 +19,9 @@ struct import_pack {
     int64_t mtime_ns;
 };
 struct importer {
+    int ws_fd;           /* -1: there is nothing to import from */
+    int odb_fd;          /* borrowed */
     git_odb *quarantine; /* loose objects that have been copied and not yet believed */
-    int ws_fd;  /* -1: there is nothing to import from */
-    int odb_fd; /* borrowed */
     const char *odb_dir;
     uint64_t bytes; /* copied so far */
     uint32_t loose, packs;
@@ -32,8 +32,8 @@ struct importer {
 /* `odb_dir` (borrowed, like the descriptors) is the directory of our own repository. */
 int import_open(struct importer *im, int ws_fd, int odb_fd, const char *odb_dir, struct err *e);
 void import_release(struct importer *im);
-/* The loose object, if the agent has it as a plain file: 1 copied, 0 not there, -1 error (ERR_PARSE: it is something
- * else). */
+/* The loose object, if the agent has it as a plain file: 1 it is in our odb now, 0 it is not there, -1 error (ERR_PARSE:
+ * it is not what its name says). */
 int import_loose(struct importer *im, const git_oid *oid, struct err *e);
 /* Every pack not tried yet: how many came in (0: nothing new), or -1. A bad pack is noted and passed over. */
 int import_packs(struct importer *im, struct err *e);

@@ -87,10 +87,7 @@ int store_open(struct store *s, const char *dir, int ws_fd, struct err *e) {
         store_release(s);
         return -1;
     }
-    s->import.ws_fd = ws_fd;
-    s->import.odb_fd = s->dir_fd;
-    s->import.odb_dir = s->dir;
-    if (read_state(s, e) < 0 || open_backends(s, e) < 0) {
+    if (read_state(s, e) < 0 || open_backends(s, e) < 0 || import_open(&s->import, ws_fd, s->dir_fd, s->dir, e) < 0) {
         store_release(s);
         return -1;
     }
