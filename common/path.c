@@ -60,9 +60,13 @@ static size_t fold(const char *s, size_t n, char *out) {
         char c = s[i++];
         out[o++] = (c >= 'A' && c <= 'Z') ? (char)(c - 'A' + 'a') : c;
     }
-    /* Windows drops trailing dots and spaces of a name */
-    while (o > 0 && (out[o - 1] == '.' || out[o - 1] == ' ')) o--;
     return o;
+}
+
+/* Windows drops trailing dots and spaces of a name. */
+static size_t without_tail(const char *s, size_t n) {
+    while (n > 0 && (s[n - 1] == '.' || s[n - 1] == ' ')) n--;
+    return n;
 }
 
 /* '*' within one segment, iterative with one backtrack point: linear enough for hostile input. */
@@ -106,7 +110,8 @@ static bool next_segment(const char **path, size_t *left, struct segment *ret) {
 static bool segment_match(const struct segment *rule, const struct segment *name) {
     char r[SEGMENT_MAX], s[SEGMENT_MAX];
     size_t rn = fold(rule->p, rule->n, r), sn = fold(name->p, name->n, s);
-    return glob(r, rn, s, sn) || glob(rule->p, rule->n, name->p, name->n);
+    return glob(r, rn, s, sn) || glob(r, without_tail(r, rn), s, without_tail(s, sn)) ||
+           glob(rule->p, rule->n, name->p, name->n);
 }
 
 static bool forbidden_match(const char *rule, const char *path, size_t n) {

@@ -96,7 +96,11 @@ void progress_done(struct progress *p, int i, const char *id, const struct run_r
         if (p->live[k].index == i) p->live[k].index = -1;
     p->done++;
     p->good += as_expected;
-    if (p->quiet) return;
+    /* on a terminal the closing table says it again: only news scrolls by */
+    if (p->quiet || (p->live_mode && as_expected && isatty(STDOUT_FILENO))) {
+        draw(p);
+        return;
+    }
     size_t used = 0;
     for (int k = 0; rec && k < rec->n_blockers && used < sizeof reasons; k++)
         used += (size_t)snprintf(reasons + used, sizeof reasons - used, "%s%s", k ? "," : "",

@@ -1,24 +1,38 @@
 #!/usr/bin/env bash
-# ctest: timeout=300 labels=sanitized
-# The main job: every case and every failure fixture on the fake lane, two at a time, each as it should end; all evidence
-# verifies afterwards, nothing of the runs is left. Runs in the sanitizer build too.
-set -u
-bindir=$1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-fail() {
-    echo "all_cases: $*" >&2
-    exit 1
-}
+# ctest: timeout=300
+# A fresh home: every case and every failure fixture ends as declared; every run directory is complete and holds, by the
+# program, by sha256sum, and by a second opinion that knows nothing of the program.
+. "$2/tests/lib/e2e.bash"
 
-harness="$bindir/cto-harness --home $work/home --cases $2/cases"
-$harness run-all-fake -j 2 --failures --json >"$work/matrix.json" 2>"$work/err" ||
-    fail "run-all-fake exits $?: $(grep -vE '^pass ' "$work/err" | tail -20) $(head -c 2000 "$work/matrix.json")"
-wanted=$(find "$2/cases" -name case.json | wc -l)
-got=$(find "$work/home/harness-runs" -mindepth 2 -maxdepth 2 -name events.normalized.jsonl | wc -l)
-[ "$got" -eq "$wanted" ] || fail "$wanted cases, $got runs"
-$harness verify --all >"$work/out" 2>&1 || fail "verify --all exits $?: $(tail -5 "$work/out")"
-$harness store check >"$work/out" 2>&1 || fail "store check exits $?: $(tail -5 "$work/out")"
-left=$(find "$work/home" -path '*/work/*' | head -5)
-[ -z "$left" ] || fail "left behind: $left"
-exit 0
+h run-all-fake --failures --json >matrix.json 2>err || fail "run-all-fake --failures exits $?: $(tail -5 err)"
+python3 - matrix.json "$SRC/cases" <<'PY' || fail "the matrix is not as declared"
+import json, os, sys
+said = json.load(open(sys.argv[1]))
+report = json.load(open(said["report_path"]))
+cases = [d for d in os.listdir(sys.argv[2]) if os.path.exists(os.path.join(sys.argv[2], d, "case.json"))]
+cases += [d for d in os.listdir(sys.argv[2] + "/failures")]
+rows = {r["case_id"]: r for r in report["rows"]}
+assert sorted(rows) == sorted(cases), set(rows) ^ set(cases)
+assert said["ok"] and report["ok"] and said["totals"]["unexpected"] == 0 and said["totals"]["planned"] == len(cases)
+for name in ("r1-string-slugify", "r1-src-string-slugify", "r1-slugify-punctuation"):
+    assert rows[name]["status"] == "pass", rows[name]
+counts = {s: sum(r["status"] == s for r in rows.values()) for s in ("pass", "fail", "blocked")}
+t = said["totals"]
+assert (t["passed"], t["failed"], t["blocked"]) == (counts["pass"], counts["fail"], counts["blocked"]), (t, counts)
+assert min(counts.values()) > 0, counts
+PY
+schemas=-
+if python3 -c 'import jsonschema' 2>/dev/null; then schemas && schemas=$W/schemas; fi
+mapfile -t runs < <(run_dirs)
+[ "${#runs[@]}" -ge 40 ] || fail "only ${#runs[@]} run directories"
+python3 "$SRC/tests/lib/evidence.py" "$schemas" "${runs[@]}" >opinion 2>&1 || fail "second opinion: $(cat opinion)"
+for d in "$W"/home/harness-runs/*; do
+    check "$d: sha256sum -c" sh -c 'cd "$1" && sha256sum --strict --quiet -c SHA256SUMS' sh "$d"
+    "$HARNESS" --home "$W/nowhere" verify "$d" >out 2>&1 || fail "$d: offline verify: $(cat out)"
+done
+# A second opinion that finds nothing wrong with anything proves nothing.
+cp -r "${runs[0]}" copy
+sed -i 's/"pass"/"fail"/' copy/report.json
+! python3 "$SRC/tests/lib/evidence.py" - copy >/dev/null || fail "the second opinion holds a changed report for good"
+sound
+e2e_end

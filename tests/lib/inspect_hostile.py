@@ -1,4 +1,4 @@
-"""What an agent that wants to fool, stall or escape the inspector leaves behind. No step may hang, crash or believe it."""
+"""What an agent that wants to fool, stall or escape the inspector leaves behind: no step may hang, crash or believe."""
 import hashlib
 import os
 import shutil
@@ -165,8 +165,10 @@ def test_ref_games(r):
     r.write(".git/HEAD", "ref: refs/heads/two\n")
     r.write(".git/refs/heads/two", "ref: refs/heads/main\n")
     assert r.look()[1]["moved"] == 0
-    for head in ("ref: refs/../../../etc/passwd\n", "ref: refs/heads/x.lock\n", "ref: /etc/passwd\n", "ref: refs/heads//x\n", "ref: \n",
-                 "ref: refs/heads/" + "x" * 3000 + "\n", "ref: refs/heads/.invalid\n", "garbage\n", "", "a" * 41 + "\n", "g" * 40 + "\n",
+    for head in ("ref: refs/../../../etc/passwd\n", "ref: refs/heads/x.lock\n", "ref: /etc/passwd\n",
+                 "ref: refs/heads//x\n", "ref: \n",
+                 "ref: refs/heads/" + "x" * 3000 + "\n", "ref: refs/heads/.invalid\n", "garbage\n", "",
+                 "a" * 41 + "\n", "g" * 40 + "\n",
                  "ref: refs/heads/a\0b\n", "x" * 10000):
         r.write(".git/HEAD", head)
         look = r.look()[1]
@@ -287,7 +289,8 @@ def test_missing_and_corrupt_objects(r):
 
 def test_sizes_that_lie(r):
     start(r)
-    for text in (b"blob 99999999999\0x", b"blob 18446744073709551616\0x", b"blob -1\0x", b"blob \0", b"blob 5\0x", b"blob 1\0xxxxx"):
+    for text in (b"blob 99999999999\0x", b"blob 18446744073709551616\0x", b"blob -1\0x", b"blob \0", b"blob 5\0x",
+                 b"blob 1\0xxxxx"):
         oid = hashlib.sha1(text).hexdigest()
         r.write(".git/objects/%s/%s" % (oid[:2], oid[2:]), zlib.compress(text))
         set_head(r, raw_commit(r, tree(r, (b"100644", b"f", oid)), r.baseline))
@@ -397,7 +400,7 @@ def test_deep_worktree(r):
     os.close(fd)
     try:
         result, dirty = judged(r, "none")
-        assert len(dirty) == 1 and dirty[0][0] == "X", dirty
+        assert len(dirty) == 1 and dirty[0][0] == "X" and dirty[0][1].count(b"/") == 256, dirty
         r.step("commit")
         assert r.census("--made-by-harness")[0]["clean"] == 0
     finally:
@@ -530,8 +533,10 @@ def test_config_hooks_and_filters_run_nothing(r):
     head = None
     r.write("a.py", "print(2)\n")
     head = r.commit()
-    for key in ("core.fsmonitor", "core.sshCommand", "core.pager", "core.editor", "diff.external", "filter.t.clean", "filter.t.smudge",
-                "filter.t.process", "diff.t.textconv", "diff.t.command", "gpg.program", "credential.helper", "alias.status", "core.gitProxy"):
+    for key in ("core.fsmonitor", "core.sshCommand", "core.pager", "core.editor", "diff.external", "filter.t.clean",
+                "filter.t.smudge",
+                "filter.t.process", "diff.t.textconv", "diff.t.command", "gpg.program", "credential.helper",
+                "alias.status", "core.gitProxy"):
         r.git("config", key, trap)
     r.git("config", "core.hooksPath", r.path(".git/hooks"))
     r.git("config", "include.path", "/dev/stdin")
@@ -676,6 +681,94 @@ def test_thin_pack(r):
     judged(r, "unreadable")
 
 
+def pack_entry(kind, size, content, extra=b""):
+    """One entry of a pack; `size` is what its header says."""
+    first, size = (kind << 4) | (size & 15), size >> 4
+    out = bytearray()
+    while size:
+        out.append(first | 0x80)
+        first, size = size & 0x7f, size >> 7
+    out.append(first)
+    return bytes(out) + extra + zlib.compress(content)
+
+
+def varint(n):
+    out = bytearray()
+    while n >= 0x80:
+        out.append((n & 0x7f) | 0x80)
+        n >>= 7
+    out.append(n)
+    return bytes(out)
+
+
+def offset(n):
+    out = [n & 0x7f]
+    n >>= 7
+    while n:
+        n -= 1
+        out.insert(0, 0x80 | (n & 0x7f))
+        n >>= 7
+    return bytes(out)
+
+
+def delta(base_size, result_size, *instructions):
+    return varint(base_size) + varint(result_size) + b"".join(instructions)
+
+
+def put_pack(r, name, *entries, count=None):
+    body = b"PACK" + struct.pack(">II", 2, len(entries) if count is None else count) + b"".join(entries)
+    r.write(".git/objects/pack/pack-%s.pack" % (name * 40)[:40], body + hashlib.sha1(body).digest())
+
+
+def test_packs_that_lie(r):
+    """Sizes, bases and offsets of hand-made packs; the wanted commit is in none of them that is sound."""
+    start(r)
+    base = b"b" * 100
+    whole = pack_entry(3, len(base), base)
+    whole_id = bytes.fromhex(hashlib.sha1(b"blob 100\0" + base).hexdigest())
+    add = b"\x05hello"
+    copy_too_far = bytes([0x80 | 0x01 | 0x10, 90, 200])
+    packs = {
+        "0": [pack_entry(3, 1, b"x" * 50)], "1": [pack_entry(3, 5000, b"x")], "2": [pack_entry(3, 1 << 40, b"x")],
+        "3": [pack_entry(3, 0, b"x" * 9)], "4": [pack_entry(0, 1, b"x")], "5": [pack_entry(5, 1, b"x")],
+        "6": [whole, pack_entry(7, 9, delta(100, 5, add), whole_id)],
+        "7": [whole, pack_entry(7, 9, delta(7, 5, add), whole_id)],
+        "8": [whole, pack_entry(7, 9, delta(100, 1 << 34, add), whole_id)],
+        "9": [whole, pack_entry(7, 5, delta(100, 200, copy_too_far), whole_id)],
+        "a": [whole, pack_entry(7, 9, delta(100, 2, add), whole_id)],
+        "b": [whole, pack_entry(6, 9, delta(100, 5, add), offset(1))],
+        "c": [whole, pack_entry(6, 9, delta(100, 5, add), offset(len(whole)))],
+        "d": [whole, pack_entry(6, 9, delta(100, 5, add), offset(1 << 30))],
+        "e": [pack_entry(6, 9, delta(100, 5, add), offset(0))],
+        "f": [whole, pack_entry(7, 9, delta(100, 5, b"\0" + add), whole_id)],
+        "01": [whole] * 3, "02": [], "03": [pack_entry(7, 9, delta(100, 5, add), b"\x77" * 20)],
+        "04": [whole, pack_entry(7, 2, b"", whole_id)], "05": [whole, pack_entry(7, 2, b"\xff" * 30, whole_id)],
+    }
+    for name, entries in packs.items():
+        put_pack(r, name, *entries)
+    for count in (0, 1, 1 << 31, (1 << 32) - 1):
+        put_pack(r, "06%x" % (count & 15), whole, count=count)
+    set_head(r, "77" * 20)
+    judged(r, "unreadable", "77" * 20)
+
+
+def test_long_delta_chain(r):
+    start(r)
+    content = b"x" * 50
+    entries, sizes = [pack_entry(3, 50, content)], []
+    for i in range(5000):
+        sizes.append(len(entries[-1]))
+        d = delta(50 + i, 51 + i, bytes([0x80 | 0x10 | 0x20, (50 + i) & 255, (50 + i) >> 8]), b"\x01y")
+        entries.append(pack_entry(6, len(d), d, offset(sizes[-1])))
+    content += b"y" * 5000
+    oid = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    put_pack(r, "c", *entries)
+    set_head(r, raw_commit(r, tree(r, (b"100644", b"chain", oid)), r.baseline))
+    begin = time.monotonic()
+    result, _ = judged_any(r)
+    assert result["kind"] in ("committed", "unreadable", "too_large") and time.monotonic() - begin < 60, result
+
+
 def test_lying_idx(r):
     start(r)
     r.write("a.py", "print(2)\n")
@@ -724,7 +817,8 @@ def test_loops_and_dangling_links(r):
     os.rmdir(r.path("dir"))
     os.symlink("/etc", r.path("dir"))
     result, dirty = judged(r, "none")
-    assert sorted(dirty) == [("?", b"dangling"), ("?", b"dir"), ("?", b"loop"), ("?", b"up"), ("D", b"dir/b.txt")], dirty
+    assert sorted(dirty) == [("?", b"dangling"), ("?", b"dir"), ("?", b"loop"), ("?", b"up"), ("D",
+                             b"dir/b.txt")], dirty
 
 
 def test_unreadable_by_mode(r):
@@ -770,7 +864,8 @@ def test_busy_agent(r):
     start(r)
     script = r.dir + "/busy.sh"
     with open(script, "w") as f:
-        f.write("cd '%s'\nwhile :; do mkdir -p t/u; echo x >t/u/f; rm -rf t; mkfifo t; rm t; ln -s . t; rm t; echo y >a.py; rm a.py; "
+        f.write("cd '%s'\nwhile :; do mkdir -p t/u; echo x >t/u/f; rm -rf t; mkfifo t; rm t; ln -s . t; rm t; "
+                "echo y >a.py; rm a.py; "
                 "mkfifo a.py; rm a.py; mv .git .g2; mv .g2 .git; done" % r.ws)
     p = subprocess.Popen(["sh", script], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:

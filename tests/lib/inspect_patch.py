@@ -5,7 +5,8 @@ import shutil
 
 from inspectlib import git, run, tree_of
 
-ODD = ["plain", "with space", "tab\there", 'quote"d', "new\nline", "back\\slash", "ünïcode", "日本", "-dash", "a b/c d/e f",
+ODD = ["plain", "with space", "tab\there", 'quote"d', "new\nline", "back\\slash", "ünïcode", "日本", "-dash",
+       "a b/c d/e f",
        "trailing ", "semi;colon", "star*", "--- a/fake", "diff --git a/x b/x", "$(touch pwned)"]
 
 
@@ -26,7 +27,8 @@ def applies(r):
     want = git(r.odb, "rev-parse", result["head"] + "^{tree}").strip()
     assert git(clone, "write-tree").strip() == want, patch[:4000]
     names = git(r.odb, "diff-tree", "-r", "--no-renames", "-z", "--name-status",
-                git(r.odb, "hash-object", "-t", "tree", "/dev/null").strip() if r.empty else r.baseline, result["head"], raw=True)
+                git(r.odb, "hash-object", "-t", "tree",
+                    "/dev/null").strip() if r.empty else r.baseline, result["head"], raw=True)
     parts = names.split(b"\0")[:-1]
     want = sorted((b, a.decode()) for a, b in zip(parts[::2], parts[1::2]))
     assert sorted((c["path"], c["letter"]) for c in net) == want, (net, want)

@@ -119,7 +119,8 @@ class Run:
         """Starts the watch step; returns its BASELINE frame."""
         self.wake_fd = os.eventfd(0, os.EFD_CLOEXEC)
         out, child = os.pipe()
-        self.process = subprocess.Popen([self.tool, "watch", "--ws", self.ws, "--odb", self.odb, "--parent", str(os.getpid()),
+        self.process = subprocess.Popen([self.tool, "watch", "--ws", self.ws, "--odb", self.odb, "--parent",
+                                        str(os.getpid()),
                                          *args], stdin=self.wake_fd, stdout=child)
         os.close(child)
         self.frames = Frames(out)
@@ -233,11 +234,12 @@ def run(tests):
         print("skipped: no git")
         sys.exit(77)
     tool = os.path.join(os.path.abspath(sys.argv[1]), "cto-harness-inspect")
-    only = sys.argv[2:]
-    failed = 0
+    only = [a for a in sys.argv[2:] if a.startswith("test_")]  # ctest also gives the source directory
+    failed = ran = 0
     for name, test in sorted(tests.items()):
         if not name.startswith("test_") or (only and name not in only):
             continue
+        ran += 1
         directory = tempfile.mkdtemp(prefix="cto-inspect.")
         r = Run(tool, directory)
         begin = time.monotonic()
@@ -252,5 +254,5 @@ def run(tests):
             r.close()
             subprocess.run(["chmod", "-R", "u+rwX", directory], stderr=subprocess.DEVNULL)
             shutil.rmtree(os.fsencode(directory), ignore_errors=True)
-    print("failed:", failed)
-    sys.exit(1 if failed else 0)
+    print("ran: %d, failed: %d" % (ran, failed))
+    sys.exit(1 if failed or not ran else 0)

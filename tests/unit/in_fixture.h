@@ -1,4 +1,5 @@
-/* in_fixture.h - a temporary run for the inspector's unit tests: a workspace, our store, a baseline made by the real code. */
+/* in_fixture.h - a temporary run for the inspector's unit tests: a workspace, our store, a baseline made by the real
+ * code. */
 #ifndef CTO_TESTS_UNIT_IN_FIXTURE_H
 #define CTO_TESTS_UNIT_IN_FIXTURE_H
 

@@ -115,6 +115,8 @@ static void forbidden(void) {
         {"a*b*c", "a1b2c", true},
         {"a*b*c", "abc", true},
         {"a*b*c", "a1c", false},
+        {"x.*", "X.", true}, /* the dot at the end is part of the name, or it is not: either way */
+        {"x.*", "X", false},
         {"*", "anything/at/all", true},
         {"**", "x", true},
         {"a*", "b/c/ad", true},

@@ -30,7 +30,7 @@ int main(void) {
                                       "watch --ws w --odb /o",
                                       "watch --ws /w",
                                       "watch --ws /w --odb /o --history -1",
-                                      "watch --ws /w --odb /o --history 2001",
+                                      "watch --ws /w --odb /o --history 10001",
                                       "watch --ws /w --odb /o --history 5x",
                                       "watch --ws /w --odb /o --empty --history 1",
                                       "watch --ws /w --odb /o --out /c",

@@ -85,7 +85,8 @@ static void add_tree(const char *source, const char *target, bool file, bool wri
     struct k_mount_attr a = {.set = K_MOUNT_NOSUID};
     a.set |= device ? K_MOUNT_NOEXEC : K_MOUNT_NODEV;
     if (!writable) a.set |= K_MOUNT_RDONLY;
-    const int fd = k_open_tree(AT_FDCWD, source, K_OPEN_TREE_CLONE | K_OPEN_TREE_CLOEXEC | K_AT_RECURSIVE | (unsigned)AT_SYMLINK_NOFOLLOW);
+    const int fd = k_open_tree(
+        AT_FDCWD, source, K_OPEN_TREE_CLONE | K_OPEN_TREE_CLOEXEC | K_AT_RECURSIVE | (unsigned)AT_SYMLINK_NOFOLLOW);
     if (fd < 0 && errno == ENOENT) return;
     OK(fd);
     OK(k_mount_setattr(fd, "", (unsigned)AT_EMPTY_PATH | K_AT_RECURSIVE, &a));
@@ -104,7 +105,9 @@ static void open_trees(const struct floor_jail *j) {
     }
 }
 
-static void option(int fs, const char *key, const char *value) { OK(k_fsconfig(fs, K_FSCONFIG_SET_STRING, key, value)); }
+static void option(int fs, const char *key, const char *value) {
+    OK(k_fsconfig(fs, K_FSCONFIG_SET_STRING, key, value));
+}
 
 static int mount_fs(const char *type, const char *size, const char *inodes, unsigned attrs) {
     const int fs = FD(k_fsopen(type, K_FSOPEN_CLOEXEC));
@@ -140,16 +143,24 @@ static void write_file(int root, const char *path, const char *text) {
 
 static void fill_skeleton(int root, unsigned uid) {
     static const char *const dirs[] = {"usr", "etc", "etc/ssl", "dev", "proc", "scratch", "var", "run"};
-    static const char *const links[][2] = {
-        {"dev/fd", "/proc/self/fd"}, {"dev/stdin", "/proc/self/fd/0"}, {"dev/stdout", "/proc/self/fd/1"},
-        {"dev/stderr", "/proc/self/fd/2"}, {"dev/shm", "/scratch/shm"}, {"etc/mtab", "/proc/mounts"}, {"bin", "usr/bin"},
-        {"sbin", "usr/sbin"}, {"lib", "usr/lib"}, {"lib64", "usr/lib64"}, {"tmp", "scratch/tmp"}};
+    static const char *const links[][2] = {{"dev/fd", "/proc/self/fd"},
+                                           {"dev/stdin", "/proc/self/fd/0"},
+                                           {"dev/stdout", "/proc/self/fd/1"},
+                                           {"dev/stderr", "/proc/self/fd/2"},
+                                           {"dev/shm", "/scratch/shm"},
+                                           {"etc/mtab", "/proc/mounts"},
+                                           {"bin", "usr/bin"},
+                                           {"sbin", "usr/sbin"},
+                                           {"lib", "usr/lib"},
+                                           {"lib64", "usr/lib64"},
+                                           {"tmp", "scratch/tmp"}};
     static const char *const copies[] = {"/etc/ld.so.cache", "/etc/services", "/etc/protocols", "/etc/ssl/openssl.cnf"};
     char text[256];
     for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) OK(mkdirat(root, dirs[i], 0755));
     for (size_t i = 0; i < sizeof links / sizeof *links; i++) OK(symlinkat(links[i][1], root, links[i][0]));
     for (size_t i = 0; i < sizeof copies / sizeof *copies; i++) copy_file(root, copies[i]);
-    snprintf(text, sizeof text, "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\njail:x:%u:%u:jail:/scratch/home:/bin/sh\n", uid, uid);
+    snprintf(text, sizeof text,
+             "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\njail:x:%u:%u:jail:/scratch/home:/bin/sh\n", uid, uid);
     write_file(root, "etc/passwd", text);
     snprintf(text, sizeof text, "root:x:0:\njail:x:%u:\nnogroup:x:65534:\n", uid);
     write_file(root, "etc/group", text);
@@ -226,7 +237,8 @@ static void name_and_loopback(void) {
 /* --- landlock, ABI 7 ------------------------------------------------------------------------------------------------------ */
 #define LL_ALL ((UINT64_C(1) << 16) - 1)
 #define LL_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-#define LL_NO_MAKE_NODES (LL_ALL & ~(uint64_t)(LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK) & ~(UINT64_C(1) << 15))
+#define LL_NO_MAKE_NODES \
+    (LL_ALL & ~(uint64_t)(LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK) & ~(UINT64_C(1) << 15))
 #define LL_DEVICE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | UINT64_C(0xc000))
 #define LL_FILE (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE)
 
@@ -238,9 +250,7 @@ static void allow(int rules, const char *path, uint64_t access) {
 }
 
 static int make_rules(void) {
-    const struct {
-        uint64_t fs, net, scoped;
-    } a = {.fs = LL_ALL, .scoped = 3};
+    const struct { uint64_t fs, net, scoped; } a = {.fs = LL_ALL, .scoped = 3};
     char path[256];
     const int rules = FD((int)syscall(NR_LANDLOCK_CREATE_RULESET, &a, sizeof a, 0));
     allow(rules, "/", LANDLOCK_ACCESS_FS_READ_DIR);
@@ -251,7 +261,11 @@ static int make_rules(void) {
     for (int i = 0; i < n_trees; i++) {
         const struct tree *t = &trees[i];
         snprintf(path, sizeof path, "/%s", t->target);
-        allow(rules, path, t->device ? LL_DEVICE : t->file ? LL_FILE : t->writable ? LL_NO_MAKE_NODES : LL_READ | LANDLOCK_ACCESS_FS_EXECUTE);
+        allow(rules, path,
+              t->device     ? LL_DEVICE
+              : t->file     ? LL_FILE
+              : t->writable ? LL_NO_MAKE_NODES
+                            : LL_READ | LANDLOCK_ACCESS_FS_EXECUTE);
     }
     return rules;
 }
@@ -273,9 +287,16 @@ static void set_limits(void) {
     static const struct {
         int what;
         rlim_t value;
-    } limits[] = {{RLIMIT_DATA, UINT64_C(4) << 30}, {RLIMIT_NPROC, 512}, {RLIMIT_CPU, 3600}, {RLIMIT_NOFILE, 4096},
-                  {RLIMIT_FSIZE, UINT64_C(1) << 30}, {RLIMIT_STACK, UINT64_C(8) << 20}, {RLIMIT_MEMLOCK, UINT64_C(8) << 20},
-                  {RLIMIT_CORE, 0}, {RLIMIT_RTPRIO, 0}, {RLIMIT_NICE, 0}};
+    } limits[] = {{RLIMIT_DATA, UINT64_C(4) << 30},
+                  {RLIMIT_NPROC, 512},
+                  {RLIMIT_CPU, 3600},
+                  {RLIMIT_NOFILE, 4096},
+                  {RLIMIT_FSIZE, UINT64_C(1) << 30},
+                  {RLIMIT_STACK, UINT64_C(8) << 20},
+                  {RLIMIT_MEMLOCK, UINT64_C(8) << 20},
+                  {RLIMIT_CORE, 0},
+                  {RLIMIT_RTPRIO, 0},
+                  {RLIMIT_NICE, 0}};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         struct rlimit now, next = {limits[i].value, limits[i].value};
         OK(getrlimit((unsigned)limits[i].what, &now));
@@ -306,7 +327,8 @@ static void bind_life(int status, int parent) {
 }
 
 static void confine(const struct floor_jail *j, int status, int parent) {
-    const struct sock_fprog prog = {sizeof seccomp_program / sizeof *seccomp_program, (struct sock_filter *)(uintptr_t)seccomp_program};
+    const struct sock_fprog prog = {sizeof seccomp_program / sizeof *seccomp_program,
+                                    (struct sock_filter *)(uintptr_t)seccomp_program};
     build_root(j);
     name_and_loopback();
     floor_mark(FLOOR_NET);
@@ -330,10 +352,19 @@ static void confine(const struct floor_jail *j, int status, int parent) {
 }
 
 static void __attribute__((noreturn)) init(const struct floor_jail *j, const int status[2], int parent) {
-    static char *const env[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/scratch/home", "TMPDIR=/scratch/tmp", "LANG=C.UTF-8",
-                                "USER=jail", "LOGNAME=jail", "SHELL=/bin/sh", "GIT_AUTHOR_NAME=agent",
-                                "GIT_AUTHOR_EMAIL=agent@jail.invalid", "GIT_COMMITTER_NAME=agent",
-                                "GIT_COMMITTER_EMAIL=agent@jail.invalid", "GIT_CONFIG_NOSYSTEM=1", NULL};
+    static char *const env[] = {"PATH=/usr/local/bin:/usr/bin:/bin",
+                                "HOME=/scratch/home",
+                                "TMPDIR=/scratch/tmp",
+                                "LANG=C.UTF-8",
+                                "USER=jail",
+                                "LOGNAME=jail",
+                                "SHELL=/bin/sh",
+                                "GIT_AUTHOR_NAME=agent",
+                                "GIT_AUTHOR_EMAIL=agent@jail.invalid",
+                                "GIT_COMMITTER_NAME=agent",
+                                "GIT_COMMITTER_EMAIL=agent@jail.invalid",
+                                "GIT_CONFIG_NOSYSTEM=1",
+                                NULL};
     int ws = 0;
     floor_mark(FLOOR_CLONE);
     close(status[0]);
@@ -363,9 +394,10 @@ int floor_jail(const struct floor_jail *j) {
     floor_mark(FLOOR_TREES);
     OK(pipe2(status, O_CLOEXEC));
     const int self = FD(k_pidfd_open(getpid()));
-    const struct k_clone_args a = {.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
-                                            K_CLONE_PIDFD | K_CLONE_CLEAR_SIGHAND,
-                                   .pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD};
+    const struct k_clone_args a = {.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
+                                            CLONE_NEWCGROUP | K_CLONE_PIDFD | K_CLONE_CLEAR_SIGHAND,
+                                   .pidfd = (uint64_t)(uintptr_t)&pidfd,
+                                   .exit_signal = SIGCHLD};
     const pid_t pid = k_clone3(&a);
     if (pid == 0) init(j, status, self);
     OK(pid);

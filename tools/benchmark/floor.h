@@ -17,12 +17,28 @@ int floor_fd(int fd, const char *what); /* fd, or the end */
 #define FD(call) floor_fd((call), #call)
 
 /* The stations of a jail's life, in order. */
-#define FLOOR_STEPS(X)                                                                                                   \
-    X(START, "start") X(TREES, "detached mount trees") X(CLONE, "clone3 with six namespaces") X(ROOT, "tmpfs as root")     \
-    X(SKELETON, "directories, links, files of /etc") X(ATTACH, "attach trees") X(PROC, "/proc") X(SCRATCH, "scratch")      \
-    X(PIVOT, "pivot_root, detach, read-only") X(NET, "host name, lo up") X(RULES, "landlock rules")                        \
-    X(FDS, "descriptors") X(LIMITS, "rlimits") X(CREDS, "capabilities, uid") X(RESTRICT, "landlock") X(SECCOMP, "seccomp") \
-    X(EXEC, "vfork and exec of the program") X(PROGRAM, "the program itself") X(END, "exit of pid 1 until it is reaped")
+/* clang-format off */
+#define FLOOR_STEPS(X)                                   \
+    X(START, "start")                                    \
+    X(TREES, "detached mount trees")                     \
+    X(CLONE, "clone3 with six namespaces")               \
+    X(ROOT, "tmpfs as root")                             \
+    X(SKELETON, "directories, links, files of /etc")     \
+    X(ATTACH, "attach trees")                            \
+    X(PROC, "/proc")                                     \
+    X(SCRATCH, "scratch")                                \
+    X(PIVOT, "pivot_root, detach, read-only")            \
+    X(NET, "host name, lo up")                           \
+    X(RULES, "landlock rules")                           \
+    X(FDS, "descriptors")                                \
+    X(LIMITS, "rlimits")                                 \
+    X(CREDS, "capabilities, uid")                        \
+    X(RESTRICT, "landlock")                              \
+    X(SECCOMP, "seccomp")                                \
+    X(EXEC, "vfork and exec of the program")             \
+    X(PROGRAM, "the program itself")                     \
+    X(END, "exit of pid 1 until it is reaped")
+/* clang-format on */
 enum floor_step {
 #define X(name, text) FLOOR_##name,
     FLOOR_STEPS(X)
@@ -42,7 +58,7 @@ struct floor_jail {
     const char *cwd;
     const struct floor_bind *binds;
     int n_binds;
-    uid_t uid;   /* as root: of the program */
+    uid_t uid;    /* as root: of the program */
     int out, err; /* -1: /dev/null */
 };
 
@@ -54,10 +70,10 @@ int floor_jail(const struct floor_jail *j);
 
 /* --- git: floor_git_exec.c starts the product's inspector once per step, floor_git_direct.c calls libgit2 in this process -- */
 struct floor_git {
-    const char *inspector;          /* floor_git_exec.c: the program */
+    const char *inspector; /* floor_git_exec.c: the program */
     const char *ws, *odb, *checkout;
-    const char *patch;              /* where the diff goes */
-    uid_t engine, verifier;         /* as root */
+    const char *patch;      /* where the diff goes */
+    uid_t engine, verifier; /* as root */
 };
 void git_baseline(const struct floor_git *g);
 void git_start_check(const struct floor_git *g);

@@ -35,10 +35,11 @@ static void act_as_root(void) {
 }
 
 static void set_up(void) {
-    static const git_config_level_t levels[] = {GIT_CONFIG_LEVEL_PROGRAMDATA, GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG,
-                                                GIT_CONFIG_LEVEL_GLOBAL};
+    static const git_config_level_t levels[] = {GIT_CONFIG_LEVEL_PROGRAMDATA, GIT_CONFIG_LEVEL_SYSTEM,
+                                                GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL};
     GIT(git_libgit2_init());
-    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) GIT(git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, levels[i], ""));
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+        GIT(git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, levels[i], ""));
     GIT(git_libgit2_opts(GIT_OPT_SET_TEMPLATE_PATH, ""));
     GIT(git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0));
 }
@@ -119,7 +120,8 @@ void git_result(const struct floor_git *g) {
     GIT(git_index_read(index, 1));
     git_index_free(index);
     GIT(git_reference_name_to_id(&head, repo, "HEAD"));
-    if (git_graph_descendant_of(repo, &head, &baseline) != 1) floor_die("the result does not descend from the baseline");
+    if (git_graph_descendant_of(repo, &head, &baseline) != 1)
+        floor_die("the result does not descend from the baseline");
     must_be_clean();
     git_tree *from = tree_of(&baseline), *to = tree_of(&head);
     write_diff(g->patch, from, to);

@@ -27,8 +27,8 @@
 #define AGENT_INSIDE "/opt/agent/cto-harness-fake-agent"
 
 struct places {
-    char ws[PATH_MAX], odb[PATH_MAX], check[PATH_MAX], checkout[PATH_MAX], state[PATH_MAX], steps[PATH_MAX], patch[PATH_MAX],
-        backend[PATH_MAX], out_log[PATH_MAX], test_log[PATH_MAX];
+    char ws[PATH_MAX], odb[PATH_MAX], check[PATH_MAX], checkout[PATH_MAX], state[PATH_MAX], steps[PATH_MAX],
+        patch[PATH_MAX], backend[PATH_MAX], out_log[PATH_MAX], test_log[PATH_MAX];
 };
 
 static void join(char ret[PATH_MAX], const char *dir, const char *name) {
@@ -72,8 +72,10 @@ static void remove_tree(int dir, const char *name) {
     if (!d) floor_die(name);
     for (struct dirent *de; (de = readdir(d)) != NULL;) {
         if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0) continue;
-        if (de->d_type == DT_DIR) remove_tree(fd, de->d_name);
-        else OK(unlinkat(fd, de->d_name, 0));
+        if (de->d_type == DT_DIR)
+            remove_tree(fd, de->d_name);
+        else
+            OK(unlinkat(fd, de->d_name, 0));
     }
     closedir(d);
     OK(unlinkat(dir, name, AT_REMOVEDIR));
@@ -113,10 +115,11 @@ static void must_pass(const struct floor_jail *j, const char *what) {
 
 static void run_engine(const struct places *p, const char *agent) {
     static char *const argv[] = {AGENT_INSIDE, "/task/steps.json", NULL};
-    const struct floor_bind binds[] = {{p->ws, "/workspace", true, false}, {p->state, "/task", false, false},
-                                       {agent, AGENT_INSIDE, false, true}};
+    const struct floor_bind binds[] = {
+        {p->ws, "/workspace", true, false}, {p->state, "/task", false, false}, {agent, AGENT_INSIDE, false, true}};
     const int log = FD(open(p->out_log, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-    const struct floor_jail j = {.argv = argv, .cwd = "/workspace", .binds = binds, .n_binds = 3, .uid = ENGINE_UID, .out = log, .err = log};
+    const struct floor_jail j = {
+        .argv = argv, .cwd = "/workspace", .binds = binds, .n_binds = 3, .uid = ENGINE_UID, .out = log, .err = log};
     must_pass(&j, "the agent failed");
     close(log);
 }
@@ -125,7 +128,8 @@ static void verify(const struct places *p) {
     static char *const argv[] = {"/bin/true", NULL};
     const struct floor_bind binds[] = {{p->checkout, "/workspace", true, false}};
     const int log = FD(open(p->test_log, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-    const struct floor_jail j = {.argv = argv, .cwd = "/workspace", .binds = binds, .n_binds = 1, .uid = VERIFIER_UID, .out = log, .err = log};
+    const struct floor_jail j = {
+        .argv = argv, .cwd = "/workspace", .binds = binds, .n_binds = 1, .uid = VERIFIER_UID, .out = log, .err = log};
     must_pass(&j, "the verification failed");
     close(log);
 }
@@ -183,8 +187,13 @@ int main(int argc, char **argv) {
     join(out, argv[5], name);
     join(store, argv[5], "store");
     set_places(&p, work, out);
-    const struct floor_git g = {.inspector = argv[1], .ws = p.ws, .odb = p.odb, .checkout = p.checkout, .patch = p.patch,
-                                .engine = ENGINE_UID, .verifier = VERIFIER_UID};
+    const struct floor_git g = {.inspector = argv[1],
+                                .ws = p.ws,
+                                .odb = p.odb,
+                                .checkout = p.checkout,
+                                .patch = p.patch,
+                                .engine = ENGINE_UID,
+                                .verifier = VERIFIER_UID};
     umask(022);
     make_dir(out, 0700, 0);
     make_dir(p.backend, 0700, 0);

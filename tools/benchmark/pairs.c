@@ -9,14 +9,16 @@
  *
  * A command is started with vfork and exec, which is itself the floor of any start. Its standard input and output are
  * /dev/null; open:FD=PATH gives it a file more. A command that does not exit with 0 ends the measurement: what fails early
- * would look fast. --seconds ends it too, after a whole round, once at least three rounds are done.
+ * would look fast. It dies with pairs. --seconds ends it too, after a whole round, once at least three rounds are done.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -66,6 +68,7 @@ static void open_as(const char *path, int flags, int want) {
 }
 
 static void __attribute__((noreturn)) child(const struct command *c) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     open_as("/dev/null", O_RDONLY, STDIN_FILENO);
     open_as("/dev/null", O_WRONLY, STDOUT_FILENO);
     for (int i = 0; i < c->n_opens; i++) open_as(c->opens[i].path, O_RDONLY, c->opens[i].fd);
@@ -140,10 +143,14 @@ int main(int argc, char **argv) {
     long rounds = 100, seconds = 600, warmup = 2;
     int i = 1;
     for (; i < argc && strcmp(argv[i], "--") != 0; i += 2) {
-        if (strcmp(argv[i], "--rounds") == 0) rounds = parse_number(argv[i], argv[i + 1]);
-        else if (strcmp(argv[i], "--seconds") == 0) seconds = parse_number(argv[i], argv[i + 1]);
-        else if (strcmp(argv[i], "--warmup") == 0) warmup = parse_number(argv[i], argv[i + 1]);
-        else die(argv[i], "unknown option");
+        if (strcmp(argv[i], "--rounds") == 0)
+            rounds = parse_number(argv[i], argv[i + 1]);
+        else if (strcmp(argv[i], "--seconds") == 0)
+            seconds = parse_number(argv[i], argv[i + 1]);
+        else if (strcmp(argv[i], "--warmup") == 0)
+            warmup = parse_number(argv[i], argv[i + 1]);
+        else
+            die(argv[i], "unknown option");
     }
     parse_commands(argv + (i < argc ? i : argc));
     struct sample s[MAX_COMMANDS];

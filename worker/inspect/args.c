@@ -31,23 +31,18 @@ enum {
     OPT_IGNORE,
     OPT_RUN_ID,
     OPT_PARENT,
-    OPT_MADE
+    OPT_MADE,
+    OPT_START_LOOKS
 };
 
 static const struct option options[] = {
-    {"ws", required_argument, NULL, OPT_WS},
-    {"odb", required_argument, NULL, OPT_ODB},
-    {"out", required_argument, NULL, OPT_OUT},
-    {"baseline", required_argument, NULL, OPT_BASELINE},
-    {"head", required_argument, NULL, OPT_HEAD},
-    {"history", required_argument, NULL, OPT_HISTORY},
-    {"empty", no_argument, NULL, OPT_EMPTY},
-    {"submodule", required_argument, NULL, OPT_SUBMODULE},
-    {"ignore", required_argument, NULL, OPT_IGNORE},
-    {"run-id", required_argument, NULL, OPT_RUN_ID},
-    {"parent", required_argument, NULL, OPT_PARENT},
-    {"made-by-harness", no_argument, NULL, OPT_MADE},
-    {NULL, 0, NULL, 0},
+    {"ws", required_argument, NULL, OPT_WS},          {"odb", required_argument, NULL, OPT_ODB},
+    {"out", required_argument, NULL, OPT_OUT},        {"baseline", required_argument, NULL, OPT_BASELINE},
+    {"head", required_argument, NULL, OPT_HEAD},      {"history", required_argument, NULL, OPT_HISTORY},
+    {"empty", no_argument, NULL, OPT_EMPTY},          {"submodule", required_argument, NULL, OPT_SUBMODULE},
+    {"ignore", required_argument, NULL, OPT_IGNORE},  {"run-id", required_argument, NULL, OPT_RUN_ID},
+    {"parent", required_argument, NULL, OPT_PARENT},  {"start-looks", required_argument, NULL, OPT_START_LOOKS},
+    {"made-by-harness", no_argument, NULL, OPT_MADE}, {NULL, 0, NULL, 0},
 };
 
 const char *args_step_name(unsigned step) {
@@ -77,6 +72,10 @@ static int set_option(struct inspect_args *a, int opt, const char *v, struct err
     case OPT_EMPTY: a->empty = true; return 0;
     case OPT_RUN_ID: a->run_id = v; return 0;
     case OPT_MADE: a->made_by_harness = true; return 0;
+    case OPT_START_LOOKS:
+        if (number("start-looks", v, 1, 100, &n, e) < 0) return -1;
+        a->start_looks = (int)n;
+        return 0;
     case OPT_HISTORY:
         if (number("history", v, 0, MAX_HISTORY, &n, e) < 0) return -1;
         a->history = (int)n;
@@ -119,7 +118,7 @@ static int check(const struct inspect_args *a, struct err *e) {
 }
 
 int args_parse(int argc, char **argv, struct inspect_args *ret, struct err *e) {
-    struct inspect_args a = {.run_id = "unnamed"};
+    struct inspect_args a = {.run_id = "unnamed", .start_looks = 1};
     for (size_t i = 0; argc > 1 && i < sizeof steps / sizeof *steps; i++)
         if (strcmp(argv[1], steps[i].name) == 0) a.step = steps[i].step;
     if (a.step == 0) return err_set(e, ERR_USAGE, "expected a step: watch, commit, census, diff or checkout");

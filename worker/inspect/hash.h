@@ -13,7 +13,7 @@
 void hash_blob(const void *p, size_t n, git_oid *ret);
 /* The same of the `size` bytes of `fd`: 1 when it has more or fewer (it changes while we read), -1 with errno. */
 int hash_blob_fd(int fd, uint64_t size, git_oid *ret);
-/* The id of an object that comes out of a stream, in pieces: 1 when it is not exactly `size` long, -1 libgit2's error. */
+/* The id of an object that comes out of a stream in pieces: 1 when it is not exactly `size` long, -1 on failure. */
 int hash_object_stream(git_odb_stream *stream, git_object_t type, uint64_t size, git_oid *ret);
 
 /* Open addressing, seeded: the ids in it are the agent's choice. Zeroed memory is an empty set. */

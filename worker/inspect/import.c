@@ -1,8 +1,8 @@
 /* import.c - see import.h. The traps, all measured: objects/info/alternates brings in another repository's secrets, a
- * FIFO in the place of a loose object hangs the reader for ever, links are followed, an .idx can lie, and a loose object
- * with more content than its header says makes git_odb_read (libgit2 1.5.1) write beyond its buffer. So: openat2
- * beneath without links, O_NONBLOCK, regular files only, a cap on each file and on the sum, and nothing is in our odb
- * before its size and its hash have been checked.
+ * FIFO in the place of a loose object hangs the reader for ever, links are followed, an .idx can lie, and a loose
+ * object with more content than its header says makes git_odb_read (libgit2 1.5.1) write beyond its buffer. So:
+ * openat2 beneath without links, O_NONBLOCK, regular files only, a cap on each file and on the sum, and nothing is in
+ * our odb before its size and its hash have been checked.
  */
 #include "worker/inspect/import.h"
 
@@ -75,7 +75,7 @@ static int copy_bounded(int from, int to, uint64_t max, uint64_t *total, struct 
 }
 
 /* git_odb_open_rstream reads the header into a buffer that it bounds, and its read fills no more than it is given. The
- * other, older format of loose objects, which git itself no longer reads, has other code: refused by its first bytes. */
+ * older format of loose objects, which git itself no longer reads, has other code: its first bytes are refused. */
 static int verify_quarantined(const struct importer *im, const git_oid *oid, const unsigned char magic[2],
                               struct err *e) {
     git_odb_stream *stream = NULL;

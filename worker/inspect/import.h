@@ -32,8 +32,8 @@ struct importer {
 /* `odb_dir` (borrowed, like the descriptors) is the directory of our own repository. */
 int import_open(struct importer *im, int ws_fd, int odb_fd, const char *odb_dir, struct err *e);
 void import_release(struct importer *im);
-/* The loose object, if the agent has it as a plain file: 1 it is in our odb now, 0 it is not there, -1 error (ERR_PARSE:
- * it is not what its name says). */
+/* The loose object, if the agent has it as a plain file: 1 it is in our odb now, 0 it is not there, -1 error
+ * (ERR_PARSE: it is not what its name says). */
 int import_loose(struct importer *im, const git_oid *oid, struct err *e);
 /* Every pack not tried yet: how many came in (0: nothing new), or -1. A bad pack is noted and passed over. */
 int import_packs(struct importer *im, struct err *e);

@@ -38,7 +38,7 @@
 #define MAX_DIRTY 200u             /* DIRTY frames */
 #define MAX_INDEX (128u << 20)     /* .git/index */
 #define MAX_FIXTURE (512u << 20)   /* bytes of a fixture: it is packed in memory */
-#define MAX_HISTORY 2000
+#define MAX_HISTORY 10000
 
 struct inspect_args {
     unsigned step; /* one INSPECT_* bit of msg.h */
@@ -48,6 +48,7 @@ struct inspect_args {
     const char *ignore[SPEC_MAX_PATHS];
     int n_ignore;
     int history;
+    int start_looks; /* the first dirty one of this many looks lists its dirt */
     bool empty, made_by_harness;
     pid_t parent; /* 0: none given */
 };

@@ -45,6 +45,7 @@ static int set_up_git(struct err *e) {
     if (r >= 0) r = git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 1);
     if (r >= 0) r = git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 0);
     if (r >= 0) r = git_libgit2_opts(GIT_OPT_SET_PACK_MAX_OBJECTS, (size_t)MAX_OBJECTS);
+    if (r >= 0) r = git_libgit2_opts(GIT_OPT_SET_PACK_MAX_OBJECT_SIZE, (size_t)MAX_BLOB);
     return r < 0 ? out_git_error(e, ERR_INTERNAL, "initialise libgit2") : 0;
 }
 

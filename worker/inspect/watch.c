@@ -30,13 +30,15 @@ struct watch {
     git_oid tree_head;      /* the commit that `tree` was made from; zero: the empty tree */
     enum relation relation; /* of tree_head to the baseline */
     struct stat_key index_key;
-    bool index_clean, looked;
+    bool index_clean;
+    int looks;    /* so far */
+    bool listing; /* this look names its dirt */
     uint32_t dirt_sent;
 };
 
 static int send_dirt(void *ctx, char letter, const char *path, size_t n, struct err *e) {
     struct watch *w = ctx;
-    if (w->looked || w->dirt_sent == MAX_DIRTY) return 0;
+    if (!w->listing || w->dirt_sent == MAX_DIRTY) return 0;
     w->dirt_sent++;
     return out_dirty(letter, path, n, e);
 }
@@ -71,6 +73,7 @@ static int follow_head(struct watch *w, const struct head *h, struct err *e) {
 static int look(struct watch *w, struct err *e) {
     struct head h;
     char hex[GIT_OID_HEXSZ + 1] = "";
+    w->listing = w->looks++ < w->s.args->start_looks && w->dirt_sent == 0;
     refs_read_head(w->s.ws_fd, &h);
     int comparable = follow_head(w, &h, e);
     struct scan scan = {
@@ -84,7 +87,6 @@ static int look(struct watch *w, struct err *e) {
     bool clean = comparable == 1 && scan.dirty == 0 && w->index_clean;
     bool moved = comparable == 1 && h.state == HEAD_OID && w->relation == RELATION_DESCENDS;
     if (h.state == HEAD_OID) git_oid_tostr(hex, sizeof hex, &h.oid);
-    w->looked = true;
     return out_look(moved, clean, hex, scan.fingerprint, e);
 }
 
