@@ -47,6 +47,12 @@ if [ -f "$srcdir/README.md" ]; then
     done < <(grep -oE '\btools/[a-z-]+' "$srcdir/README.md" | sort -u)
 fi
 
+# README's table of reasons is the one in the code.
+seen
+diff <(sed -n '/<!-- reasons:begin -->/,/<!-- reasons:end -->/p' "$srcdir/README.md" | sed '1d;$d') \
+    <("$program" validate failure-matrix --table) >/dev/null ||
+    bad "README.md: the table of reasons differs from 'cto-harness validate failure-matrix --table'"
+
 if command -v groff >/dev/null; then
     for page in "$srcdir"/tools/man/*.1; do
         seen
