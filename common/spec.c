@@ -153,7 +153,7 @@ static void read_submodules(struct json_obj *root, struct run_spec *s) {
 
 static void read_baseline(struct json_obj *o, struct run_spec *s) {
     s->baseline_empty = json_bool(o, "baseline_empty", false);
-    s->history_commits = json_int(o, "history_commits", 0, 0, 100000);
+    s->history_commits = json_int(o, "history_commits", 0, 0, 10000);
     s->generate_dir = json_str(o, "generate_dir", JSON_OPTIONAL, 1024);
     s->generate_count = json_int(o, "generate_count", 0, 0, 1000000);
     s->generate_size = json_int(o, "generate_size", 0, 0, 1 << 20);

@@ -99,6 +99,10 @@ static void make_args(struct launch *l, const struct worker *w, unsigned step) {
     if (step == INSPECT_CHECKOUT) arg(l, "--out", "/work/check/ws");
     if (w->baseline[0] != '\0') arg(l, "--baseline", w->baseline);
     if (w->result.head[0] != '\0' && step & (INSPECT_DIFF | INSPECT_CHECKOUT)) arg(l, "--head", w->result.head);
+    /* with a dirty start two looks are made before the engine; the first may begin in the middle of its steps */
+    if (step == INSPECT_WATCH && s->dirty_start != NULL) {
+        arg(l, "--start-looks", "2");
+    }
     if (step == INSPECT_WATCH && s->history_commits > 0) {
         snprintf(l->history, sizeof l->history, "%lld", (long long)s->history_commits);
         arg(l, "--history", l->history);

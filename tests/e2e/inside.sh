@@ -13,11 +13,17 @@ echo secret >"$W/person/repo/.git/config"
 h run-case answer-only --quiet >/dev/null 2>err || fail "answer-only: $(cat err)"
 old_run=$(run_dirs | head -1)
 
-# One line "ok NAME" per promise that holds, "BAD NAME" else; exits with the number of broken ones. Runs inside.
+# One line "ok NAME" per promise that holds, "BAD NAME" else; exits with the number of broken ones. Runs inside. What it
+# tries would do no harm if it worked, and still it tries only inside, under a system call filter; outside it just looks.
 cat >probe.sh <<'PROBE'
 bad=0
 hidden() { if [ -e "$1" ] || ls -d "$1" >/dev/null 2>&1; then echo "BAD $1 exists"; bad=$((bad + 1)); else echo "ok $1"; fi; }
-fails() { if sh -c "$2" >/dev/null 2>&1; then echo "BAD $1"; bad=$((bad + 1)); else echo "ok $1"; fi; }
+jailed=
+if grep -q '^NoNewPrivs:.1' /proc/self/status && grep -q '^Seccomp:.2' /proc/self/status && [ -z "${LOOK_ONLY:-}" ]; then jailed=yes; else
+    echo "BAD no system call filter, or no no_new_privs"
+    bad=$((bad + 1))
+fi
+fails() { if [ -z "$jailed" ] && [ "${3:-}" != look ]; then return; elif sh -c "$2" >/dev/null 2>&1; then echo "BAD $1"; bad=$((bad + 1)); else echo "ok $1"; fi; }
 hidden "@W@/person"
 hidden "@W@/person/.ssh/id"
 hidden "@W@/person/repo"
@@ -31,14 +37,14 @@ hidden "@BIN@/cto-harness"
 hidden /root/.ssh
 hidden /etc/shadow
 hidden /var/log
-hidden /run
+fails "something in /run" 'test -n "$(ls -A /run)"' look
 hidden /sys
 hidden /dev/sda
 hidden /dev/mem
-for d in / /usr /etc /bin /lib /proc /proc/sys /dev /scratch/.. /home; do fails "write in $d" "echo x >$d/cto-owned"; done
-fails "write to /proc/sys/kernel/core_pattern" 'echo x >/proc/sys/kernel/core_pattern'
-fails "append to /etc/passwd" 'echo x >>/etc/passwd'
-fails "chmod of /usr/bin/env" 'chmod 777 /usr/bin/env'
+for d in / /usr /etc /bin /lib /proc /proc/sys /dev /scratch/.. /home; do fails "write in $d" ": >$d/cto-owned"; done
+fails "write to /proc/sys/kernel/core_pattern" ': >>/proc/sys/kernel/core_pattern'
+fails "append to /etc/passwd" ': >>/etc/passwd'
+fails "chmod of /usr/bin/env" 'chmod 755 /usr/bin/env'
 fails "mount" 'mount -t tmpfs none /scratch/tmp'
 fails "new user namespace" 'unshare -U true'
 fails "device node" 'mknod /scratch/tmp/null c 1 3'
@@ -49,16 +55,17 @@ fails "interfaces besides lo" 'test -n "$(ls /sys/class/net 2>/dev/null | grep -
 fails "unix socket of the host" 'python3 -c "
 import socket
 s = socket.socket(socket.AF_UNIX)
-s.connect(\"\\0@SOCKET@\")"'
+s.connect(\"\\0@SOCKET@\")"' look
 if [ "$(id -u)" = 0 ]; then echo "BAD uid 0 inside"; bad=$((bad + 1)); fi
-if ! grep -q '^NoNewPrivs:.1' /proc/self/status; then echo "BAD no_new_privs"; bad=$((bad + 1)); fi
-if ! grep -q '^Seccomp:.2' /proc/self/status; then echo "BAD seccomp"; bad=$((bad + 1)); fi
 if ! grep -q '^CapEff:.0*$' /proc/self/status; then echo "BAD capabilities"; bad=$((bad + 1)); fi
-if grep -q "@W@" /proc/self/mountinfo /proc/self/mounts /proc/self/environ /proc/self/cmdline 2>/dev/null && [ -z "${SHOWS_PATH:-}" ]; then
-    echo "BAD host paths in mounts or environment"; bad=$((bad + 1)); fi
+if cat /proc/self/mountinfo /proc/self/mounts "/proc/$$/environ" 2>/dev/null | tr '\0' '\n' | grep "@W@" >seen && [ -z "${SHOWS_PATH:-}" ]; then
+    echo "BAD host paths in mounts or environment: $(head -1 seen)"
+    bad=$((bad + 1))
+fi
+rm -f seen
 echo x >here || { echo "BAD cannot write at home"; bad=$((bad + 1)); }
 rm -f here
-touch /scratch/tmp/x || { echo "BAD no scratch"; bad=$((bad + 1)); }
+[ -z "$jailed" ] || touch /scratch/tmp/x || { echo "BAD no scratch"; bad=$((bad + 1)); }
 echo "probed $bad"
 exit "$bad"
 PROBE
@@ -75,8 +82,8 @@ print('up', flush=True)
 time.sleep(100)" >up &
 listener=$!
 for _ in $(seq 100); do [ -s up ] || sleep 0.05; done
-# The probe itself must be able to say BAD: outside, most of it fails.
-(cd "$W" && sh probe.sh) >outside 2>&1 && fail "the probe finds nothing wrong outside"
+# The probe itself must be able to say BAD: outside, what it looks at is there.
+(cd "$W" && LOOK_ONLY=1 sh probe.sh) >outside 2>&1 && fail "the probe finds nothing wrong outside"
 grep -q "BAD $W/person/.ssh/id exists" outside && grep -q 'BAD unix socket of the host' outside || fail "the probe is blind: $(cat outside)"
 
 # 1. sandbox exec: the write root is shown at its own path.
@@ -103,7 +110,7 @@ dir=$(jq -r .artifacts_dir report.json)
 grep -q '^probed 0$' "$dir/backend/stdout.log" || fail "engine's jail: $(cat "$dir/backend/stdout.log")"
 grep -q '^probed 0$' "$dir/test.log" || fail "verifier's jail: $(cat "$dir/test.log")"
 kill "$listener" 2>/dev/null
-[ ! -e /usr/cto-owned ] && [ ! -e /etc/cto-owned ] || fail "a file was written outside"
+for f in / /usr /etc /bin /lib /dev /home; do [ ! -e "$f/cto-owned" ] || fail "$f/cto-owned was written outside"; done
 h run-case jail-holds --quiet >/dev/null 2>err || fail "jail-holds: $(cat err)"
 checks=$((checks + 3 * $(grep -c '^ok' exec.out)))
 e2e_end
