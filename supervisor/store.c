@@ -193,6 +193,9 @@ static int switch_to_wal(struct store *s, struct err *e) {
 static int open_writable(struct store *s, struct err *e) {
     AUTO_FD int fd = open(s->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600); /* SQLite would make it 0644 */
     if (fd < 0) return err_sys(e, "store %s", s->path);
+    /* Before SQLite opens it: any close() of this file drops all of the process's POSIX locks on it, SQLite's too. Another
+     * process would take itself for the last one and delete the WAL under us. */
+    close(take_fd(&fd));
     if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
         return store_fail(s, e, "open");
     sqlite3_busy_timeout(s->db, BUSY_MS);

@@ -58,8 +58,8 @@ s = socket.socket(socket.AF_UNIX)
 s.connect(\"\\0@SOCKET@\")"' look
 if [ "$(id -u)" = 0 ]; then echo "BAD uid 0 inside"; bad=$((bad + 1)); fi
 if ! grep -q '^CapEff:.0*$' /proc/self/status; then echo "BAD capabilities"; bad=$((bad + 1)); fi
-if cat /proc/self/mountinfo /proc/self/mounts "/proc/$$/environ" 2>/dev/null | tr '\0' '\n' | grep "@W@" >seen && [ -z "${SHOWS_PATH:-}" ]; then
-    echo "BAD host paths in mounts or environment: $(head -1 seen)"
+if cat /proc/self/mounts "/proc/$$/environ" "/proc/$$/cmdline" 2>/dev/null | tr '\0' '\n' | grep "@W@" >seen && [ -z "${SHOWS_PATH:-}" ]; then
+    echo "BAD host paths in mounts, environment or arguments: $(head -1 seen)"
     bad=$((bad + 1))
 fi
 rm -f seen

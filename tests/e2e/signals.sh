@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# ctest: timeout=180
+# SIGINT, SIGTERM, SIGHUP in the middle: one summary, exit 130, everything sealed, nothing left; also twice, also to a run-case,
+# also from the terminal's process group.
+. "$2/tests/lib/e2e.bash"
+
+# interrupted DELAY SIGNALS... -- COMMAND: starts it in a process group of its own and sends the signals to the whole group.
+interrupted() {
+    local delay=$1 signals=() pid
+    shift
+    while [ "$1" != -- ]; do signals+=("$1") && shift; done
+    shift
+    set -m
+    "$HARNESS" --home "$W/home" --cases "$SRC/cases" "$@" >out 2>err </dev/null &
+    pid=$!
+    set +m
+    sleep "$delay"
+    for s in "${signals[@]}"; do kill -s "$s" -- "-$pid" 2>/dev/null && sleep 0.01; done
+    wait "$pid"
+    code=$?
+}
+matrix() {
+    [ "$code" -eq 130 ] || fail "$*: exit $code, want 130: $(tail -3 err)"
+    [ "$(jq -s length out)" -eq 1 ] && [ "$(jq .interrupted out)" = true ] && [ "$(jq .ok out)" = false ] || fail "$*: not one summary: $(head -c 300 out)"
+    local report
+    report=$(jq -r .report_path out)
+    jq -e '.interrupted and (.rows | length > 10)' "$report" >/dev/null || fail "$*: report.json of the matrix: $report"
+    [ -s "${report%.json}.md" ] || fail "$*: no report.md of the matrix"
+    sound
+}
+for s in INT TERM HUP; do
+    interrupted 0.5 "$s" -- run-all-fake -j2 --json
+    matrix "$s"
+done
+interrupted 0.5 INT INT TERM INT -- run-all-fake -j2 --json
+matrix "four signals"
+for delay in 0.02 0.05 0.1 0.2; do # before the first run, or in it
+    interrupted "$delay" INT -- run-all-fake -j1 --json
+    if [ "$code" -eq 130 ] && [ ! -s out ]; then
+        sound # ended before there was a matrix
+    else
+        matrix "after $delay s"
+    fi
+done
+# At least one of all these runs was ended in the middle, and says so.
+grep -l supervisor_interrupted "$W"/home/harness-runs/*/report.json >hit || fail "no run was interrupted at all"
+while read -r f; do
+    jq -e '.status == "fail" and (.blockers[0].detail | test("interrupted|ended before"))' "$f" >/dev/null || fail "$f: $(jq -c .blockers "$f")"
+done <hit
+checks=$((checks + $(wc -l <hit)))
+
+interrupted 0.6 INT -- run-case timeout-idle
+[ "$code" -eq 130 ] || fail "run-case: exit $code, want 130"
+sound
+# Killed by a signal that nobody can catch is the matter of tools/soak-kills; here: a signal while nothing runs any more.
+interrupted 0 TERM -- case list
+case $code in 0 | 143) ;; *) fail "case list: exit $code" ;; esac
+e2e_end
