@@ -133,12 +133,12 @@ int frame_write(int fd, enum msg_type type, const void *lead, size_t lead_len, c
         ssize_t n = writev(fd, iov + i, 3 - i);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return err_sys(e, "write frame");
-        for (size_t left = (size_t)n; left > 0;) {
+        for (size_t left = (size_t)n; left > 0; i += iov[i].iov_len == 0) {
             size_t step = left < iov[i].iov_len ? left : iov[i].iov_len;
+            if (step == 0) continue; /* an empty part: its base may be NULL */
             iov[i].iov_base = (uint8_t *)iov[i].iov_base + step;
             iov[i].iov_len -= step;
             left -= step;
-            if (iov[i].iov_len == 0 && left > 0) i++;
         }
     }
     return 0;

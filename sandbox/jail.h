@@ -63,14 +63,15 @@ uint32_t jail_required(enum jail_profile p, enum jail_mode m);
 
 struct jail_report {
     enum jail_mode mode;
-    uint32_t in_force; /* JAIL_M_* */
-    int landlock_abi;  /* as used: 0 when absent */
+    uint32_t in_force;                                  /* JAIL_M_* */
+    int landlock_abi;                                   /* as used: 0 when absent */
     uint64_t landlock_fs, landlock_net, landlock_scope; /* handled access bits */
     int seccomp_instructions;
 };
 
 struct jail_bind {
-    const char *source; /* absolute path in the caller's mount namespace; no symbolic link in it is followed at the end */
+    const char
+        *source; /* absolute path in the caller's mount namespace; no symbolic link in it is followed at the end */
     const char *target; /* absolute path inside */
     bool writable;      /* mount and Landlock write root; else read-only twice */
     bool optional;      /* a missing source is skipped */
@@ -79,12 +80,12 @@ struct jail_bind {
 
 /* 0: the profile's default (profile.c). */
 struct jail_limits {
-    uint64_t memory_bytes;   /* RLIMIT_DATA here; cgroup where delegated */
-    uint64_t processes;      /* RLIMIT_NPROC */
-    uint64_t cpu_s;          /* RLIMIT_CPU, per process */
-    uint64_t open_files;     /* RLIMIT_NOFILE */
-    uint64_t file_bytes;     /* RLIMIT_FSIZE */
-    uint64_t scratch_bytes;  /* size of the scratch tmpfs */
+    uint64_t memory_bytes;  /* RLIMIT_DATA here; cgroup where delegated */
+    uint64_t processes;     /* RLIMIT_NPROC */
+    uint64_t cpu_s;         /* RLIMIT_CPU, per process */
+    uint64_t open_files;    /* RLIMIT_NOFILE */
+    uint64_t file_bytes;    /* RLIMIT_FSIZE */
+    uint64_t scratch_bytes; /* size of the scratch tmpfs */
     uint64_t scratch_inodes;
 };
 
@@ -99,8 +100,8 @@ struct jail_spec {
     const struct jail_bind *binds;
     size_t n_binds;
     struct jail_limits limits;
-    uint32_t required; /* 0: jail_required(profile, mode) */
-    uid_t uid;         /* root mode: kernel uid and gid; must not be 0. User mode: ignored */
+    uint32_t required;                  /* 0: jail_required(profile, mode) */
+    uid_t uid;                          /* root mode: kernel uid and gid; must not be 0. User mode: ignored */
     int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null */
     bool loopback;                      /* bring lo up */
     const char *hostname;               /* NULL: "jail" */

@@ -371,7 +371,11 @@ static int read_root(struct cto_case *c, const char *id, struct err *e) {
 
 static int read_task(struct cto_case *c, int dir, struct err *e) {
     AUTO_BUF struct buf b = BUF_INIT(CASE_TASK_MAX);
-    if (io_read_file_at(dir, "task.md", CASE_TASK_MAX - 1, &b, e) < 0) return err_ctx(e, "case %s: task.md", c->dir);
+    if (io_read_file_at(dir, "task.md", CASE_TASK_MAX - 1, &b, e) < 0) {
+        if (e->sys == ENOENT)
+            return err_set(e, ERR_USAGE, "%s/task.md is missing: say there what is to be done", c->dir);
+        return err_ctx(e, "case %s: task.md", c->dir);
+    }
     if (b.len == 0) return err_set(e, ERR_USAGE, "%s/task.md:1: empty: say what is to be done", c->dir);
     if (memchr(b.p, 0, b.len) || !json_is_utf8(b.p, b.len))
         return err_set(e, ERR_USAGE, "%s/task.md:1: not UTF-8 text", c->dir);

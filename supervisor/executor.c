@@ -122,9 +122,15 @@ void executor_close(struct executor *x) {
     free(x);
 }
 
+static const int wanted[] = {SIGINT, SIGTERM, SIGHUP};
+
+/* All runs are over. From here on the signals mean nothing any more: a second Ctrl-C must not cost the summary. */
 static void stop_services(struct executor *x) {
-    for (size_t i = 0; i < sizeof x->signals / sizeof x->signals[0]; i++)
-        if (!uv_is_closing((uv_handle_t *)&x->signals[i])) uv_close((uv_handle_t *)&x->signals[i], NULL);
+    for (size_t i = 0; i < sizeof x->signals / sizeof x->signals[0]; i++) {
+        if (uv_is_closing((uv_handle_t *)&x->signals[i])) continue;
+        uv_close((uv_handle_t *)&x->signals[i], NULL); /* back to the default action */
+        signal(wanted[i], SIG_IGN);
+    }
     if (!uv_is_closing((uv_handle_t *)&x->tick)) uv_close((uv_handle_t *)&x->tick, NULL);
 }
 
@@ -173,7 +179,6 @@ static void on_tick(uv_timer_t *t) {
 }
 
 static void start_services(struct executor *x) {
-    static const int wanted[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
         uv_signal_init(&x->loop, &x->signals[i]);
         x->signals[i].data = x;

@@ -16,7 +16,7 @@
 
 static int join(char out[PATH_MAX], struct err *e, const char *a, const char *b) {
     int n = snprintf(out, PATH_MAX, "%s%s%s", a, b[0] ? "/" : "", b);
-    return n < 0 || n >= PATH_MAX ? err_set(e, ERR_USAGE, "%s/%s: path too long", a, b) : 0;
+    return n < 0 || n >= PATH_MAX ? err_set(e, ERR_USAGE, "path too long: %.60s...", a) : 0;
 }
 
 /* Absolute, without trailing slashes. The path need not exist, so realpath() is not for this. */
@@ -64,6 +64,15 @@ static bool is_dir(const char *p) {
     return stat(p, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+static int self_dir(char out[PATH_MAX], struct err *e) {
+    ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - 1);
+    if (n <= 0) return err_sys(e, "find the running program through /proc/self/exe");
+    out[n] = '\0';
+    char *slash = strrchr(out, '/');
+    if (slash) *slash = '\0';
+    return 0;
+}
+
 static int resolve_cases(struct home *h, const char *option, struct err *e) {
     if (option) {
         char raw[PATH_MAX];
@@ -72,25 +81,25 @@ static int resolve_cases(struct home *h, const char *option, struct err *e) {
             return err_set(e, ERR_USAGE, "--cases %s: %s; give a directory of cases", option, strerror(errno));
         return is_dir(h->cases) ? 0 : err_set(e, ERR_USAGE, "--cases %s: not a directory", option);
     }
-    const char *tries[] = {CTO_DATA_DIR "/cases", CTO_SOURCE_DIR "/cases"};
-    for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++)
-        if (is_dir(tries[i]) && realpath(tries[i], h->cases)) return 0;
-    return err_set(e, ERR_MISSING, "no cases in %s or %s: install the program, or give --cases DIR", tries[0],
-                   tries[1]);
+    /* The data installed with this very program, wherever the prefix was moved to; else those of the tree it was built in (a
+     * build tree has no such neighbour, and an older installation must not hide its cases); else where install puts them. */
+    char self[PATH_MAX], beside[PATH_MAX];
+    if (self_dir(self, e) < 0 || join(beside, e, self, "../share/cto-harness/cases") < 0) return -1;
+    const char *tries[] = {beside, CTO_SOURCE_DIR "/cases", CTO_DATA_DIR "/cases"};
+    for (size_t k = 0; k < sizeof tries / sizeof tries[0]; k++)
+        if (is_dir(tries[k]) && realpath(tries[k], h->cases)) return 0;
+    return err_set(e, ERR_MISSING, "no cases in %s or %s: install the program, or give --cases DIR", tries[1],
+                   tries[2]);
 }
 
-/* The other programs: beside this one, then in libexec. */
+/* The other programs: beside this one, in the libexec of the same prefix, where install puts them. */
 static int resolve_libexec(struct home *h, struct err *e) {
-    char self[PATH_MAX], worker[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n <= 0) return err_sys(e, "find the running program through /proc/self/exe");
-    self[n] = '\0';
-    char *slash = strrchr(self, '/');
-    if (slash) *slash = '\0';
-    const char *tries[] = {self, CTO_LIBEXEC_DIR};
+    char self[PATH_MAX], moved[PATH_MAX], worker[PATH_MAX];
+    if (self_dir(self, e) < 0 || join(moved, e, self, "../libexec/cto-harness") < 0) return -1;
+    const char *tries[] = {self, moved, CTO_LIBEXEC_DIR};
     for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
         if (join(worker, e, tries[i], "cto-harness-worker") < 0) return -1;
-        if (access(worker, X_OK) == 0) return join(h->libexec, e, tries[i], "");
+        if (access(worker, X_OK) == 0 && realpath(tries[i], h->libexec)) return 0;
     }
     return err_set(e, ERR_MISSING, "cto-harness-worker is neither in %s nor in %s: install the program again", self,
                    CTO_LIBEXEC_DIR);
@@ -149,7 +158,8 @@ static int make_dir(const char *path, struct err *e) {
     const char *net = network_filesystem(path);
     if (net) return err_set(e, ERR_USAGE, "%s is on a network filesystem (%s): put --home on a local disk", path, net);
     struct stat st;
-    if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode)) return err_set(e, ERR_USAGE, "%s is not a directory", path);
+    if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+        return err_set(e, ERR_USAGE, "%s is not a directory: give one with --home DIR", path);
     if (access(path, W_OK | X_OK) < 0)
         return err_set(e, ERR_USAGE, "%s: %s: give a writable directory with --home DIR", path, strerror(errno));
     return 0;

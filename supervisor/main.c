@@ -117,5 +117,8 @@ int main(int argc, char **argv) {
         fputs(c->help, stdout);
         return fflush(stdout) == 0 ? EXIT_PASS : EXIT_HARNESS;
     }
-    return c->run(&g, argc - 1, argv + 1);
+    int code = c->run(&g, argc - 1, argv + 1);
+    if (fflush(stdout) == 0 && !ferror(stdout)) return code; /* an error may be older than the last flush */
+    log_line("cannot write to standard output: is the disk full, or the reader gone?");
+    return EXIT_HARNESS;
 }

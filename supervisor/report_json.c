@@ -104,7 +104,8 @@ static cJSON *command_line(const struct spec_command *c) {
         if (i) buf_puts(&b, " ");
         report_put_shell(&b, c->argv[i]);
     }
-    return json_bytes(buf_str(&b), b.len);
+    const char *text = buf_str(&b);
+    return json_is_utf8(text, b.len) ? cJSON_CreateString(text) : json_bytes(text, b.len);
 }
 
 static cJSON *verification(const struct run_record *r) {

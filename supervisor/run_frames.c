@@ -88,7 +88,8 @@ static int on_look(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
     r->last_fingerprint = fingerprint;
     r->last_clean = clean && moved;
     if (r->state != RUN_ENGINE) return 0;
-    if (touched && r->timers[RUN_TIMER_IDLE]) { /* work on files without a word is no idleness, whenever a look sees it */
+    if (touched &&
+        r->timers[RUN_TIMER_IDLE]) { /* work on files without a word is no idleness, whenever a look sees it */
         r->timers[RUN_TIMER_IDLE] = now + (uint64_t)c->c->idle_timeout_ms * 1000;
         r->idle_pending = false;
     }

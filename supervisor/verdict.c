@@ -136,9 +136,11 @@ static void judge_engine(struct run_record *rec) {
         record_block(rec, BLOCKER_backend_failed, "the backend was ended by signal %d", rec->engine_code);
     /* Only two ends are good: an exit with 0, and ours after its commit. What is neither, and has no reason yet, gets one. */
     bool asked = rec->stop_sent == 0 || rec->stop_sent == STOP_COMMITTED;
-    bool good = (rec->engine_kind == END_EXITED && asked) || (rec->engine_kind == END_STOPPED && rec->stop_sent == STOP_COMMITTED);
+    bool good = (rec->engine_kind == END_EXITED && asked) ||
+                (rec->engine_kind == END_STOPPED && rec->stop_sent == STOP_COMMITTED);
     if (!good && rec->n_blockers == 0)
-        record_block(rec, BLOCKER_backend_failed, "the backend ended in no good way: %s", end_kind_name(rec->engine_kind));
+        record_block(rec, BLOCKER_backend_failed, "the backend ended in no good way: %s",
+                     end_kind_name(rec->engine_kind));
 }
 
 static void judge_result(struct run_record *rec) {

@@ -1,28 +1,23 @@
 #!/usr/bin/env bash
 # ctest: timeout=180 serial
-# Before and after: the same processes, mounts, namespaces, temporary files, sockets, System V objects and cgroups; the slots of
-# uids free. Others work on this host too, so what differs gets a while to go away again.
+# Before and after: nothing of a run is left, no process and so no namespace (exact: a reaper of all descendants looks), no mount,
+# temporary file, socket, System V object or cgroup; and the slots of uids are free. Others work on this host too, so what differs
+# gets a while to go away again.
 . "$2/tests/lib/e2e.bash"
 
 look() {
-    local p
     {
-        for p in /proc/[0-9]*; do
-            p=${p#/proc/}
-            # what this script itself is made of comes and goes
-            [ "$p" = "$$" ] || [ "$p" = "$BASHPID" ] || readlink "/proc/$p/exe" 2>/dev/null | sed "s/^/process $p /"
-        done | grep -E ' .*/(cto-harness[a-z-]*|python3[.0-9]*|git|sh|dash|sleep|node|make)( |$)' | grep -v " $BASHPID "
         sed 's/.* - //; s/^/mount /' /proc/self/mountinfo
         cut -d' ' -f5 /proc/self/mountinfo | sed 's/^/mountpoint /'
-        readlink /proc/[0-9]*/ns/{mnt,net,pid,user,ipc,uts,cgroup} 2>/dev/null | sort -u | sed 's/^/namespace /'
         find /tmp /var/tmp /dev/shm /run -xdev -maxdepth 2 \( -path "$W" -prune -o -path "$W/*" -prune -o -name '*cto*' -print \) 2>/dev/null |
-            grep -Ev 'cto-(e2e|as-user|unit|soak|fuzz|worker|inspect)[.-]|^/run/cto-harness-uids' | sed 's/^/file /'
+            grep -Ev 'cto-(e2e|as-user|unit|soak|fuzz|worker|inspect|bench)[.-]|^/run/cto-harness-uids' | sed 's/^/file /'
         awk 'NR > 1 && $8 {print "socket " $8}' /proc/net/unix
-        awk 'NR > 1 {print "sysv " FILENAME " " $2}' /proc/sysvipc/{msg,sem,shm}
+        awk 'FNR > 1 {print "sysv " FILENAME " " $2}' /proc/sysvipc/msg /proc/sysvipc/sem /proc/sysvipc/shm
         find /sys/fs/cgroup -type d 2>/dev/null | sed 's/^/cgroup /'
+        find /dev/mqueue -type f 2>/dev/null | sed 's/^/queue /'
     } | LC_ALL=C sort -u
 }
-# New lines of the second file that stay new for 20 s.
+# What is new, and still new after 20 s.
 new_lines() {
     local i
     for ((i = 0; i < 40; i++)); do
@@ -33,24 +28,44 @@ new_lines() {
     done
     cat new
 }
+# reaped CODE CMD...: ends with CODE, and nothing that it started lives 2 s later.
+reaped() {
+    local want=$1 code
+    shift
+    python3 "$SRC/tests/lib/reaper.py" 2 "$@" >out 2>err
+    code=$?
+    checks=$((checks + 1))
+    [ "$code" -eq "$want" ] || fail "${*: -5}: exit $code, want $want: $(tail -5 out err)"
+}
 
-h run-case answer-only --quiet >/dev/null 2>&1 # what only the first run makes, as the home itself
+reaped 97 setsid sh -c 'setsid sleep 5 & exit 0' # the reaper sees what tries to leave
+h run-case answer-only --quiet >/dev/null 2>&1  # what only the first run makes, as the home itself
 look >before
-h run-all-fake -j2 --json --only r1-string-slugify --only jail-holds --only orphan-is-ended --only timeout --only orphan-holds-stdout \
-    --only loopback-tests --only backend-crashed --only dirty-starting-tree --only object-is-a-fifo >out 2>err ||
-    fail "run-all-fake exits $?: $(tail -3 err)"
-h sandbox exec -- sh -c 'sleep 100 & setsid sleep 100 & true' || fail "sandbox exec"
-"$BIN/cto-harness-sandbox" --timeout 1 -- sleep 100 2>/dev/null # ended by its limit
-timeout -s KILL 1 "$BIN/cto-harness-sandbox" -- sh -c 'sleep 100 & sleep 100' 2>/dev/null
+reaped 0 "$HARNESS" --home "$W/home" --cases "$SRC/cases" run-all-fake -j2 --json --only r1-string-slugify --only jail-holds \
+    --only orphan-is-ended --only timeout --only orphan-holds-stdout --only loopback-tests --only backend-crashed \
+    --only dirty-starting-tree --only object-is-a-fifo
+reaped 0 "$HARNESS" sandbox exec -- sh -c 'sleep 100 & setsid sleep 100 & (setsid sleep 100 &) ; true'
+reaped 124 "$BIN/cto-harness-sandbox" --timeout 1 -- sh -c 'trap "" TERM; sleep 100'
+reaped 137 timeout -s KILL 1 "$BIN/cto-harness-sandbox" -- sh -c 'setsid sleep 100 & sleep 100'
+reaped 124 timeout 1 "$BIN/cto-harness-sandbox" -- sh -c 'setsid sleep 100 & sleep 100'
 left=$(new_lines)
 [ -z "$left" ] || fail "left behind: $left"
 checks=$((checks + $(wc -l <before)))
 if [ "$(id -u)" -eq 0 ] && [ -d /run/cto-harness-uids ]; then
     for f in /run/cto-harness-uids/*; do
-        flock -n "$f" true || fail "$f is locked"
+        python3 - "$f" <<'PY' || fail "$f is locked"
+import fcntl, struct, sys, time
+f = open(sys.argv[1], "r+")
+for attempt in range(100):  # another run of this host may have it for a while
+    try:
+        fcntl.fcntl(f, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+        sys.exit(0)
+    except OSError:
+        time.sleep(0.1)
+sys.exit(1)
+PY
         [ ! -s "$f" ] || fail "$f has content"
     done
-    getfacl -p /run/cto-harness-uids >/dev/null 2>&1
     [ "$(stat -c '%u %a' /run/cto-harness-uids)" = '0 700' ] || fail "/run/cto-harness-uids: $(stat -c '%u %a' /run/cto-harness-uids)"
 fi
 sound

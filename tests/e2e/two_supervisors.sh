@@ -26,8 +26,11 @@ dead=$!
 sleep 0.4
 kill -KILL "$dead"
 wait "$dead" 2>/dev/null
+# The last of several to close a store deletes its WAL: nobody may take himself for the last one while the long one lives.
+wal=$(stat -c %i "$W/home/cto.db-wal")
 for i in 1 2 3; do h run-case answer-only --quiet >/dev/null 2>err || fail "short $i: $(cat err)"; done
 kill -0 "$long" 2>/dev/null || fail "the long one ended too early to prove anything"
+[ "$(stat -c %i "$W/home/cto.db-wal")" = "$wal" ] || fail "the WAL was deleted under a living supervisor"
 [ "$(find "$W/home/locks" -type f | wc -l)" -eq 1 ] || fail "locks: $(ls "$W/home/locks")"
 [ "$(find "$W/home/work" -mindepth 1 -maxdepth 1 | wc -l)" -eq 1 ] || fail "work: $(ls "$W/home/work")"
 wait "$long"

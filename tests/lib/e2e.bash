@@ -42,8 +42,11 @@ refused() {
         fail "${*: -4}: exit $code (want $want), $lines lines on stderr, want one with '$word': $(head -c 600 "$W/refused.err" "$W/refused.out")"
     fi
 }
-# What a directory holds: names, types, sizes, contents.
-fingerprint() { (cd "$1" 2>/dev/null && find . -printf '%P %y %s %m\n' | LC_ALL=C sort && find . -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum) | sha256sum; }
+# What a directory holds: names, types, modes, contents; without the store's journals, which also a reader may make.
+fingerprint() {
+    (cd "$1" 2>/dev/null && find . ! -name 'cto.db-*' -printf '%P %y %m\n' | LC_ALL=C sort &&
+        find . -type f ! -name 'cto.db-*' -print0 | LC_ALL=C sort -z | xargs -0r sha256sum) | sha256sum
+}
 run_dirs() { find "$W/home/harness-runs" -mindepth 1 -maxdepth 1 -type d ! -name '*-run-all-fake-*' | LC_ALL=C sort; }
 # Nothing of a finished command is left in a home.
 no_leftovers() {

@@ -62,7 +62,7 @@ good_tree() {
         chmod +x "$tree/$f"
     done
     # shellcheck disable=SC2016
-    echo 'call `cto-harness verify`, see tools/check' >"$tree/README.md"
+    printf 'call `cto-harness verify`, see tools/check\n<!-- reasons:begin -->\n<!-- reasons:end -->\n' >"$tree/README.md"
     printf '.TH A 1\n.SH COMMANDS\n.SS verify\n\\-\\-help\n' >"$tree/tools/man/cto-harness.1"
     printf '.TH A 1\n\\-\\-help\n' >"$tree/tools/man/cto-harness-sandbox.1"
     echo "    local commands='verify'" >"$tree/tools/completion/cto-harness.bash"

@@ -24,7 +24,7 @@ static void full(struct run_spec *s) {
     s->run_id = "R \"quoted\" \xc3\xa4\n";
     s->fixture = "fixture";
     s->supervisor_pid = INT32_MAX, s->engine_uid = 4294967294, s->verifier_uid = 0;
-    s->baseline_empty = true, s->history_commits = 100000, s->generate_dir = "gen", s->generate_count = 1000000,
+    s->baseline_empty = true, s->history_commits = 10000, s->generate_dir = "gen", s->generate_count = 1000000,
     s->generate_size = 1 << 20;
     for (int i = 0; i < SPEC_MAX_SUBMODULES; i++) s->submodules[i] = (struct spec_submodule){"lib/sub", "shapes/sub"};
     s->n_submodules = SPEC_MAX_SUBMODULES;
@@ -171,7 +171,7 @@ static void wrong_values(const struct run_spec *s) {
     with_value(s, "engine_uid", "-2", "engine_uid: -2 is outside");
     with_value(s, "engine_uid", "4294967295", "outside"); /* (uid_t)-1 means "leave it" to setresuid */
     with_value(s, "verifier_uid", "1.5", "whole number");
-    with_value(s, "history_commits", "100001", "outside");
+    with_value(s, "history_commits", "10001", "outside");
     with_value(s, "generate_count", "-1", "outside");
     with_value(s, "commit", "\"nobody\"", "is not one of agent, harness");
     with_value(s, "verify", "[{\"argv\": [], \"timeout_ms\": 1}]", "verify[0].argv: a command is expected");

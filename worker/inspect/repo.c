@@ -37,7 +37,7 @@ struct builder {
     uint64_t bytes;
     int64_t racy_since;
     const char *const *submodules;
-    git_oid *submodule_heads;
+    git_oid submodule_heads[SPEC_MAX_SUBMODULES];
     int n_submodules;
 };
 
@@ -245,12 +245,11 @@ static int give_pack(const struct inspect_args *a, int ws_fd, const char *pack, 
 }
 
 static int make_full(const struct inspect_args *a, struct builder *b, struct baseline *ret, struct err *e) {
-    git_oid parent, heads[SPEC_MAX_SUBMODULES];
+    git_oid parent;
     char objects[4200];
     for (int i = 0; i < a->n_submodules; i++)
-        if (make_submodule(a, b->root_fd, a->submodules[i], &heads[i], e) < 0) return -1;
+        if (make_submodule(a, b->root_fd, a->submodules[i], &b->submodule_heads[i], e) < 0) return -1;
     b->submodules = a->submodules;
-    b->submodule_heads = heads;
     b->n_submodules = a->n_submodules;
     snprintf(objects, sizeof objects, "%s/objects", a->odb);
     if (name_submodules(a, b->root_fd, e) < 0 || workshop_open(&b->shop, a->odb, e) < 0) return -1;
