@@ -26,5 +26,5 @@ cmp -s "$work/want" "$work/got" || fail "executable bits differ: $(diff "$work/w
 cd / || exit 1
 out=$("$p/bin/cto-harness" --home "$work/home" --cases "$p/share/cto-harness/cases" run-case r1-string-slugify --json 2>"$work/err") ||
     fail "run-case exits $?: $(tail -5 "$work/err")"
-grep -q '"status": *"pass"' <<<"$out" || fail "run-case: $out"
+grep -q '"status":[[:space:]]*"pass"' <<<"$out" || fail "run-case: $out"
 exit 0

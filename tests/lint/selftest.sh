@@ -62,11 +62,16 @@ good_tree() {
         chmod +x "$tree/$f"
     done
     # shellcheck disable=SC2016
-    printf 'call `cto-harness verify`, see tools/check\n<!-- reasons:begin -->\n<!-- reasons:end -->\n' >"$tree/README.md"
+    echo 'call `cto-harness verify`, see tools/check' >"$tree/README.md"
     printf '.TH A 1\n.SH COMMANDS\n.SS verify\n\\-\\-help\n' >"$tree/tools/man/cto-harness.1"
     printf '.TH A 1\n\\-\\-help\n' >"$tree/tools/man/cto-harness-sandbox.1"
     echo "    local commands='verify'" >"$tree/tools/completion/cto-harness.bash"
     cp -a "$work/bin" "$tree/"
+    {
+        echo '<!-- reasons:begin -->'
+        "$tree/bin/cto-harness" validate failure-matrix --table
+        echo '<!-- reasons:end -->'
+    } >>"$tree/README.md"
     git init -q "$tree"
     echo /bin >>"$tree/.git/info/exclude"
 }
@@ -143,5 +148,6 @@ breaks docs 'not completed' 'sed -i s/verify// tools/completion/cto-harness.bash
 breaks docs 'option --help' 'sed -i /help/d tools/man/cto-harness.1'
 breaks docs 'harness-sandbox.1' 'sed -i /help/d tools/man/cto-harness-sandbox.1'
 breaks docs "calls 'cto-harness fly'" 'echo "run cto-harness fly now" >>README.md'
+breaks docs 'table of reasons' 'sed -i "/reasons:begin/a | new |" README.md'
 breaks docs 'tools/fly' 'echo "run tools/fly" >>README.md'
 lint_end

@@ -55,6 +55,7 @@ static void quoting(void) {
     quotes("a\nb", 3, "\"a\\nb\"");
     quotes("\a\b\t\v\f\r", 6, "\"\\a\\b\\t\\v\\f\\r\"");
     quotes("\"\\\x7f", 3, "\"\\\"\\\\\\177\"");
+    quotes("a\x7f", 2, "\"a\\177\"");
     quotes("\x1b[31m", 5, "\"\\033[31m\"");
     quotes("a\0b", 3, "\"a\\000b\"");
     quotes("\xc3\xa4\xff", 3, "\"\\303\\244\\377\"");

@@ -99,7 +99,11 @@ static void wide(void) {
             put(path);
         }
         snprintf(path, sizeof path, "wide/.hoisted-%x", (unsigned)i);
-        NEED(mkdir(path, 0) == 0);
+        NEED(mkdir(path, 0700) == 0);
+        snprintf(path, sizeof path, "wide/.hoisted-%x/d", (unsigned)i); /* not empty: a rename onto it fails */
+        NEED(mkdir(path, 0700) == 0);
+        snprintf(path, sizeof path, "wide/.hoisted-%x/d/f", (unsigned)i);
+        put(path);
         snprintf(path, sizeof path, "wide/%d/name\n\xff *", i);
         put(path);
     }

@@ -99,6 +99,7 @@ static void passes(void) {
 
 static void before_the_work(void) {
     good();
+    record_release(&r);
     r = (struct run_record){.c = &c, .engine = "fake", .cause_blocker = BLOCKER_COUNT, .gated_out = true, .n_gates = 3};
     r.gates[0] = (struct gate_result){.name = "a", .status = "passed"};
     r.gates[1] = (struct gate_result){
