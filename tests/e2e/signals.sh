@@ -15,6 +15,8 @@ interrupted() {
     pid=$!
     sleep "$delay"
     for s in "${signals[@]}"; do kill -s "$s" -- "-$pid" 2>/dev/null && sleep 0.01; done
+    # impatience: the same again until it is gone, also while it writes its summary
+    while [ -n "${storm:-}" ] && [ "$(ps -o stat= -p "$pid" | cut -c1)" != Z ] && kill -s INT -- "-$pid" 2>/dev/null; do :; done
     wait "$pid" 2>/dev/null
     code=$?
 }
@@ -33,6 +35,10 @@ for s in INT TERM HUP; do
 done
 interrupted 0.5 INT INT TERM INT -- run-all-fake -j2 --json
 matrix "four signals"
+for _ in 1 2 3; do
+    storm=yes interrupted 0.5 INT -- run-all-fake -j2 --json
+    matrix "a storm of signals"
+done
 for delay in 0.02 0.05 0.1 0.2; do # before the first run, or in it
     interrupted "$delay" INT -- run-all-fake -j1 --json
     if [ "$code" -eq 130 ] && [ ! -s out ]; then
