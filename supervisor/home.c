@@ -128,6 +128,13 @@ int home_resolve(struct home *ret, const struct home_options *o, struct err *e) 
         join(h.runs, e, parent, "harness-runs") < 0 || join(h.work, e, parent, "work") < 0 ||
         resolve_cases(&h, o->cases, e) < 0 || resolve_libexec(&h, e) < 0)
         goto out;
+    struct stat st;
+    if (stat(h.home, &st) == 0 ? !S_ISDIR(st.st_mode)
+                               : (errno == ENOTDIR || errno == EACCES || errno == ENAMETOOLONG)) {
+        err_set(e, ERR_USAGE, "%s: %s: give another directory with --home DIR", h.home,
+                S_ISDIR(st.st_mode) ? strerror(errno) : "not a directory");
+        goto out;
+    }
     *ret = h;
     rc = 0;
 out:

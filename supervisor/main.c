@@ -8,6 +8,7 @@
 #include "build_id.h"
 #include "common/io.h"
 #include "common/log.h"
+#include "supervisor/case.h"
 #include "supervisor/commands.h"
 
 static int print_help(FILE *out) {
@@ -18,7 +19,7 @@ static int print_help(FILE *out) {
           out);
     for (int i = 0; command_at(i); i++) fprintf(out, "  %-14s %s\n", command_at(i)->name, command_at(i)->summary);
     fputs("\nGlobal options, before or after the command:\n"
-          "  --home DIR        where store, keys and runs live (default: $CTO_HOME, else $HERMES_HOME/cto-planb)\n"
+          "  --home DIR        where store and runs live (default: $CTO_HOME, else $HERMES_HOME/cto-planb)\n"
           "  --cases DIR       the cases (default: the installed ones, else those of the source tree)\n"
           "  --env-file FILE   settings, NAME=VALUE: paths and names only (default: $CTO_HOME/.env)\n"
           "  --json            machine-readable output\n"
@@ -89,6 +90,28 @@ static int take_globals(struct global_options *g, int argc, char **argv) {
     return kept;
 }
 
+static int unknown(const char *name) {
+    const char *names[64];
+    char hint[256] = "";
+    int n = 0;
+    if (name[0] == '-') {
+        log_line("unknown option %s; see 'cto-harness --help'", name);
+        return EXIT_USAGE;
+    }
+    for (; n < 64 && command_at(n); n++) names[n] = command_at(n)->name;
+    case_suggest(name, names, n, hint, sizeof hint);
+    log_line("unknown command %s%s; see 'cto-harness --help'", name, hint);
+    return EXIT_USAGE;
+}
+
+static int print_topic(const char *name) {
+    const struct command *c = name ? command_find(name) : NULL;
+    if (!name) return print_help(stdout);
+    if (!c) return unknown(name);
+    fputs(c->help, stdout);
+    return fflush(stdout) == 0 ? EXIT_PASS : EXIT_HARNESS;
+}
+
 int main(int argc, char **argv) {
     struct err e = ERR_INIT;
     struct global_options g = {.program = argc > 0 ? argv[0] : "cto-harness"};
@@ -103,16 +126,14 @@ int main(int argc, char **argv) {
         log_line("a command is expected; see 'cto-harness --help'");
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) return print_help(stdout);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) return print_help(stdout);
+    if (strcmp(argv[1], "help") == 0) return print_topic(argc > 2 ? argv[2] : NULL);
     if (strcmp(argv[1], "--version") == 0) {
         printf("cto-harness %s\nbuild %s\n", CTO_VERSION, CTO_BUILD_ID);
         return fflush(stdout) == 0 ? EXIT_PASS : EXIT_HARNESS;
     }
     const struct command *c = command_find(argv[1]);
-    if (!c) {
-        log_line("unknown command %s; see 'cto-harness --help'", argv[1]);
-        return EXIT_USAGE;
-    }
+    if (!c) return unknown(argv[1]);
     if (argc > 2 && strcmp(argv[2], "--help") == 0) {
         fputs(c->help, stdout);
         return fflush(stdout) == 0 ? EXIT_PASS : EXIT_HARNESS;

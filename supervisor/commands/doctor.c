@@ -1,5 +1,4 @@
 /* doctor.c - what can this host do? The launcher really tries each mechanism; this adds programs, home and settings. */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +9,11 @@
 #include "build_id.h"
 #include "common/json.h"
 #include "supervisor/binaries.h"
+#include "supervisor/case.h"
 #include "supervisor/cli.h"
 #include "supervisor/env_file.h"
 #include "supervisor/launcher.h"
+#include "supervisor/store.h"
 
 const char help_doctor[] =
     "Usage: cto-harness doctor [--json]\n\n"
@@ -59,31 +60,80 @@ static void check_sandbox(struct checkup *c) {
     cJSON_Delete(rows);
 }
 
+static void check_cases(struct checkup *c, const struct home *h) {
+    struct err e = ERR_INIT;
+    char **ids = NULL, detail[700];
+    int n = case_ids(h->cases, true, &ids, &e), good = 0;
+    for (int i = 0; i < n; i++) {
+        struct cto_case k;
+        if (case_load(&k, h->cases, ids[i], &e) < 0) break;
+        case_release(&k);
+        good++;
+    }
+    bool ok = n > 0 && good == n;
+    if (ok)
+        snprintf(detail, sizeof detail, "%.600s, %d cases", h->cases, good);
+    else
+        snprintf(detail, sizeof detail, "%.690s", n == 0 ? "no cases there; give --cases DIR" : e.text);
+    add(c, "cases", ok, true, detail);
+    case_ids_free(ids, n > 0 ? n : 0);
+}
+
+/* Where the home would be made: the nearest directory that exists must let us write. */
+static bool can_make(const char *path, char *where, size_t size) {
+    snprintf(where, size, "%s", path);
+    while (where[0] && access(where, F_OK) < 0) {
+        char *slash = strrchr(where, '/');
+        if (!slash) return false;
+        *slash = '\0';
+    }
+    if (!where[0]) snprintf(where, size, "/");
+    return access(where, W_OK | X_OK) == 0;
+}
+
+static void check_home_dir(struct checkup *c, const struct home *h) {
+    char detail[700], where[PATH_MAX];
+    struct statvfs fs;
+    if (access(h->home, F_OK) < 0) {
+        bool ok = can_make(h->home, where, sizeof where);
+        if (ok)
+            snprintf(detail, sizeof detail, "%.600s: not there yet, the first run makes it", h->home);
+        else
+            snprintf(detail, sizeof detail, "%.300s: cannot be made: %.300s is not writable; give --home DIR", h->home,
+                     where);
+        add(c, "home", ok, true, detail);
+        return;
+    }
+    double gib = statvfs(h->home, &fs) == 0 ? (double)fs.f_bavail * (double)fs.f_frsize / (1 << 30) : 0;
+    bool writable = access(h->home, W_OK | X_OK) == 0;
+    const char *what = !writable ? "not writable; give --home DIR" : gib < 0.1 ? "disk is full" : "";
+    snprintf(detail, sizeof detail, "%.400s, %.1f GiB free%s%s", h->home, gib, what[0] ? ": " : "", what);
+    add(c, "home", !what[0], true, detail);
+}
+
+static void check_store(struct checkup *c, const struct home *h) {
+    struct err e = ERR_INIT;
+    struct store *s = NULL;
+    if (access(h->store, F_OK) < 0) return; /* the first run makes it */
+    bool ok = store_open(h->store, false, &s, &e) == 0;
+    add(c, "store", ok, true, ok ? h->store : e.text);
+    store_close(s);
+}
+
 static void check_home(struct checkup *c, const struct global_options *g) {
     struct err e = ERR_INIT;
     struct home h;
     struct binaries *b = NULL;
-    char detail[700];
     if (home_resolve(&h, &g->home, &e) < 0) {
-        add(c, "home", false, true, e.text);
+        add(c, "home, cases, programs", false, true, e.text);
         return;
     }
-    add(c, "cases", true, true, h.cases);
+    check_cases(c, &h);
     bool same = binaries_check(h.libexec, &b, &e) == 0;
     add(c, "programs of one build", same, true, same ? h.libexec : e.text);
     binaries_free(b);
-    struct statvfs fs;
-    bool exists = statvfs(h.home, &fs) == 0;
-    if (exists) {
-        double gib = (double)fs.f_bavail * (double)fs.f_frsize / (1 << 30);
-        snprintf(detail, sizeof detail, "%.500s, %.1f GiB free", h.home, gib);
-        add(c, "home", access(h.home, W_OK) == 0 && gib > 0.1, true, detail);
-    } else {
-        int why = errno;
-        snprintf(detail, sizeof detail, "%.500s: %s", h.home,
-                 why == ENOENT ? "not there yet, the first run makes it" : strerror(why));
-        add(c, "home", why == ENOENT, true, detail);
-    }
+    check_home_dir(c, &h);
+    check_store(c, &h);
 }
 
 static void check_settings(struct checkup *c) {

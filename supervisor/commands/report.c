@@ -59,8 +59,8 @@ static int print_report(const char *dir, bool json, struct err *e) {
     if (!json) return print_clean(&text);
     cJSON *o = cJSON_ParseWithLength(buf_str(&text), text.len);
     if (!o) return err_set(e, ERR_PARSE, "%s/report.json is not JSON; see `cto-harness verify`", dir);
-    cJSON_Delete(o);
-    return print_clean(&text);
+    return cli_print_json(
+        o, EXIT_PASS); /* printed anew, so that no raw control byte of a tampered file reaches a terminal */
 }
 
 static int show(const struct global_options *g, int argc, char **argv) {
@@ -70,6 +70,7 @@ static int show(const struct global_options *g, int argc, char **argv) {
     struct home h;
     bool json = g->json;
     optind = 0;
+    opterr = 0;
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         if (c == 'h') return fputs(help_report, stdout) < 0 ? EXIT_HARNESS : EXIT_PASS;
         if (c != 'm' && c != 'j') return cli_usage("report", "unknown option");

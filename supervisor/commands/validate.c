@@ -286,13 +286,16 @@ static int print_reasons(void) {
 }
 
 int cmd_validate(const struct global_options *g, int argc, char **argv) {
-    static const struct option options[] = {
-        {"jobs", required_argument, NULL, 'j'}, {"table", no_argument, NULL, 't'}, {0}};
+    static const struct option options[] = {{"jobs", required_argument, NULL, 'j'},
+                                            {"table", no_argument, NULL, 't'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     int jobs = batch_default_jobs();
     bool table = false;
     opterr = 0;
     for (int c; (c = getopt_long(argc, argv, "j:", options, NULL)) != -1;) {
         if (c == 't') table = true;
+        if (c == 'h') return fputs(help_validate, stdout) < 0 ? EXIT_HARNESS : EXIT_PASS;
         if (c == 'j' && (jobs = batch_parse_jobs("validate", optarg)) == 0) return EXIT_USAGE;
         if (c == '?') return cli_usage("validate", "unknown option %s, or its value is missing", argv[optind - 1]);
     }
