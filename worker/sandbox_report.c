@@ -27,6 +27,7 @@ static cJSON *mechanisms(uint32_t bits) {
     return json_strings(names, n);
 }
 
+/* What is in force, and nothing else: disk_bytes and inodes are refused in a case until something enforces them. */
 static cJSON *limits(const struct spec_limits *l) {
     const struct {
         const char *name;
@@ -35,8 +36,6 @@ static cJSON *limits(const struct spec_limits *l) {
         {"memory_bytes", l->memory_bytes},
         {"processes", l->processes},
         {"cpu_s", l->cpu_s},
-        {"disk_bytes", l->disk_bytes},
-        {"inodes", l->inodes},
         {"open_files", l->open_files},
         {"file_bytes", l->file_bytes},
         {"scratch_bytes", l->scratch_bytes},

@@ -114,8 +114,12 @@ int verify_run(struct worker *w, struct err *e) {
         skip(w, "the case declares no verification command");
         return 0;
     }
-    if (inspect_run(w, INSPECT_CHECKOUT, NULL, e) < 0 || restore_pristine(w, e) < 0) return -1;
-    for (int i = 0; i < w->spec.n_verify; i++) /* all of them: the report has a row for each */
-        if (run_command(w, i, e) < 0) return -1;
+    /* All of them: the report has a row for each. Each in a checkout of its own: a command runs the agent's code, which could
+     * otherwise rewrite the tests of the next. */
+    for (int i = 0; i < w->spec.n_verify; i++) {
+        if (i > 0 && workspace_fresh_checkout(w, i - 1, e) < 0) return -1;
+        if (inspect_run(w, INSPECT_CHECKOUT, NULL, e) < 0 || restore_pristine(w, e) < 0 || run_command(w, i, e) < 0)
+            return -1;
+    }
     return 0;
 }

@@ -52,6 +52,8 @@ int enter_run(struct worker *w, struct err *e);
 char *sandbox_report_json(const struct worker *w);
 /* workspace.c */
 int workspace_make(struct worker *w, struct err *e);
+/* Puts /work/check/ws aside and makes an empty one; `index`: of the command that was run in it. */
+int workspace_fresh_checkout(const struct worker *w, int index, struct err *e);
 /* inspection.c */
 int inspection_baseline(struct worker *w, struct err *e);
 int inspection_start_check(struct worker *w, struct err *e);

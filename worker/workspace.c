@@ -35,6 +35,18 @@ static int make_parts(const struct worker *w, int work, struct err *e) {
     return make_part(work, "state", 0755, -1, -1, e);
 }
 
+/* What ran in the old one may have rewritten tests or taken its mode away; it is not looked at again. The rename needs no
+ * right on the directory itself, since its parent stays the same. */
+int workspace_fresh_checkout(const struct worker *w, int index, struct err *e) {
+    int64_t verifier = worker_verifier_uid(w);
+    char aside[32];
+    AUTO_FD int check = open("/work/check", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (check < 0) return err_sys(e, "open /work/check");
+    snprintf(aside, sizeof aside, "used.%d", index);
+    if (renameat(check, "ws", check, aside) < 0) return err_sys(e, "put the checkout of command %d aside", index);
+    return make_part(check, "ws", 0755, verifier, verifier, e);
+}
+
 /* A .git of the fixture's own would become the repository: whatever it says, its hooks and alternates included. */
 static int refuse_git(int fixture, struct err *e) {
     struct stat st;

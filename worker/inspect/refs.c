@@ -82,15 +82,17 @@ static void read_packed(int ws_fd, const char *ref, struct head *h) {
         const char *eol = memchr(p, '\n', (size_t)(end - p));
         size_t len = (size_t)((eol != NULL ? eol : end) - p);
         if (len == GIT_OID_HEXSZ + 1 + n && p[GIT_OID_HEXSZ] == ' ' && memcmp(p + GIT_OID_HEXSZ + 1, ref, n) == 0) {
-            if (parse_oid(p, GIT_OID_HEXSZ, &h->oid))
-                h->state = HEAD_OID;
-            else
-                unreadable(h, ".git/packed-refs", "a line that is not an object id");
-            return;
+            /* git would take the last of two, others the first: no answer is right */
+            if (h->state == HEAD_OID || !parse_oid(p, GIT_OID_HEXSZ, &h->oid)) {
+                unreadable(h, ".git/packed-refs", h->state == HEAD_OID ? "a ref stands there twice" : "not an object id");
+                return;
+            }
+            h->state = HEAD_OID;
         }
         if (eol == NULL) break;
         p = eol + 1;
     }
+    if (h->state == HEAD_OID) return;
     char text[OUT_QUOTE_SIZE];
     h->state = HEAD_UNBORN;
     snprintf(h->why, sizeof h->why, "HEAD names %.200s, which does not exist", out_quote(ref, n, text));
