@@ -21,6 +21,7 @@ CREATE TABLE matrices (
     id            TEXT PRIMARY KEY NOT NULL,
     kind          TEXT NOT NULL,
     backend       TEXT NOT NULL,
+    supervisor_id TEXT, -- who runs it, while it is not finished
     started_at    INTEGER NOT NULL,
     finished_at   INTEGER,
     planned       INTEGER NOT NULL DEFAULT 0,

@@ -24,6 +24,27 @@ int batch_parse_jobs(const char *command, const char *text) {
     return 0;
 }
 
+static void set_report_path(struct batch *b, int i, const char *run_dir) {
+    char *path = NULL;
+    BUG_UNLESS(asprintf(&path, "%s%s", run_dir, run_dir[0] ? "/" EVIDENCE_REPORT : "") >= 0);
+    free(b->report_paths[i]);
+    b->report_paths[i] = path;
+}
+
+/* The first complaint of lint, as an error: what lint refuses is not run. */
+static void first_complaint(void *e, const char *text) {
+    if (((struct err *)e)->code == ERR_NONE) err_set(e, ERR_USAGE, "%s", text);
+}
+
+static int load_case(struct cto_case *c, const char *cases, const char *id, struct err *e) {
+    struct err complaint = ERR_INIT;
+    if (case_load(c, cases, id, e) < 0) return -1;
+    if (case_lint(c, first_complaint, &complaint) == 0) return 0;
+    case_release(c);
+    *e = complaint;
+    return -1;
+}
+
 int batch_load(struct batch *b, const struct global_options *g, char *const *ids, int n, struct err *e) {
     *b = (struct batch){0};
     if (home_resolve(&b->home, &g->home, e) < 0) return -1;
@@ -31,13 +52,19 @@ int batch_load(struct batch *b, const struct global_options *g, char *const *ids
     b->rows = calloc((size_t)n, sizeof *b->rows);
     b->report_paths = calloc((size_t)n, sizeof *b->report_paths);
     BUG_UNLESS(b->cases && b->rows && b->report_paths);
-    for (; b->n < n; b->n++)
-        if (case_load(&b->cases[b->n], b->home.cases, ids[b->n], e) < 0) return -1;
+    for (; b->n < n; b->n++) {
+        if (load_case(&b->cases[b->n], b->home.cases, ids[b->n], e) < 0) return -1;
+        case_forget_document(&b->cases[b->n]);
+        set_report_path(b, b->n, "");
+    }
     return 0;
 }
 
 void batch_release(struct batch *b) {
-    for (int i = 0; i < b->n; i++) case_release(&b->cases[i]);
+    for (int i = 0; i < b->n; i++) {
+        case_release(&b->cases[i]);
+        free(b->report_paths[i]);
+    }
     free(b->cases);
     free(b->rows);
     free(b->report_paths);
@@ -61,7 +88,7 @@ static void on_done(void *ctx, int i, const struct run_record *rec, const struct
     struct matrix_row *row = &v->b->rows[i];
     if (rec) {
         matrix_row_fill(row, rec, sum && !e ? sum->report_sha256 : "");
-        snprintf(v->b->report_paths[i], sizeof v->b->report_paths[i], "%.4000s/" EVIDENCE_REPORT, rec->run_dir);
+        set_report_path(v->b, i, rec->run_dir);
     }
     if (e) { /* sealed badly or not at all: no verdict is claimed */
         row->status = VERDICT_NONE;
@@ -74,13 +101,25 @@ static void on_done(void *ctx, int i, const struct run_record *rec, const struct
 
 static void on_tick(void *ctx) { progress_tick(((struct batch_view *)ctx)->p); }
 
+struct matrix_start {
+    struct batch *b;
+    const struct batch_options *o;
+    int64_t started_ms;
+};
+
+static int reserve_matrix(void *ctx, const char *matrix_id, struct err *e) {
+    const struct matrix_start *at = ctx;
+    struct store_matrix m = {.started_ms = at->started_ms, .planned = at->b->n};
+    snprintf(m.id, sizeof m.id, "%s", matrix_id);
+    snprintf(m.kind, sizeof m.kind, "%s", at->o->matrix_kind);
+    snprintf(m.backend, sizeof m.backend, "%s", at->o->engine);
+    snprintf(m.supervisor_id, sizeof m.supervisor_id, "%s", executor_id(at->b->x));
+    return store_matrix_insert(executor_store(at->b->x), &m, e);
+}
+
 static int begin_matrix(struct batch *b, const struct batch_options *o, int64_t started_ms, struct err *e) {
-    if (matrix_dir_create(&b->home, o->matrix_kind, started_ms, b->matrix_id, e) < 0) return -1;
-    struct store_matrix m = {.started_ms = started_ms, .planned = b->n};
-    snprintf(m.id, sizeof m.id, "%s", b->matrix_id);
-    snprintf(m.kind, sizeof m.kind, "%s", o->matrix_kind);
-    snprintf(m.backend, sizeof m.backend, "%s", o->engine);
-    return store_matrix_insert(executor_store(b->x), &m, e);
+    struct matrix_start at = {b, o, started_ms};
+    return matrix_dir_create(&b->home, o->matrix_kind, started_ms, reserve_matrix, &at, b->matrix_id, e);
 }
 
 static void prefill_rows(struct batch *b, const char *engine) {

@@ -11,7 +11,7 @@ struct batch {
     struct executor *x;
     struct cto_case *cases; /* loaded, in order */
     struct matrix_row *rows;
-    char (*report_paths)[PATH_MAX]; /* of each run, "" when there is none */
+    char **report_paths; /* of each run, "" when there is none */
     int n;
     char matrix_id[RUN_ID_MAX]; /* "" when there is no matrix */
     bool interrupted;

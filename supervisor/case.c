@@ -8,6 +8,9 @@
  * The order is one flat list, read_root(); errors stick in the JSON document, so that the readers need no error paths
  * of their own and the end looks once. What needs more than this one file (does the fixture exist? do the expectations
  * fit the table of blockers?) is case_lint.c.
+ *
+ * Reading fills lists of the largest permitted size, in one scratch area that lives as long as the reading; case_pack.c
+ * then moves what was found into one allocation of exactly its size.
  */
 #include "supervisor/case.h"
 
@@ -20,6 +23,7 @@
 
 #include "common/io.h"
 #include "common/path.h"
+#include "supervisor/case_pack.h"
 #include "supervisor/case_steps.h"
 #include "supervisor/engines.h"
 
@@ -28,6 +32,13 @@
 #define ARG_MAX_LEN 8192u
 #define DAY_S 86400
 #define WEEK_S (7 * DAY_S)
+
+/* What a case points into while it is read. */
+struct scratch {
+    const char *lists[CASE_LISTS][CASE_MAX_LIST];
+    struct spec_command verify[SPEC_MAX_VERIFY];
+    char *dir, *file, *task, *dirty_start, *fake_config;
+};
 
 const char *const forbidden_actions_all[] = {"push",
                                              "merge",
@@ -316,19 +327,20 @@ static char *compact(struct json_obj *o, const char *key, const cJSON *node) {
     return text;
 }
 
-static void read_fake(struct json_obj *o, struct cto_case *c) {
+static void read_fake(struct json_obj *o, struct cto_case *c, struct scratch *s) {
     struct json_obj f;
     if (json_has(o, "dirty_start") && case_steps_check(o, "dirty_start", JSON_OPTIONAL) >= 0)
-        c->dirty_start = compact(o, "dirty_start", json_any(o, "dirty_start"));
+        c->dirty_start = s->dirty_start = compact(o, "dirty_start", json_any(o, "dirty_start"));
     if (!json_child(o, "fake", JSON_OPTIONAL, &f)) return;
     (void)case_steps_check(&f, "steps", JSON_REQUIRED);
     (void)read_line(&f, "executable", JSON_OPTIONAL);
-    if (json_end(&f) == 0 && !o->doc->bad) c->fake_config = compact(o, "fake", f.node);
+    if (json_end(&f) == 0 && !o->doc->bad) c->fake_config = s->fake_config = compact(o, "fake", f.node);
 }
 
 static void read_expect(struct json_obj *o, struct cto_case *c) {
     struct json_obj x;
-    struct case_list reasons = {.n = 0};
+    const char *words[CASE_MAX_LIST];
+    struct case_list reasons = {.v = words};
     if (!json_child(o, "expect", JSON_REQUIRED, &x)) return;
     c->expect.status = (enum verdict)(VERDICT_PASS + json_enum(&x, "status", status_words, -1));
     read_list(&x, "blockers", JSON_OPTIONAL, check_line, &reasons);
@@ -350,26 +362,26 @@ static void check_whole(struct json_obj *o, struct cto_case *c) {
     if (fake && !c->fake_config) (void)json_fail(o, "fake", "missing, though \"fake\" is one of the backends");
 }
 
-static int read_root(struct cto_case *c, const char *id, struct err *e) {
-    struct json_obj o = json_root(&c->doc);
+static int read_root(struct cto_case *c, struct scratch *s, const char *id, struct err *e) {
+    struct json_obj o = json_root(c->doc);
     read_identity(&o, c, id);
     read_rules(&o, c);
     read_verification(&o, c);
     read_lifecycle(&o, c);
     read_limits(&o, c);
     read_baseline(&o, c);
-    read_fake(&o, c);
+    read_fake(&o, c, s);
     read_expect(&o, c);
     (void)json_end(&o);
-    if (!c->doc.bad) check_whole(&o, c);
-    if (!c->doc.bad) return 0;
-    *e = c->doc.err;
+    if (!c->doc->bad) check_whole(&o, c);
+    if (!c->doc->bad) return 0;
+    *e = c->doc->err;
     return -1;
 }
 
 /* --- the folder --------------------------------------------------------------------------------------------------- */
 
-static int read_task(struct cto_case *c, int dir, struct err *e) {
+static int read_task(struct cto_case *c, struct scratch *s, int dir, struct err *e) {
     AUTO_BUF struct buf b = BUF_INIT(CASE_TASK_MAX);
     if (io_read_file_at(dir, "task.md", CASE_TASK_MAX - 1, &b, e) < 0) {
         if (e->sys == ENOENT)
@@ -379,50 +391,77 @@ static int read_task(struct cto_case *c, int dir, struct err *e) {
     if (b.len == 0) return err_set(e, ERR_USAGE, "%s/task.md:1: empty: say what is to be done", c->dir);
     if (memchr(b.p, 0, b.len) || !json_is_utf8(b.p, b.len))
         return err_set(e, ERR_USAGE, "%s/task.md:1: not UTF-8 text", c->dir);
-    c->task = buf_detach(&b);
+    c->task = s->task = buf_detach(&b);
     BUG_UNLESS(c->task != NULL);
     return 0;
 }
 
-static int read_json(struct cto_case *c, int dir, const char *id, struct err *e) {
+static int read_json(struct cto_case *c, struct scratch *s, int dir, const char *id, struct err *e) {
     AUTO_BUF struct buf b = BUF_INIT(CASE_FILE_MAX);
     if (io_read_file_at(dir, "case.json", CASE_FILE_MAX - 1, &b, e) < 0)
         return err_ctx(e, "case %s: case.json", c->dir);
-    if (json_parse(&c->doc, c->file, buf_str(&b), b.len, e) < 0) return -1;
-    return read_root(c, id, e);
+    c->doc = calloc(1, sizeof(*c->doc));
+    BUG_UNLESS(c->doc != NULL);
+    if (json_parse(c->doc, c->file, buf_str(&b), b.len, e) < 0) return -1;
+    return read_root(c, s, id, e);
 }
 
 /* A failure fixture among the tasks would turn run-all-fake red; a task among the fixtures would never be run there. */
 static int check_place(struct cto_case *c, const char *place, struct err *e) {
     bool below = strchr(place, '/') != NULL;
     if (below == (strcmp(c->kind, "failure") == 0)) return 0;
-    struct json_obj o = json_root(&c->doc);
+    struct json_obj o = json_root(c->doc);
     (void)json_fail(&o, "kind", "is \"%s\", but the folder is %s", c->kind,
                     below ? "under failures/" : "not under failures/");
-    *e = c->doc.err;
+    *e = c->doc->err;
     return -1;
 }
 
-static int open_folder(struct cto_case *c, const char *cases_dir, const char *place, struct err *e) {
+static int open_folder(struct cto_case *c, struct scratch *s, const char *cases_dir, const char *place, struct err *e) {
     char *root = realpath(cases_dir, NULL);
     if (!root) return err_sys(e, "cases folder %s", cases_dir);
-    int n = snprintf(c->dir, sizeof(c->dir), "%s/%s", root, place);
+    int n = asprintf(&s->dir, "%s/%s", root, place);
     free(root);
-    if (n < 0 || (size_t)n >= sizeof(c->dir)) return err_set(e, ERR_LIMIT, "the path of case %s is too long", place);
-    if (asprintf(&c->file, "%s/case.json", c->dir) < 0) c->file = NULL;
-    BUG_UNLESS(c->file != NULL);
+    BUG_UNLESS(n > 0 && asprintf(&s->file, "%s/case.json", s->dir) > 0);
+    c->dir = s->dir;
+    c->file = s->file;
+    if (n >= PATH_MAX) return err_set(e, ERR_LIMIT, "the path of case %s is too long", place);
     int fd = open(c->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return fd < 0 ? err_sys(e, "open case %s", c->dir) : fd;
 }
 
+void case_forget_document(struct cto_case *c) {
+    if (!c->doc) return;
+    json_release(c->doc);
+    free(c->doc);
+    c->doc = NULL;
+}
+
 void case_release(struct cto_case *c) {
     if (!c) return;
-    json_release(&c->doc);
-    free(c->dirty_start);
-    free(c->fake_config);
-    free(c->task);
-    free(c->file);
+    case_forget_document(c);
+    free(c->memory);
     memset(c, 0, sizeof(*c));
+}
+
+static struct scratch *scratch_new(struct cto_case *c) {
+    struct scratch *s = calloc(1, sizeof(*s));
+    struct case_list *lists[CASE_LISTS];
+    BUG_UNLESS(s != NULL);
+    memset(c, 0, sizeof(*c));
+    case_lists(c, lists);
+    for (int i = 0; i < CASE_LISTS; i++) lists[i]->v = s->lists[i];
+    c->verify = s->verify;
+    return s;
+}
+
+static void scratch_free(struct scratch *s) {
+    free(s->dir);
+    free(s->file);
+    free(s->task);
+    free(s->dirty_start);
+    free(s->fake_config);
+    free(s);
 }
 
 int case_load(struct cto_case *ret, const char *cases_dir, const char *id, struct err *e) {
@@ -430,10 +469,16 @@ int case_load(struct cto_case *ret, const char *cases_dir, const char *id, struc
     struct err mine = ERR_INIT;
     memset(ret, 0, sizeof(*ret));
     if (case_find(cases_dir, id, place, e) < 0) return -1;
-    AUTO_FD int dir = open_folder(ret, cases_dir, place, &mine);
-    if (dir >= 0 && read_json(ret, dir, id, &mine) == 0 && check_place(ret, place, &mine) == 0 &&
-        read_task(ret, dir, &mine) == 0)
-        return 0;
+    struct scratch *s = scratch_new(ret);
+    AUTO_FD int dir = open_folder(ret, s, cases_dir, place, &mine);
+    bool good = dir >= 0 && read_json(ret, s, dir, id, &mine) == 0 && check_place(ret, place, &mine) == 0 &&
+                read_task(ret, s, dir, &mine) == 0;
+    if (good) {
+        case_pack(ret);
+        ret->doc->file = ret->file;
+    }
+    scratch_free(s);
+    if (good) return 0;
     if (e) *e = mine;
     case_release(ret);
     return -1;

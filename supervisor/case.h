@@ -40,19 +40,20 @@
 enum end_of_life { EOL_QUIET, EOL_FIRST_COMMIT, EOL_EXIT };
 
 struct case_list {
-    const char *v[CASE_MAX_LIST];
+    const char **v; /* n of them, at most CASE_MAX_LIST */
     int n;
 };
 
-/* Strings point into `doc` or `task`; released together. */
+/* All strings and arrays lie in `memory`, one allocation of exactly their size, or are static words; released together.
+ * Hundreds of cases may be loaded at once: what only the reading needs is not kept. */
 struct cto_case {
-    char dir[4096]; /* absolute */
+    const char *dir; /* absolute */
     const char *id, *title, *kind, *authority_basis, *risk_class, *mutation_mode, *rollback_expectation,
         *no_test_rationale;
     bool approval_required, clean_start_required, diff_required, network_none, baseline_empty;
     struct case_list backends, success_criteria, evidence_expectations, allowed_writes, forbidden_paths,
         forbidden_actions, required_events, ignore, pristine;
-    struct spec_command verify[SPEC_MAX_VERIFY];
+    struct spec_command *verify;
     int n_verify;
     enum commit_by commit;
     enum end_of_life end_of_life;
@@ -64,9 +65,9 @@ struct cto_case {
     int n_submodules;
     const char *generate_dir; /* NULL: nothing is generated */
     int64_t generate_count, generate_size;
-    char *dirty_start; /* owned JSON text or NULL */
-    char *fake_config; /* owned JSON text {"steps":[..],"executable":..}; NULL when there is no "fake" */
-    char *task;        /* owned text of task.md */
+    const char *dirty_start; /* JSON text or NULL */
+    const char *fake_config; /* JSON text {"steps":[..],"executable":..}; NULL when there is no "fake" */
+    const char *task;        /* text of task.md */
     struct {
         enum verdict status;
         enum blocker blockers[BLOCKER_COUNT];
@@ -74,8 +75,9 @@ struct cto_case {
         const char *failure_class; /* fixture name of the failure matrix, or NULL */
         const char *marker;        /* expected file under backend/, or NULL */
     } expect;
-    struct json_doc doc;
-    char *file; /* owned: path of case.json, for messages */
+    struct json_doc *doc; /* the document as read, with its places; NULL after case_forget_document() */
+    const char *file;     /* path of case.json, for messages */
+    void *memory;
 };
 
 #define CASE_FILE_MAX (256u << 10) /* case.json */
@@ -90,6 +92,8 @@ extern const char *const required_events_pass[];
 /* Reads cases/<id> or cases/failures/<id> below `cases_dir`. Unknown: ERR_USAGE naming the nearest ids. */
 int case_load(struct cto_case *ret, const char *cases_dir, const char *id, struct err *e);
 void case_release(struct cto_case *c);
+/* Frees the text of case.json and its tree, most of what a case costs: a case that is only run needs neither. */
+void case_forget_document(struct cto_case *c);
 
 /* All ids in order: tasks first, then (with_failures) failure fixtures. Returns a count, *ret an array of malloc'd
  * strings. */
@@ -104,7 +108,8 @@ int case_find(const char *cases_dir, const char *id, char ret[CASE_ID_MAX + 16],
 void case_suggest(const char *name, const char *const *known, int n, char *out, size_t size);
 
 /* What the reader alone cannot see: fixture and files that the case names, expectations against the table of blockers,
- * the ten forbidden actions. Calls `complain` with "file:line: key: message" for each; returns how many there were. */
+ * the ten forbidden actions. Calls `complain` with "file:line: key: message" for each; returns how many there were. Needs
+ * the document. */
 int case_lint(struct cto_case *c, void (*complain)(void *arg, const char *text), void *arg);
 
 #endif

@@ -30,15 +30,15 @@ static void say(struct lint *l, const char *key, const char *fmt, ...) __attribu
 /* Borrows the document's sticky error for the place in the file, and makes it clean again. */
 static void say(struct lint *l, const char *key, const char *fmt, ...) {
     char text[300];
-    struct json_obj root = json_root(&l->c->doc);
+    struct json_obj root = json_root(l->c->doc);
     va_list ap;
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
     (void)json_fail(&root, key, "%s", text);
-    l->complain(l->arg, l->c->doc.err.text);
-    l->c->doc.bad = false;
-    l->c->doc.err = ERR_INIT;
+    l->complain(l->arg, l->c->doc->err.text);
+    l->c->doc->bad = false;
+    l->c->doc->err = ERR_INIT;
     l->count++;
 }
 
@@ -129,6 +129,20 @@ static void lint_rules(struct lint *l) {
         if (path_any_match(PATH_FORBIDDEN, c->forbidden_paths.v, (size_t)c->forbidden_paths.n, rule, strlen(rule)))
             say(l, key, "\"%.200s\" is also forbidden, and forbidden wins", rule);
     }
+    /* a limit that nothing enforces would be a false promise in a report */
+    if (c->limits.disk_bytes) say(l, "limits.disk_bytes", "not enforced by this version: leave it out");
+    if (c->limits.inodes) say(l, "limits.inodes", "not enforced by this version: leave it out");
+    for (int i = 0; i < c->pristine.n; i++) {
+        const char *kept = c->pristine.v[i];
+        for (int k = 0; k < c->allowed_writes.n; k++) {
+            const char *rule = c->allowed_writes.v[k];
+            if (rule[strlen(rule) - 1] == '/' && path_rule_match(PATH_ALLOWED, rule, kept, strlen(kept)))
+                say(l, "pristine",
+                    "%.100s lies in the writable %.100s: a file added beside it could disarm it; name files in "
+                    "allowed_writes",
+                    kept, rule);
+        }
+    }
     bool owned = strcmp(c->mutation_mode, "none") != 0 && strcmp(c->mutation_mode, "copied-fixture") != 0;
     if (owned && !c->approval_required)
         say(l, "approval_required", "mutation mode \"%s\" needs a human: set it to true", c->mutation_mode);
@@ -214,6 +228,7 @@ int case_lint(struct cto_case *c, void (*complain)(void *arg, const char *text),
     AUTO_FD int dir = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     AUTO_FD int fixture = dir < 0 ? -1 : openat(dir, "fixture", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct lint l = {.c = c, .dir = dir, .fixture = fixture, .complain = complain, .arg = arg};
+    BUG_UNLESS(c->doc != NULL);
     if (dir < 0)
         say(&l, "id", "the folder cannot be opened: %s", strerror(errno));
     else {

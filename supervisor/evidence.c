@@ -38,10 +38,20 @@ struct evidence *evidence_new(const struct run_record *r) {
     memcpy(ev->prev, EVIDENCE_ZERO_PREV, sizeof ev->prev);
     ev->real0_ms = clock_real_ms();
     ev->mono0_us = clock_mono_us();
-    ev->n_files = SLOT_FIXED;
-    for (int i = 0; i < SLOT_FIXED + EVIDENCE_MAX_MARKERS; i++) ev->files[i].fd = -1;
-    for (int i = 0; i < SLOT_FIXED; i++) snprintf(ev->files[i].path, sizeof ev->files[i].path, "%s", fixed_paths[i]);
+    for (int i = 0; i < SLOT_FIXED; i++) evidence_add_file(ev, fixed_paths[i]);
     return ev;
+}
+
+struct evidence_file *evidence_add_file(struct evidence *ev, const char *path) {
+    BUG_UNLESS(ev->n_files < SLOT_FIXED + EVIDENCE_MAX_MARKERS);
+    int room = ev->n_files < SLOT_FIXED ? SLOT_FIXED : ev->n_files + 1; /* the fixed ones at once */
+    struct evidence_file *more = realloc(ev->files, (size_t)room * sizeof *more);
+    BUG_UNLESS(more != NULL);
+    ev->files = more;
+    struct evidence_file *f = &ev->files[ev->n_files++];
+    *f = (struct evidence_file){.fd = -1};
+    snprintf(f->path, sizeof f->path, "%s", path);
+    return f;
 }
 
 void evidence_free(struct evidence *ev) {
@@ -50,6 +60,8 @@ void evidence_free(struct evidence *ev) {
         if (ev->files[i].fd >= 0) close(ev->files[i].fd);
     if (ev->dir >= 0) close(ev->dir);
     for (int i = 0; i < ev->n_types; i++) free(ev->types[i]);
+    free(ev->types);
+    free(ev->files);
     free(ev->index);
     free(ev);
 }
@@ -70,10 +82,12 @@ static int compose(const struct home *h, struct run_record *r, int n, struct err
     if (n > 1) snprintf(suffix, sizeof suffix, "-%d", n);
     int len = snprintf(r->run_id, sizeof r->run_id, "%s-%s-%d%s", stamp, r->c->id, (int)getpid(), suffix);
     if (len < 0 || (size_t)len >= sizeof r->run_id) return err_set(e, ERR_LIMIT, "run id of %d bytes is too long", len);
-    int a = snprintf(r->run_dir, sizeof r->run_dir, "%s/%s", h->runs, r->run_id);
-    int b = snprintf(r->work_dir, sizeof r->work_dir, "%s/%s", h->work, r->run_id);
-    if (a < 0 || b < 0 || (size_t)a >= sizeof r->run_dir || (size_t)b >= sizeof r->work_dir)
+    char run[PATH_MAX], work[PATH_MAX];
+    int a = snprintf(run, sizeof run, "%s/%s", h->runs, r->run_id);
+    int b = snprintf(work, sizeof work, "%s/%s", h->work, r->run_id);
+    if (a < 0 || b < 0 || (size_t)a >= sizeof run || (size_t)b >= sizeof work)
         return err_set(e, ERR_LIMIT, "home %s: the path is too long", h->home);
+    record_set_dirs(r, run, work);
     return 0;
 }
 
@@ -201,10 +215,7 @@ int evidence_marker(struct evidence *ev, const char *name, const char *text, str
     snprintf(path, sizeof path, "backend/%s", name);
     for (int i = SLOT_FIXED; i < ev->n_files; i++)
         if (strcmp(ev->files[i].path, path) == 0) return err_set(e, ERR_CONFLICT, "%s exists", path);
-    struct evidence_file *f = &ev->files[ev->n_files];
-    snprintf(f->path, sizeof f->path, "%s", path);
-    f->fd = -1;
-    ev->n_files++;
+    struct evidence_file *f = evidence_add_file(ev, path);
     int rc = evidence_append(ev, ev->n_files - 1, text, n, true, e);
     if (f->fd >= 0) close(f->fd); /* markers are written once */
     f->fd = -1;

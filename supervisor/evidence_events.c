@@ -23,8 +23,9 @@ static int type_index(struct evidence *ev, const char *type) {
     for (int i = 0; i < ev->n_types; i++)
         if (strcmp(ev->types[i], type) == 0) return i;
     if (ev->n_types == EVIDENCE_MAX_TYPES) return -1;
-    char *copy = strdup(type);
-    BUG_UNLESS(copy != NULL);
+    char *copy = strdup(type), **more = realloc(ev->types, (size_t)(ev->n_types + 1) * sizeof *more);
+    BUG_UNLESS(copy && more);
+    ev->types = more;
     ev->types[ev->n_types] = copy;
     return ev->n_types++;
 }
@@ -165,7 +166,7 @@ const char *evidence_misplaced(const char *const *types, size_t n_types, const c
 const char *evidence_missing_event(const struct evidence *ev, const struct run_record *r, bool completed_follows) {
     const char *types[EVIDENCE_MAX_TYPES + 1];
     size_t n = (size_t)ev->n_types;
-    memcpy(types, ev->types, n * sizeof types[0]);
+    if (n > 0) memcpy(types, ev->types, n * sizeof types[0]);
     if (completed_follows && position(types, n, "run.completed") == n) types[n++] = "run.completed";
     const char *const *required, *absent;
     size_t n_required = evidence_required(r->c, r->gated_out, &required);

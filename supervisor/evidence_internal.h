@@ -40,7 +40,7 @@ struct evidence {
     char run_id[RUN_ID_MAX], case_id[CASE_ID_MAX + 1], backend[32];
     int64_t real0_ms; /* our clock: real time at the start, advanced by the monotonic one: it never steps back */
     uint64_t mono0_us;
-    struct evidence_file files[SLOT_FIXED + EVIDENCE_MAX_MARKERS];
+    struct evidence_file *files; /* the fixed ones and those that were added; moves when one is */
     int n_files;
     uint64_t bytes, bulk_bytes;
     int64_t budget;
@@ -48,7 +48,7 @@ struct evidence {
 
     uint32_t seq; /* of the last event */
     char prev[DIGEST_HEX_SIZE];
-    char *types[EVIDENCE_MAX_TYPES]; /* distinct, in order of first occurrence; owned */
+    char **types; /* distinct, in order of first occurrence; owned */
     int n_types, last_type;
     struct evidence_index *index;
     int n_index, cap_index;
@@ -56,6 +56,8 @@ struct evidence {
 
 struct evidence *evidence_new(const struct run_record *r);
 int64_t evidence_now(const struct evidence *ev);
+/* One more file, neither open nor there yet. Pointers into ev->files are void after it. */
+struct evidence_file *evidence_add_file(struct evidence *ev, const char *path);
 /* Appends to a file, making it when it is not there. All or nothing when `line`: what could be written of it is cut
  * off. */
 int evidence_append(struct evidence *ev, int slot, const void *p, size_t n, bool line, struct err *e);

@@ -108,9 +108,9 @@ static int adopt_markers(struct evidence *ev, struct err *e) {
             rc = err_set(e, ERR_CONFLICT, "backend/%.64s: not a file of ours", name);
             break;
         }
-        struct evidence_file *f = &ev->files[ev->n_files++];
-        snprintf(f->path, sizeof f->path, "backend/%.64s", name);
-        rc = adopt_file(ev, f, e);
+        char path[96];
+        snprintf(path, sizeof path, "backend/%.64s", name);
+        rc = adopt_file(ev, evidence_add_file(ev, path), e);
     }
     closedir(d);
     return rc;
@@ -136,7 +136,7 @@ int evidence_reopen(const char *run_dir, struct run_record *r, struct evidence *
     struct evidence *ev = evidence_new(r);
     if (!ev) return err_set(e, ERR_SYS, "evidence: out of memory");
     ev->reopened = true;
-    if (run_dir != r->run_dir) snprintf(r->run_dir, sizeof r->run_dir, "%s", run_dir);
+    if (run_dir != r->run_dir) record_set_dirs(r, run_dir, r->work_dir);
     int rc = open_directory(run_dir, ev, e);
     if (rc == 0) rc = remove_seal(ev, e);
     if (rc == 0) rc = adopt_lines(ev, SLOT_EVENTS, continues, e);

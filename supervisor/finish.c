@@ -13,6 +13,7 @@
 
 #include "common/io.h"
 #include "supervisor/flight.h"
+#include "supervisor/gates.h"
 #include "supervisor/verdict.h"
 
 #define ORPHAN_RETRY_MS 2
@@ -55,10 +56,10 @@ static void tell_everything(struct flight *f) {
 
 /* Gone, or aside under a name that recovery leaves alone. */
 static void clear_work_dir(const struct flight *f) {
-    char kept[sizeof f->rec.work_dir + 8];
     if (f->keep) {
-        snprintf(kept, sizeof kept, "%s.kept", f->rec.work_dir);
-        if (rename(f->rec.work_dir, kept) == 0 || errno == ENOENT) return;
+        AUTO_BUF struct buf kept = BUF_INIT(2 * PATH_MAX);
+        buf_printf(&kept, "%s.kept", f->rec.work_dir);
+        if (rename(f->rec.work_dir, buf_str(&kept)) == 0 || errno == ENOENT) return;
     }
     io_remove_tree_at(AT_FDCWD, f->rec.work_dir, NULL); /* what stays is taken by the next command's recovery */
 }
@@ -66,19 +67,31 @@ static void clear_work_dir(const struct flight *f) {
 static void seal_work(uv_work_t *w) {
     struct flight *f = w->data;
     struct seal_input in = f->x->env;
-    in.eligibility = f->decision;
+    cJSON *decision = gates_decision(&f->rec); /* as it was at the start: the gates are in the record */
+    in.eligibility = decision;
     if (f->error.code == ERR_NONE && evidence_seal(f->ev, &f->rec, &in, &f->sum, &f->error) < 0)
         err_ctx(&f->error, "seal %s", f->rec.run_id);
-    clear_work_dir(f);
+    cJSON_Delete(decision);
 }
 
 static void on_timer_closed(uv_handle_t *h) {
     struct flight *f = h->data;
     run_release(&f->run);
     record_release(&f->rec);
-    cJSON_Delete(f->decision);
     seal_summary_release(&f->sum);
     free(f);
+}
+
+/* After the verdict is durable: a tree that an agent filled with a million directories takes its time to go, and nothing waits
+ * for that but the place in the queue (so that disk use stays bounded). */
+static void clear_work(uv_work_t *w) { clear_work_dir(w->data); }
+
+static void clear_done(uv_work_t *w, int status) {
+    struct flight *f = w->data;
+    (void)status;
+    slot_release(&f->slot);
+    executor_landed(f);
+    uv_close((uv_handle_t *)&f->timer, on_timer_closed);
 }
 
 static void seal_done(uv_work_t *w, int status) {
@@ -89,10 +102,9 @@ static void seal_done(uv_work_t *w, int status) {
         err_ctx(&f->error, "store %s", f->rec.run_id);
     run_sealed(&f->run, clock_mono_us());
     evidence_free(f->ev);
-    slot_release(&f->slot);
+    f->ev = NULL;
     x->ev->done(x->ctx, f->index, &f->rec, &f->sum, f->error.code == ERR_NONE ? NULL : &f->error);
-    executor_landed(f);
-    uv_close((uv_handle_t *)&f->timer, on_timer_closed);
+    if (uv_queue_work(&x->loop, &f->work, clear_work, clear_done) < 0) clear_done(w, 0);
 }
 
 void flight_finish(struct flight *f) {

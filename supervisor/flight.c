@@ -192,7 +192,7 @@ static char *build_spec(const struct flight *f) {
                            .n_verify = c->n_verify,
                            .keep = f->keep};
     memcpy(s->submodules, c->submodules, sizeof s->submodules);
-    memcpy(s->verify, c->verify, sizeof s->verify);
+    if (c->n_verify > 0) memcpy(s->verify, c->verify, (size_t)c->n_verify * sizeof s->verify[0]);
     copy_list(s->ignore, &s->n_ignore, &c->ignore);
     copy_list(s->pristine, &s->n_pristine, &c->pristine);
     char *text = spec_emit(s);
@@ -263,7 +263,6 @@ int flight_start(struct executor *x, int index, struct err *e) {
     x->in_flight++;
     uint64_t t0 = clock_mono_us();
     bool passed = gates_evaluate(&f->rec);
-    f->decision = gates_decision(&f->rec);
     on_trace(f, "gates", t0, clock_mono_us() - t0, passed, passed ? "all passed" : "blocked");
     run_gate(&f->run, clock_mono_us(), !passed);
     if (passed) {

@@ -47,7 +47,6 @@ struct flight {
     struct slot slot;
     uv_timer_t timer;
     uv_work_t work;
-    cJSON *decision;
     struct seal_summary sum;
     struct err error; /* of store or seal; code ERR_NONE when all is well */
     uint64_t finish_deadline_us;

@@ -48,6 +48,12 @@ int locate(const struct home *h, const char *name, struct located *ret, struct e
             snprintf(ret->dir, sizeof ret->dir, "%s", ret->row.run_dir);
             here = is_dir(ret->dir);
         }
+        if (!here && ret->is_matrix && ret->matrix.report_path[0]) {
+            snprintf(ret->dir, sizeof ret->dir, "%s", ret->matrix.report_path);
+            char *slash = strrchr(ret->dir, '/');
+            if (slash) *slash = '\0';
+            here = is_dir(ret->dir);
+        }
         if (here || ret->in_store) {
             snprintf(ret->id, sizeof ret->id, "%s", name);
             return 0;

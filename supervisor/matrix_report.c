@@ -17,18 +17,24 @@
 
 #define SLOWEST 5
 
-int matrix_dir_create(const struct home *h, const char *kind, int64_t started_ms, char matrix_id[RUN_ID_MAX],
-                      struct err *e) {
+int matrix_dir_create(const struct home *h, const char *kind, int64_t started_ms, matrix_reserve_fn reserve, void *ctx,
+                      char matrix_id[RUN_ID_MAX], struct err *e) {
     char stamp[CLOCK_COMPACT_SIZE], path[8192];
     clock_compact(started_ms, stamp);
     for (int n = 1; n < 100000; n++) {
+        struct err why = ERR_INIT;
         char suffix[16] = "";
         if (n > 1) snprintf(suffix, sizeof suffix, "-%d", n);
         int len = snprintf(matrix_id, RUN_ID_MAX, "%s-%s-%d%s", stamp, kind, (int)getpid(), suffix);
         if (len < 0 || len >= RUN_ID_MAX) return err_set(e, ERR_LIMIT, "matrix id is too long");
         snprintf(path, sizeof path, "%s/%s", h->runs, matrix_id);
-        if (mkdir(path, 0700) == 0) return 0;
-        if (errno != EEXIST) return err_sys(e, "mkdir %s", path);
+        if (access(path, F_OK) == 0) continue;
+        if (reserve(ctx, matrix_id, &why) < 0) {
+            if (why.code == ERR_CONFLICT) continue;
+            if (e) *e = why;
+            return -1;
+        }
+        return mkdir(path, 0700) < 0 ? err_sys(e, "mkdir %s", path) : 0;
     }
     return err_set(e, ERR_LIMIT, "no free matrix id below %s", h->runs);
 }

@@ -145,7 +145,7 @@ static int tell_diff(struct narrator *n, struct err *e) {
 }
 
 static cJSON *verify_json(const struct run_record *rec, int i) {
-    const struct verify_result *v = &rec->verify[i];
+    const struct verify_result *v = record_verify(rec, i);
     cJSON *o = cJSON_CreateObject();
     json_put(o, "command", json_strings(rec->c->verify[i].argv, (size_t)rec->c->verify[i].argc));
     json_put_str(o, "ended", v->seen ? end_kind_name(v->kind) : "not_run");
@@ -157,7 +157,7 @@ static cJSON *verify_json(const struct run_record *rec, int i) {
 static int tell_verification(struct narrator *n, struct err *e) {
     const struct run_record *rec = n->rec;
     bool any = rec->verify_skip[0] != '\0' || (rec->c->n_verify == 0 && rec->result_seen);
-    for (int i = 0; i < rec->c->n_verify; i++) any |= rec->verify[i].seen;
+    for (int i = 0; i < rec->c->n_verify; i++) any |= record_verify(rec, i)->seen;
     if (!any) return 0;
     cJSON *data = cJSON_CreateObject(), *list = cJSON_CreateArray();
     for (int i = 0; i < rec->c->n_verify; i++) cJSON_AddItemToArray(list, verify_json(rec, i));
@@ -200,7 +200,7 @@ static int close_test_log(struct narrator *n, struct err *e) {
     const struct run_record *rec = n->rec;
     char text[700];
     for (int i = 0; i < rec->c->n_verify; i++) {
-        const struct verify_result *v = &rec->verify[i];
+        const struct verify_result *v = record_verify(rec, i);
         if (!v->seen) continue;
         snprintf(text, sizeof text, "[cto-harness] command %d (%s): %s %d%s%s", i + 1, rec->c->verify[i].argv[0],
                  end_kind_name(v->kind), v->code, v->dropped_bytes ? "; its output was cut at the limit" : "",

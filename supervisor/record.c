@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/err.h"
 
@@ -16,7 +17,53 @@ void record_release(struct run_record *r) {
     r->changes = NULL;
     r->n_changes = r->cap_changes = 0;
     for (int i = 0; i < r->n_dirty; i++) free(r->dirty[i]);
+    free(r->dirty);
+    r->dirty = NULL;
     r->n_dirty = 0;
+    free(r->verify);
+    r->verify = NULL;
+    free(r->blockers);
+    r->blockers = NULL;
+    r->n_blockers = 0;
+    record_set_dirs(r, NULL, NULL);
+}
+
+static char *copy_of(const char *text) {
+    char *copy = text ? strdup(text) : NULL;
+    BUG_UNLESS(!text || copy);
+    return copy;
+}
+
+void record_set_dirs(struct run_record *r, const char *run_dir, const char *work_dir) {
+    char *run = copy_of(run_dir), *work = copy_of(work_dir); /* the given ones may be our own */
+    free(r->run_dir);
+    free(r->work_dir);
+    r->run_dir = run;
+    r->work_dir = work;
+}
+
+const struct verify_result *record_verify(const struct run_record *r, int i) {
+    static const struct verify_result none;
+    BUG_UNLESS(i >= 0 && i < r->c->n_verify);
+    return r->verify ? &r->verify[i] : &none;
+}
+
+struct verify_result *record_verify_slot(struct run_record *r, int i) {
+    BUG_UNLESS(i >= 0 && i < r->c->n_verify);
+    if (!r->verify) r->verify = calloc((size_t)r->c->n_verify, sizeof *r->verify);
+    BUG_UNLESS(r->verify != NULL);
+    return &r->verify[i];
+}
+
+void record_add_dirty(struct run_record *r, char *line) {
+    if (r->n_dirty >= RECORD_MAX_DIRTY) {
+        free(line);
+        return;
+    }
+    char **more = realloc(r->dirty, (size_t)(r->n_dirty + 1) * sizeof *more);
+    BUG_UNLESS(more != NULL);
+    r->dirty = more;
+    r->dirty[r->n_dirty++] = line;
 }
 
 void record_block(struct run_record *r, enum blocker b, const char *fmt, ...) {
@@ -24,6 +71,9 @@ void record_block(struct run_record *r, enum blocker b, const char *fmt, ...) {
     for (int i = 0; i < r->n_blockers; i++)
         if (r->blockers[i].id == b) return;
     BUG_UNLESS(r->n_blockers < BLOCKER_COUNT);
+    struct blocker_entry *more = realloc(r->blockers, (size_t)(r->n_blockers + 1) * sizeof *more);
+    BUG_UNLESS(more != NULL);
+    r->blockers = more;
     struct blocker_entry *entry = &r->blockers[r->n_blockers++];
     entry->id = b;
     va_list ap;

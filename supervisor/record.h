@@ -1,5 +1,6 @@
 /* record.h - all that is known of one run: filled by gates, state machine and executor, read by verdict, seal and report.
  * Plain data, no libuv, no SQLite. Bounded: lists that hostile input can lengthen have a cap and a `truncated` flag.
+ * Hundreds of runs may be in flight: lists that are mostly empty are allocated when there is something to put in.
  */
 #ifndef CTO_SUPERVISOR_RECORD_H
 #define CTO_SUPERVISOR_RECORD_H
@@ -17,7 +18,7 @@
 #define OID_SIZE 41
 #define RECORD_MAX_CHANGES 20000
 #define RECORD_MAX_DIRTY 200
-#define RECORD_MAX_GATES 16
+#define RECORD_MAX_GATES 8
 
 /* Lists of byte strings packed into one buffer: records of u8 letter, u32 modes, u16 length, bytes. */
 struct change {
@@ -56,9 +57,9 @@ struct phase_time {
 struct run_record {
     char run_id[RUN_ID_MAX];
     char matrix_id[RUN_ID_MAX]; /* "" when single */
-    char run_dir[4096], work_dir[4096];
-    const struct cto_case *c; /* borrowed; outlives the run */
-    const char *engine;       /* registered name */
+    char *run_dir, *work_dir;   /* owned; record_set_dirs() */
+    const struct cto_case *c;   /* borrowed; outlives the run */
+    const char *engine;         /* registered name */
     int attempt;
     int64_t generation;
     int64_t started_ms, finished_ms; /* real time */
@@ -95,11 +96,11 @@ struct run_record {
     struct change *changes; /* owned array */
     int n_changes, cap_changes;
     bool changes_truncated;
-    char *dirty[RECORD_MAX_DIRTY]; /* owned; "M path" with the letter in front */
+    char **dirty; /* owned, at most RECORD_MAX_DIRTY; "M path" with the letter in front */
     int n_dirty;
 
-    struct verify_result verify[SPEC_MAX_VERIFY];
-    char verify_skip[400]; /* "" when not skipped */
+    struct verify_result *verify; /* owned, c->n_verify of them, or NULL: record_verify(), record_verify_slot() */
+    char verify_skip[400];        /* "" when not skipped */
 
     bool worker_done;  /* DONE was received */
     bool worker_clean; /* exit status 0 */
@@ -113,11 +114,18 @@ struct run_record {
     uint64_t patch_bytes, artifact_bytes; /* written so far in the run directory */
 
     enum verdict verdict;
-    struct blocker_entry blockers[BLOCKER_COUNT];
+    struct blocker_entry *blockers; /* owned; each reason once, so at most BLOCKER_COUNT */
     int n_blockers;
 };
 
-void record_release(struct run_record *r);
+void record_release(struct run_record *r); /* what it owns; the rest stays as it is */
+/* Copies; NULL: none. */
+void record_set_dirs(struct run_record *r, const char *run_dir, const char *work_dir);
+/* The result of command i of the case: a result that was not seen while there is none. */
+const struct verify_result *record_verify(const struct run_record *r, int i);
+struct verify_result *record_verify_slot(struct run_record *r, int i);
+/* Takes `line`. At most RECORD_MAX_DIRTY of them; more are dropped. */
+void record_add_dirty(struct run_record *r, char *line);
 /* Adds once; later details for the same blocker are dropped (first cause wins). */
 void record_block(struct run_record *r, enum blocker b, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

@@ -103,8 +103,7 @@ static int recover_run(struct recovery *r, const struct store_run_row *row, stru
                                .cause_blocker = BLOCKER_COUNT};
     memcpy(rec->run_id, row->run_id, sizeof rec->run_id);
     memcpy(rec->matrix_id, row->matrix_id, sizeof rec->matrix_id);
-    memcpy(rec->run_dir, row->run_dir, sizeof rec->run_dir);
-    memcpy(rec->work_dir, row->work_dir, sizeof rec->work_dir);
+    record_set_dirs(rec, row->run_dir, row->work_dir);
     int rc = store_run_takeover(r->store, row->run_id, row->generation, r->self, &rec->generation, e);
     if (rc == 0) {
         io_remove_tree_at(AT_FDCWD, rec->work_dir, NULL);
@@ -121,6 +120,39 @@ static int recover_run(struct recovery *r, const struct store_run_row *row, stru
     free(c);
     free(rec);
     return rc < 0 ? err_ctx(e, "recover %s", row->run_id) : 0;
+}
+
+/* Matrices whose supervisor died before their report was complete: the runs are the evidence and are sealed; half a report is
+ * none, so its directory goes and the row says interrupted. */
+struct lost_matrices {
+    struct recovery *r;
+    struct store_matrix *v;
+    int n;
+};
+
+static int collect_matrix(void *ctx, const struct store_matrix *m) {
+    struct lost_matrices *l = ctx;
+    if (m->finished_ms != 0 || strcmp(m->supervisor_id, l->r->self) == 0) return 0;
+    l->v = realloc(l->v, (size_t)(l->n + 1) * sizeof *l->v);
+    BUG_UNLESS(l->v != NULL);
+    l->v[l->n++] = *m;
+    return 0;
+}
+
+static int recover_matrices(struct recovery *r, struct err *e) {
+    struct lost_matrices l = {.r = r};
+    AUTO_FD int runs = open(r->home->runs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = store_matrices(r->store, collect_matrix, &l, e) < 0 ? -1 : 0;
+    for (int i = 0; rc == 0 && i < l.n; i++) {
+        AUTO_FD int lock = lock_of(r, l.v[i].supervisor_id[0] ? l.v[i].supervisor_id : "nobody");
+        if (lock < 0) continue;
+        l.v[i].finished_ms = clock_real_ms();
+        l.v[i].interrupted = true;
+        rc = runs < 0 ? 0 : io_remove_tree_at(runs, l.v[i].id, e);
+        if (rc == 0) rc = store_matrix_finish(r->store, &l.v[i], e);
+    }
+    free(l.v);
+    return rc;
 }
 
 static int still_unfinished(void *ctx, const struct store_run_row *row) {
@@ -166,7 +198,7 @@ int recover_home(const struct home *h, struct store *s, const char *supervisor_i
         if (lock >= 0) rc = recover_run(&r, &r.rows[i], e);
     }
     free(r.rows);
-    if (rc < 0) return -1;
+    if (rc < 0 || recover_matrices(&r, e) < 0) return -1;
     sweep_work(&r);
     sweep_locks(&r);
     return 0;

@@ -111,7 +111,7 @@ static cJSON *command_line(const struct spec_command *c) {
 static cJSON *verification(const struct run_record *r) {
     cJSON *a = array();
     for (int i = 0; i < r->c->n_verify; i++) {
-        const struct verify_result *v = &r->verify[i];
+        const struct verify_result *v = record_verify(r, i);
         cJSON *o = object();
         json_put(o, "command", command_line(&r->c->verify[i]));
         json_put(o, "argv", json_strings(r->c->verify[i].argv, (size_t)r->c->verify[i].argc));
@@ -233,8 +233,6 @@ static cJSON *case_limits(const struct cto_case *c) {
     put_limit(o, "memory_bytes", c->limits.memory_bytes);
     put_limit(o, "processes", c->limits.processes);
     put_limit(o, "cpu_s", c->limits.cpu_s);
-    put_limit(o, "disk_bytes", c->limits.disk_bytes);
-    put_limit(o, "inodes", c->limits.inodes);
     put_limit(o, "open_files", c->limits.open_files);
     put_limit(o, "file_bytes", c->limits.file_bytes);
     put_limit(o, "scratch_bytes", c->limits.scratch_bytes);

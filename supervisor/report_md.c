@@ -135,7 +135,7 @@ static void put_verification(struct buf *b, const struct run_record *r) {
     buf_puts(b, "\n## Verification\n\n");
     if (r->c->n_verify == 0) buf_puts(b, "The case has no verification command.\n");
     for (int i = 0; i < r->c->n_verify; i++) {
-        const struct verify_result *v = &r->verify[i];
+        const struct verify_result *v = record_verify(r, i);
         AUTO_BUF struct buf line = BUF_INIT(1u << 20);
         for (int k = 0; k < r->c->verify[i].argc; k++) {
             if (k) buf_puts(&line, " ");

@@ -148,7 +148,7 @@ static int on_dirty(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
     size_t n;
     uint8_t letter = rd_u8(rd);
     const uint8_t *p = rd_bytes(rd, &n);
-    if (!p || r->rec->n_dirty >= RECORD_MAX_DIRTY) return 0;
+    if (!p || r->rec->n_dirty >= RECORD_MAX_DIRTY) return 0; /* not even quoted */
     char *quoted = json_quote_path(p, n);
     size_t size = strlen(quoted) + 3;
     char *line = malloc(size);
@@ -157,7 +157,7 @@ static int on_dirty(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
     line[1] = ' ';
     memcpy(line + 2, quoted, size - 2);
     free(quoted);
-    r->rec->dirty[r->rec->n_dirty++] = line;
+    record_add_dirty(r->rec, line);
     return 0;
 }
 
@@ -216,10 +216,10 @@ static int on_verify_start(struct run *r, uint64_t now, struct rd *rd, struct er
 static int on_verify_end(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
     (void)now;
     unsigned i = rd_u16(rd), kind = rd_u8(rd);
-    if (rd->bad || i >= (unsigned)r->rec->c->n_verify || r->rec->verify[i].seen ||
+    if (rd->bad || i >= (unsigned)r->rec->c->n_verify || record_verify(r->rec, (int)i)->seen ||
         strcmp(end_kind_name(kind), "invalid") == 0)
         return err_set(e, ERR_PROTO, "VERIFY_END: command %u, kind %u", i, kind);
-    struct verify_result *v = &r->rec->verify[i];
+    struct verify_result *v = record_verify_slot(r->rec, (int)i);
     v->kind = (enum end_kind)kind;
     v->code = (int32_t)rd_u32(rd);
     v->duration_us = rd_u64(rd);

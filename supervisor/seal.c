@@ -8,7 +8,8 @@
  *
  * SHA256SUMS exists only when all else is there, so its presence with matching digests is what recovery takes for
  * "sealed". fsync comes after it: a loss of power in between leaves a directory whose digests do not match, never one
- * that lies.
+ * that lies. All files are on their way to the disk before the first one is waited for, so that the waits overlap;
+ * evidence_seal() returns when the last one has arrived.
  */
 #include "supervisor/seal.h"
 
@@ -48,9 +49,29 @@ static struct seal_artifact *add_artifact(struct seal_summary *s, const char *pa
     return a;
 }
 
-/* Digest and fsync of one file that was written while the run went on. */
+/* The files of the directory, open until they are on the disk. */
+struct unsynced {
+    int n;
+    struct {
+        int fd;
+        const char *path;
+    } files[SLOT_FIXED + EVIDENCE_MAX_MARKERS + 3];
+};
+
+static void sync_later(struct unsynced *u, int fd, const char *path) {
+    BUG_UNLESS(u->n < (int)(sizeof u->files / sizeof u->files[0]));
+    u->files[u->n].fd = fd;
+    u->files[u->n++].path = path;
+}
+
+static void unsynced_release(struct unsynced *u) {
+    for (int i = 0; i < u->n; i++) close(u->files[i].fd);
+    u->n = 0;
+}
+
+/* Digest of one file that was written while the run went on. */
 static int take_file(struct evidence *ev, struct evidence_file *f, const struct run_record *r, struct seal_summary *s,
-                     struct err *e) {
+                     struct unsynced *u, struct err *e) {
     struct seal_artifact *a = add_artifact(s, f->path, f->written_ms, evidence_now(ev));
     struct stat sb;
     AUTO_FD int fd = io_open_beneath(ev->dir, f->path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0, e);
@@ -63,22 +84,22 @@ static int take_file(struct evidence *ev, struct evidence_file *f, const struct 
                        (unsigned long long)f->size);
     if (f->written_ms < r->started_ms && a->checked_ms < r->started_ms)
         return err_set(e, ERR_CONFLICT, "%s: neither written nor checked since the run started", f->path);
-    if (a->size > 0 && fsync(fd) < 0) return err_sys(e, "fsync %s", f->path);
     if (f->fd >= 0) close(take_fd(&f->fd));
+    if (a->size > 0) sync_later(u, take_fd(&fd), f->path);
     return 0;
 }
 
-/* A file of the seal itself, whole and synchronous. */
-static int write_file(struct evidence *ev, const char *path, const char *text, size_t n, struct seal_summary *s,
-                      struct err *e) {
+/* A file of the seal itself. `path` is a literal. */
+static int write_file(struct evidence *ev, const char *path, const struct buf *text, struct seal_summary *s,
+                      struct unsynced *u, struct err *e) {
     AUTO_FD int fd = io_open_beneath(ev->dir, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, e);
     if (fd < 0) return -1;
-    if (io_write_full(fd, text, n, e) < 0) return err_ctx(e, "%s", path);
-    if (fsync(fd) < 0) return err_sys(e, "fsync %s", path);
+    if (io_write_full(fd, text->p, text->len, e) < 0) return err_ctx(e, "%s", path);
+    sync_later(u, take_fd(&fd), path);
     struct seal_artifact *a = add_artifact(s, path, evidence_now(ev), evidence_now(ev));
-    a->size = n;
-    digest_bytes(text, n, a->sha256);
-    ev->bytes += n;
+    a->size = text->len;
+    digest_bytes(text->p, text->len, a->sha256);
+    ev->bytes += text->len;
     return 0;
 }
 
@@ -93,7 +114,7 @@ static void put_facts(struct evidence *ev, const struct seal_summary *s, struct 
 }
 
 static int write_report(struct evidence *ev, const struct run_record *r, const struct seal_input *in,
-                        struct seal_summary *s, struct err *e) {
+                        struct seal_summary *s, struct unsynced *u, struct err *e) {
     struct report_facts facts;
     char own[DIGEST_HEX_SIZE];
     put_facts(ev, s, &facts);
@@ -107,33 +128,46 @@ static int write_report(struct evidence *ev, const struct run_record *r, const s
     buf_puts(&final, at);
     if (final.bad) return err_set(e, ERR_LIMIT, "%s: too large", EVIDENCE_REPORT);
     digest_bytes(final.p, final.len, s->report_sha256);
-    return write_file(ev, EVIDENCE_REPORT, buf_str(&final), final.len, s, e);
+    return write_file(ev, EVIDENCE_REPORT, &final, s, u, e);
 }
 
-static int write_sums(struct evidence *ev, struct seal_summary *s, struct err *e) {
+static int write_sums(struct evidence *ev, struct seal_summary *s, struct unsynced *u, struct err *e) {
     AUTO_BUF struct buf b = BUF_INIT(1u << 20);
     qsort(s->artifacts, (size_t)s->n_artifacts, sizeof s->artifacts[0], by_path);
     for (int i = 0; i < s->n_artifacts; i++) buf_printf(&b, "%s  %s\n", s->artifacts[i].sha256, s->artifacts[i].path);
     if (b.bad) return err_set(e, ERR_LIMIT, "%s: too large", EVIDENCE_SUMS);
     digest_bytes(b.p, b.len, s->sums_sha256);
-    int rc = write_file(ev, EVIDENCE_SUMS, buf_str(&b), b.len, s, e);
+    int rc = write_file(ev, EVIDENCE_SUMS, &b, s, u, e);
     qsort(s->artifacts, (size_t)s->n_artifacts, sizeof s->artifacts[0], by_path);
     return rc;
 }
 
-static int seal_files(struct evidence *ev, struct run_record *r, const struct seal_input *in, struct seal_summary *s,
-                      struct err *e) {
-    for (int i = 0; i < ev->n_files; i++)
-        if (ev->files[i].exists && take_file(ev, &ev->files[i], r, s, e) < 0) return -1;
-    qsort(s->artifacts, (size_t)s->n_artifacts, sizeof s->artifacts[0], by_path);
+static int write_markdown(struct evidence *ev, const struct run_record *r, const struct seal_input *in,
+                          struct seal_summary *s, struct unsynced *u, struct err *e) {
     struct report_facts facts;
     put_facts(ev, s, &facts);
     AUTO_FREE char *md = report_md_text(r, in, &facts);
-    if (write_file(ev, EVIDENCE_REPORT_MD, md, strlen(md), s, e) < 0) return -1;
+    const struct buf text = {.p = (uint8_t *)md, .len = strlen(md)};
+    return write_file(ev, EVIDENCE_REPORT_MD, &text, s, u, e);
+}
+
+static int seal_files(struct evidence *ev, struct run_record *r, const struct seal_input *in, struct seal_summary *s,
+                      struct unsynced *u, struct err *e) {
+    for (int i = 0; i < ev->n_files; i++)
+        if (ev->files[i].exists && take_file(ev, &ev->files[i], r, s, u, e) < 0) return -1;
     qsort(s->artifacts, (size_t)s->n_artifacts, sizeof s->artifacts[0], by_path);
-    if (write_report(ev, r, in, s, e) < 0) return -1;
+    if (write_markdown(ev, r, in, s, u, e) < 0) return -1;
+    qsort(s->artifacts, (size_t)s->n_artifacts, sizeof s->artifacts[0], by_path);
+    if (write_report(ev, r, in, s, u, e) < 0) return -1;
     /* run.intoto.jsonl comes here: it signs the digest of report.json, and SHA256SUMS covers it. */
-    return write_sums(ev, s, e);
+    return write_sums(ev, s, u, e);
+}
+
+static int sync_files(const struct unsynced *u, struct err *e) {
+    for (int i = 0; i < u->n; i++) sync_file_range(u->files[i].fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* only a head start */
+    for (int i = 0; i < u->n; i++)
+        if (fsync(u->files[i].fd) < 0) return err_sys(e, "fsync %s", u->files[i].path);
+    return 0;
 }
 
 static int sync_directories(struct evidence *ev, struct err *e) {
@@ -164,12 +198,17 @@ static void put_index(const struct evidence *ev, struct seal_summary *s) {
 int evidence_seal(struct evidence *ev, struct run_record *r, const struct seal_input *in, struct seal_summary *ret,
                   struct err *e) {
     struct seal_summary s = {.n_artifacts = 0};
+    struct unsynced u = {.n = 0};
     if (ev->last_type < 0 || strcmp(ev->types[ev->last_type], "run.completed") != 0)
         return err_set(e, ERR_INTERNAL, "run %s: run.completed is not the last event", ev->run_id);
     if (r->verdict == VERDICT_NONE || (r->verdict == VERDICT_PASS) != (r->n_blockers == 0))
         return err_set(e, ERR_INTERNAL, "run %s: verdict and blockers do not fit", ev->run_id);
     if (r->finished_ms < r->started_ms) r->finished_ms = evidence_now(ev);
-    if (seal_files(ev, r, in, &s, e) < 0 || sync_directories(ev, e) < 0) {
+    int rc = seal_files(ev, r, in, &s, &u, e);
+    if (rc == 0) rc = sync_files(&u, e);
+    if (rc == 0) rc = sync_directories(ev, e);
+    unsynced_release(&u);
+    if (rc < 0) {
         seal_summary_release(&s);
         return err_ctx(e, "seal %s", ev->run_id);
     }

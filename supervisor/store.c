@@ -149,13 +149,27 @@ int store_leave(struct store *s, bool own, int rc, struct err *e) {
 /* --- opening ---------------------------------------------------------------------------------------------------------
  * */
 
+/* One statement, one snapshot: read one after the other, a database that another process is creating just now has tables but
+ * no application_id, and would be taken for somebody else's. */
+static int read_identity(struct store *s, int64_t *ret_app, int64_t *ret_version, int64_t *ret_objects, struct err *e) {
+    static const char sql[] = "SELECT (SELECT count(*) FROM sqlite_master), (SELECT application_id FROM "
+                              "pragma_application_id), (SELECT user_version FROM pragma_user_version)";
+    sqlite3_stmt *st = NULL;
+    if (sqlite3_prepare_v2(s->db, sql, -1, &st, NULL) != SQLITE_OK) return store_fail(s, e, "open");
+    int rc = sqlite3_step(st) == SQLITE_ROW ? 0 : store_fail(s, e, "open");
+    if (rc == 0) {
+        *ret_objects = sqlite3_column_int64(st, 0);
+        *ret_app = sqlite3_column_int64(st, 1);
+        *ret_version = sqlite3_column_int64(st, 2);
+    }
+    sqlite3_finalize(st);
+    return rc;
+}
+
 /* Is it ours, and of which version? An empty database is version 0 of anybody. */
 static int identify(struct store *s, int64_t *ret_version, struct err *e) {
     int64_t app = 0, objects = 0;
-    if (pragma_int(s, "PRAGMA application_id", &app, e) < 0 ||
-        pragma_int(s, "PRAGMA user_version", ret_version, e) < 0 ||
-        pragma_int(s, "SELECT count(*) FROM sqlite_master", &objects, e) < 0)
-        return -1;
+    if (read_identity(s, &app, ret_version, &objects, e) < 0) return -1;
     if (objects == 0 && app == 0 && *ret_version == 0) return 0;
     if (app != STORE_APPLICATION_ID)
         return err_set(e, ERR_USAGE, "store %s: this is a database of another program; name another --home", s->path);

@@ -51,8 +51,9 @@ int store_run_sealed(struct store *s, const struct run_record *r, const struct s
 /* --- matrices --------------------------------------------------------------------------------------------------------
  * */
 struct store_matrix {
-    char id[RUN_ID_MAX], kind[32], backend[32], report_path[4096], report_sha256[65];
-    int64_t started_ms, finished_ms; /* 0: not yet */
+    char id[RUN_ID_MAX], kind[32], backend[32], supervisor_id[96];
+    char report_path[4096], report_sha256[65]; /* "" also when it was interrupted before there was one */
+    int64_t started_ms, finished_ms;           /* 0: not yet */
     int64_t planned, passed, failed, blocked, unexpected;
     bool interrupted;
 };

@@ -164,7 +164,7 @@ int store_run_get(struct store *s, const char *run_id, struct store_run_row *ret
 #define MATRIX_COLUMNS                                                                                              \
     "id, kind, backend, coalesce(report_path, ''), coalesce(report_sha256, ''), started_at, coalesce(finished_at, " \
     "0), "                                                                                                          \
-    "planned, passed, failed, blocked, unexpected, interrupted"
+    "planned, passed, failed, blocked, unexpected, interrupted, coalesce(supervisor_id, '')"
 
 static void read_matrix(sqlite3_stmt *st, struct store_matrix *ret) {
     memset(ret, 0, sizeof *ret);
@@ -181,6 +181,7 @@ static void read_matrix(sqlite3_stmt *st, struct store_matrix *ret) {
     ret->blocked = sqlite3_column_int64(st, 10);
     ret->unexpected = sqlite3_column_int64(st, 11);
     ret->interrupted = sqlite3_column_int(st, 12) != 0;
+    column(st, 13, ret->supervisor_id, sizeof ret->supervisor_id);
 }
 
 int store_matrix_get(struct store *s, const char *matrix_id, struct store_matrix *ret, struct err *e) {

@@ -256,16 +256,18 @@ int store_matrix_insert(struct store *s, const struct store_matrix *m, struct er
     bool own;
     if (store_enter(s, false, &own, e) < 0) return -1;
     int rc = -1;
-    sqlite3_stmt *st = store_prepare(s,
-                                     "INSERT INTO matrices (id, kind, backend, started_at, planned) VALUES "
-                                     "(?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO NOTHING",
-                                     e);
+    sqlite3_stmt *st =
+        store_prepare(s,
+                      "INSERT INTO matrices (id, kind, backend, started_at, planned, supervisor_id) VALUES "
+                      "(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING",
+                      e);
     if (st) {
         store_bind_text(st, 1, m->id);
         store_bind_text(st, 2, m->kind);
         store_bind_text(st, 3, m->backend[0] ? m->backend : "fake");
         sqlite3_bind_int64(st, 4, m->started_ms);
         sqlite3_bind_int64(st, 5, m->planned);
+        store_bind_text(st, 6, m->supervisor_id);
         rc = store_step_done(s, st, e);
         if (rc == 0 && sqlite3_changes(s->db) == 0) rc = err_set(e, ERR_CONFLICT, "matrix %s exists", m->id);
     }

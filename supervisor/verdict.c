@@ -25,7 +25,7 @@ bool verdict_writes_allowed(const struct run_record *rec) {
 int verdict_tests(const struct run_record *rec) {
     bool any = false;
     for (int i = 0; i < rec->c->n_verify; i++) {
-        const struct verify_result *v = &rec->verify[i];
+        const struct verify_result *v = record_verify(rec, i);
         if (!v->seen) return any ? 0 : -1;
         if (v->kind == END_EXEC_FAILED) return any ? 0 : -1;
         any = true;
@@ -39,6 +39,13 @@ static bool timed_out(const struct run_record *rec) {
 }
 
 /* Up to a few paths in one sentence. */
+/* A change on the way that is also in the net result is one offence, not two. */
+static bool also_net(const struct run_record *rec, const struct change *ch) {
+    for (int i = 0; ch->scope == 1 && i < rec->n_changes; i++)
+        if (rec->changes[i].scope == 0 && strcmp(rec->changes[i].path, ch->path) == 0) return true;
+    return false;
+}
+
 static void name_paths(const struct run_record *rec, bool forbidden, char *out, size_t size) {
     int named = 0, total = 0;
     size_t used = 0;
@@ -46,8 +53,12 @@ static void name_paths(const struct run_record *rec, bool forbidden, char *out, 
     for (int i = 0; i < rec->n_changes; i++) {
         const struct change *ch = &rec->changes[i];
         if (forbidden ? !ch->forbidden : (ch->allowed || ch->forbidden)) continue;
+        if (named >= 3) { /* the count may be high; whoever wants all of them has changed_files */
+            total++;
+            continue;
+        }
+        if (also_net(rec, ch)) continue;
         total++;
-        if (named >= 3) continue;
         char *quoted = json_quote_path(ch->path, strlen(ch->path));
         int n = snprintf(out + used, size - used, "%s%.80s%s", named ? ", " : "", quoted,
                          ch->scope == 1 ? " (in a commit on the way)" : "");
@@ -161,8 +172,8 @@ static void judge_result(struct run_record *rec) {
         if (!verdict_has_result(rec) && rec->c->diff_required && rec->n_blockers == 0)
             record_block(rec, BLOCKER_no_diff, "the backend reported success, but %s",
                          rec->result_kind == RESULT_COMMITTED ? "its commits change nothing"
-                         : rec->result_clean                  ? "nothing was committed"
-                                                              : "what it changed was never committed");
+                         : rec->result_clean ? "nothing was committed on the branch that is checked out"
+                                             : "what it changed was never committed");
         break;
     }
 }
@@ -180,7 +191,9 @@ static void judge_changes(struct run_record *rec) {
         name_paths(rec, false, paths, sizeof paths);
         record_block(rec, BLOCKER_disallowed_file_change, "paths outside allowed_writes changed: %s", paths);
     }
-    if (rec->result_kind == RESULT_COMMITTED && !rec->result_clean && !timed_out(rec))
+    /* without a commit, no_diff has said it where a diff is required; where none is, dirt is all there is to judge */
+    bool judged = rec->result_kind == RESULT_COMMITTED || (rec->result_kind == RESULT_NONE && rec->n_blockers == 0);
+    if (judged && !rec->result_clean && !timed_out(rec))
         record_block(rec, BLOCKER_dirty_ending_tree, "the tree was not clean after the work: %s%s",
                      rec->n_dirty ? rec->dirty[0] : rec->result_detail, rec->n_dirty > 1 ? " and more" : "");
 }
@@ -190,11 +203,14 @@ static void judge_verification(struct run_record *rec) {
     if (c->n_verify == 0 && !c->no_test_rationale)
         record_block(rec, BLOCKER_missing_test_command, "verification is required, but the case names no command");
     for (int i = 0; i < c->n_verify; i++) {
-        const struct verify_result *v = &rec->verify[i];
+        const struct verify_result *v = record_verify(rec, i);
         const char *cmd = c->verify[i].argv[0];
         if (!v->seen) {
             if (rec->n_blockers == 0)
                 record_block(rec, BLOCKER_verification_failed, "%s was not run: %s", cmd, rec->verify_skip);
+        } else if (v->kind == END_EXEC_FAILED && cmd[0] != '/' && strchr(cmd, '/')) {
+            /* a program of the repository: that it cannot be started is the agent's doing */
+            record_block(rec, BLOCKER_verification_failed, "%s could not be started: %s", cmd, strerror(v->code));
         } else if (v->kind == END_EXEC_FAILED) {
             record_block(rec, BLOCKER_missing_test_command, "%s is not there: %s", cmd, strerror(v->code));
         } else if (v->kind == END_SETUP_FAILED) {

@@ -141,18 +141,29 @@ static void on_written(uv_write_t *req, int status) {
     free(sw);
 }
 
-static int send_frame(struct worker_proc *w, enum msg_type type, const void *p, size_t n, struct err *e) {
+/* What the channel does not take at once waits in memory of its own: nearly always nothing. */
+static int send_rest(struct worker_proc *w, struct buf *bytes, size_t sent) {
     struct spec_write *sw = calloc(1, sizeof *sw);
-    if (!sw) return err_set(e, ERR_SYS, "out of memory");
-    sw->bytes = BUF_INIT(FRAME_HEADER + msg_rule(type)->largest);
-    frame_put(&sw->bytes, type, p, n);
+    if (!sw) return UV_ENOMEM;
+    sw->bytes = *bytes;
     sw->req.data = sw;
-    uv_buf_t b = uv_buf_init((char *)sw->bytes.p, (unsigned)sw->bytes.len);
-    int rc = sw->bytes.bad ? UV_E2BIG : uv_write(&sw->req, (uv_stream_t *)&w->control, &b, 1, on_written);
-    if (rc == 0) return 0;
-    buf_release(&sw->bytes);
-    free(sw);
-    return err_set(e, ERR_SYS, "send %s: %s", msg_rule(type)->name, uv_strerror(rc));
+    uv_buf_t b = uv_buf_init((char *)sw->bytes.p + sent, (unsigned)(sw->bytes.len - sent));
+    int rc = uv_write(&sw->req, (uv_stream_t *)&w->control, &b, 1, on_written);
+    if (rc == 0)
+        *bytes = BUF_INIT(bytes->max); /* the write owns them now */
+    else
+        free(sw);
+    return rc;
+}
+
+static int send_frame(struct worker_proc *w, enum msg_type type, const void *p, size_t n, struct err *e) {
+    AUTO_BUF struct buf bytes = BUF_INIT(FRAME_HEADER + msg_rule(type)->largest);
+    frame_put(&bytes, type, p, n);
+    uv_buf_t b = uv_buf_init((char *)bytes.p, (unsigned)bytes.len);
+    int sent = bytes.bad ? UV_E2BIG : uv_try_write((uv_stream_t *)&w->control, &b, 1);
+    if (sent == UV_EAGAIN) sent = 0;
+    int rc = sent < 0 ? sent : (size_t)sent == bytes.len ? 0 : send_rest(w, &bytes, (size_t)sent);
+    return rc == 0 ? 0 : err_set(e, ERR_SYS, "send %s: %s", msg_rule(type)->name, uv_strerror(rc));
 }
 
 static int attach(uv_pipe_t *pipe, uv_loop_t *loop, struct worker_proc *w, int *fd, struct err *e) {

@@ -140,7 +140,7 @@ static int fill_from_template(int dir, const char *id, struct err *e) {
 static int fill_from_case(int dir, const char *id, const struct cto_case *c, struct err *e) {
     AUTO_FD int from = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (from < 0) return err_sys(e, "open %s", c->dir);
-    cJSON *doc = cJSON_Duplicate(c->doc.root, 1);
+    cJSON *doc = cJSON_Duplicate(c->doc->root, 1);
     BUG_UNLESS(doc != NULL && cJSON_ReplaceItemInObjectCaseSensitive(doc, "id", cJSON_CreateString(id)));
     char *text = cJSON_Print(doc);
     cJSON_Delete(doc);

@@ -131,13 +131,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         .entered = on_entered, .stop = on_stop, .kill = on_kill, .wake = on_wake, .bulk = on_bulk, .trace = on_trace};
     struct rd rd = rd_over(data, size);
     uint8_t flags = rd_u8(&rd);
-    struct cto_case c = {.n_verify = flags & 3,
+    struct spec_command commands[3] = {{.timeout_ms = 1000}, {.timeout_ms = 1000}, {.timeout_ms = 1000}};
+    struct cto_case c = {.verify = commands,
+                         .n_verify = flags & 3,
                          .end_of_life = (enum end_of_life)((flags >> 2) % 3),
                          .grace_ms = 20,
                          .grace_max_ms = 100,
                          .backend_timeout_ms = 60000,
                          .idle_timeout_ms = flags & 32 ? 3000 : 0};
-    for (int i = 0; i < c.n_verify; i++) c.verify[i].timeout_ms = 1000;
     struct run_record *rec = calloc(1, sizeof *rec);
     struct world w = {.now = 1000000, .immortal = flags & 64};
     MUST(rec != NULL);

@@ -23,8 +23,16 @@
 #include "sandbox/jail.h"
 #include "tests/unit/check.h"
 
-#define TEST_UID 60777u      /* an ordinary user that belongs to nobody */
-#define TEST_JAIL_UID 60778u /* what a jail's program runs as when we are root */
+/* Ids that belong to nobody: an ordinary user, and what a jail's program runs as when we are root. Each test program has
+ * its own, since RLIMIT_NPROC counts per uid and tests run beside each other. Set before main(), so that children have
+ * their parent's. */
+static uid_t test_uid, test_jail_uid;
+__attribute__((constructor)) static void test_choose_uids(void) {
+    test_uid = 0x60000000u + (uid_t)getpid(); /* a pid is below 2^22 */
+    test_jail_uid = 0x61000000u + (uid_t)getpid();
+}
+#define TEST_UID test_uid
+#define TEST_JAIL_UID test_jail_uid
 #define TEST_OUT_MAX 65536
 
 struct ran {

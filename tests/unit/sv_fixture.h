@@ -50,6 +50,8 @@ static inline void fixture_home(struct fixture *f) {
     snprintf(f->home.runs, sizeof f->home.runs, "%s/harness-runs", f->dir);
     snprintf(f->home.work, sizeof f->home.work, "%s/work", f->dir);
     NEED(mkdir(f->home.runs, 0700) == 0);
+    static const char *criteria[] = {"it works"}, *writes[] = {"src/", "a b.c"}, *actions[] = {"push", "merge"};
+    static struct spec_command verify[] = {{.argv = {"sh", "-c", "make 'test'", NULL}, .argc = 3, .timeout_ms = 1000}};
     f->c = (struct cto_case){.id = "unit-case",
                              .title = "A *case* of a test",
                              .kind = "task",
@@ -59,12 +61,12 @@ static inline void fixture_home(struct fixture *f) {
                              .rollback_expectation = "none",
                              .diff_required = true,
                              .clean_start_required = true,
-                             .success_criteria = {{"it works"}, 1},
-                             .allowed_writes = {{"src/", "a b.c"}, 2},
-                             .forbidden_actions = {{"push", "merge"}, 2},
-                             .verify = {{.argv = {"sh", "-c", "make 'test'", NULL}, .argc = 3, .timeout_ms = 1000}},
+                             .success_criteria = {criteria, 1},
+                             .allowed_writes = {writes, 2},
+                             .forbidden_actions = {actions, 2},
+                             .verify = verify,
                              .n_verify = 1,
-                             .task = (char *)(uintptr_t) "do it",
+                             .task = "do it",
                              .expect = {.status = VERDICT_PASS}};
     f->r = (struct run_record){.c = &f->c, .engine = "fake", .attempt = 1, .cause_blocker = BLOCKER_COUNT};
     f->eligibility = cJSON_CreateObject();
@@ -139,7 +141,7 @@ static inline void fixture_work(struct fixture *f) {
     memset(r->result_head, 'b', OID_SIZE - 1);
     fixture_change(f, 'M', "src/x", true);
     fixture_change(f, 'A', "src/we\"ird\n\xff", true);
-    r->verify[0] = (struct verify_result){.seen = true, .kind = END_EXITED, .duration_us = 3000};
+    *record_verify_slot(r, 0) = (struct verify_result){.seen = true, .kind = END_EXITED, .duration_us = 3000};
     free(r->sandbox_json);
     r->sandbox_json = strdup("{\"mode\":\"user\",\"kernel\":\"6.18\"}");
     fixture_event(f, "patch.applied", NULL);

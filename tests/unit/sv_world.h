@@ -16,6 +16,7 @@
 
 struct world {
     struct cto_case c;
+    struct spec_command command;
     struct run_record rec;
     struct run r;
     uint64_t now;
@@ -57,7 +58,9 @@ static const struct run_ops world_ops = {world_entered, world_stop, world_kill, 
 static inline struct world *world_new(void) {
     struct world *w = calloc(1, sizeof *w);
     NEED(w != NULL);
+    static const char *writes[] = {"src/"}, *forbidden[] = {".git/", "src/locked"};
     w->c = (struct cto_case){.id = "unit",
+                             .verify = &w->command,
                              .n_verify = 1,
                              .end_of_life = EOL_QUIET,
                              .grace_ms = 2000,
@@ -65,9 +68,9 @@ static inline struct world *world_new(void) {
                              .backend_timeout_ms = 60000,
                              .diff_required = true,
                              .clean_start_required = true,
-                             .allowed_writes = {{"src/"}, 1},
-                             .forbidden_paths = {{".git/", "src/locked"}, 2}};
-    w->c.verify[0] = (struct spec_command){.argv = {"make"}, .argc = 1, .timeout_ms = 7000};
+                             .allowed_writes = {writes, 1},
+                             .forbidden_paths = {forbidden, 2}};
+    w->command = (struct spec_command){.argv = {"make"}, .argc = 1, .timeout_ms = 7000};
     w->rec.c = &w->c;
     w->rec.engine = "fake";
     w->now = 1000 * SEC;

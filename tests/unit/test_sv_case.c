@@ -1,12 +1,13 @@
 /* Cases: every key of case.json missing, mistyped, misspelt, twice; values out of bounds; the vocabulary of steps; the
  * folder around the file; lint; scaffolds. The first table is the list of keys: a key that the reader learns belongs
  * there. */
+#include <malloc.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "common/io.h"
-#include "supervisor/case.h"
+#include "supervisor/case_pack.h"
 #include "supervisor/commands/case_new.h"
 #include "tests/unit/check.h"
 
@@ -223,6 +224,45 @@ static void test_keys(void) {
     }
 }
 
+static bool inside(const struct cto_case *c, const void *p) {
+    const char *from = c->memory, *at = p;
+    return at >= from && at < from + malloc_usable_size(c->memory);
+}
+
+/* Nothing of a loaded case points elsewhere than into its own memory, so the document may go. */
+static void packed(struct cto_case *c) {
+    struct case_list *lists[CASE_LISTS];
+    const char *const single[] = {c->dir,
+                                  c->file,
+                                  c->id,
+                                  c->title,
+                                  c->authority_basis,
+                                  c->rollback_expectation,
+                                  c->no_test_rationale,
+                                  c->generate_dir,
+                                  c->dirty_start,
+                                  c->fake_config,
+                                  c->task,
+                                  c->expect.failure_class,
+                                  c->expect.marker,
+                                  (const char *)c->verify,
+                                  c->verify[0].argv[0],
+                                  c->verify[0].argv[1],
+                                  c->submodules[0].path,
+                                  c->submodules[0].fixture};
+    for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++)
+        if (!CHECK(inside(c, single[i]))) fprintf(stderr, "    text %zu: %s\n", i, single[i]);
+    case_lists(c, lists);
+    for (int i = 0; i < CASE_LISTS; i++) {
+        CHECK(lists[i]->n > 0 && inside(c, lists[i]->v));
+        for (int k = 0; k < lists[i]->n; k++) CHECK(inside(c, lists[i]->v[k]));
+    }
+    CHECK(c->doc != NULL);
+    case_forget_document(c);
+    case_forget_document(c);
+    CHECK(c->doc == NULL && strcmp(c->allowed_writes.v[1], "src/") == 0 && strcmp(c->task, "Do it.\n") == 0);
+}
+
 static void test_values(void) {
     struct cto_case c;
     CHECK(whole_loads_as(parse(whole)));
@@ -243,6 +283,7 @@ static void test_values(void) {
     CHECK(strcmp(c.fake_config, "{\"steps\":[{\"do\":\"hang\"}],\"executable\":\"/x\"}") == 0);
     CHECK(c.expect.status == VERDICT_FAIL && c.expect.n_blockers == 1 && c.expect.blockers[0] == BLOCKER_no_diff);
     CHECK(strcmp(c.expect.failure_class, "no-diff") == 0 && strcmp(c.expect.marker, "provider-timeout.txt") == 0);
+    packed(&c);
     case_release(&c);
 }
 

@@ -183,6 +183,7 @@ static void test_reopen(void) {
     CHECK(evidence_event_types(f.ev, &left) == 1);
     evidence_free(f.ev);
     f.ev = NULL;
+    record_release(other);
     free(other);
     struct run_record *again = calloc(1, sizeof *again);
     struct seal_summary sum;

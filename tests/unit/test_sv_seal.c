@@ -1,5 +1,27 @@
 /* test_sv_seal.c - the sealed directory of a pass, a fail and a blocked preflight: files, digests, fields. */
+#include <errno.h>
+#include <sys/syscall.h>
+
 #include "sv_fixture.h"
+
+/* Every fsync of this program comes by here: which file, how long it was then. */
+static struct {
+    ino_t inode;
+    off_t size;
+} synced[64];
+static int n_synced, sync_fails_at = -1;
+
+int fsync(int fd) {
+    struct stat sb;
+    NEED(fstat(fd, &sb) == 0 && n_synced < 64);
+    synced[n_synced].inode = sb.st_ino;
+    synced[n_synced].size = sb.st_size;
+    if (n_synced++ == sync_fails_at) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
 
 static cJSON *report_of(const struct fixture *f) {
     char *text = fixture_read(f->r.run_dir, EVIDENCE_REPORT, NULL);
@@ -107,6 +129,46 @@ static void test_refusals(void) {
     fixture_free(&f);
 }
 
+static bool was_synced(const char *path, bool whole) {
+    struct stat sb;
+    NEED(stat(path, &sb) == 0);
+    for (int i = 0; i < n_synced; i++)
+        if (synced[i].inode == sb.st_ino && (!whole || synced[i].size == sb.st_size)) return true;
+    return false;
+}
+
+/* A sealed directory is on the disk: every file at its full length, and the directories that name them. */
+static void test_durable(void) {
+    struct fixture f;
+    char path[8192];
+    fixture_home(&f);
+    fixture_begin(&f);
+    fixture_work(&f);
+    n_synced = 0;
+    NEED(fixture_seal(&f, VERDICT_PASS));
+    for (int i = 0; i < f.sum.n_artifacts; i++) {
+        snprintf(path, sizeof path, "%s/%s", f.r.run_dir, f.sum.artifacts[i].path);
+        if (!CHECK(was_synced(path, true))) fprintf(stderr, "    %s is not on the disk\n", path);
+    }
+    snprintf(path, sizeof path, "%s/backend", f.r.run_dir);
+    CHECK(was_synced(path, false) && was_synced(f.r.run_dir, false) && was_synced(f.home.runs, false));
+    int all = n_synced;
+    fixture_free(&f);
+    for (int i = 0; i < all; i++) { /* one that fails: not sealed, whichever it is */
+        struct err e = ERR_INIT;
+        struct seal_summary s;
+        fixture_home(&f);
+        fixture_begin(&f);
+        fixture_work(&f);
+        f.r.verdict = VERDICT_PASS;
+        fixture_event(&f, "run.completed", evidence_completed_data(&f.r));
+        n_synced = 0, sync_fails_at = i;
+        CHECK(evidence_seal(f.ev, &f.r, &f.in, &s, &e) == -1 && e.sys == EIO);
+        sync_fails_at = -1;
+        fixture_free(&f);
+    }
+}
+
 static void test_text(void) {
     struct buf b = BUF_INIT(1000);
     report_put_text(&b, "a\tb\x1b[1m\xc2\x9b\xe2\x80\xae\xc3\xa9", false);
@@ -121,6 +183,7 @@ int main(void) {
     test_pass();
     test_blocked();
     test_refusals();
+    test_durable();
     test_text();
     return check_done();
 }

@@ -8,6 +8,7 @@
 #include "supervisor/verdict.h"
 
 static struct cto_case c;
+static struct spec_command commands[2];
 static struct run_record r;
 static int reasons_seen[BLOCKER_COUNT];
 
@@ -18,18 +19,25 @@ static void change(const char *path, bool allowed, bool forbidden, uint8_t scope
         .letter = 'M', .path = strdup(path), .allowed = allowed, .forbidden = forbidden, .scope = scope};
 }
 
+static void no_changes(void) {
+    for (int i = 0; i < r.n_changes; i++) free((char *)(uintptr_t)r.changes[i].path);
+    r.n_changes = 0;
+}
+
 /* Everything good: one allowed change, committed, clean, tested. */
 static void good(void) {
     record_release(&r);
+    static const char *required[] = {"run.started", "plan.updated", "run.completed"};
     c = (struct cto_case){.id = "unit",
+                          .verify = commands,
                           .n_verify = 2,
                           .diff_required = true,
                           .clean_start_required = true,
                           .backend_timeout_ms = 60000,
                           .idle_timeout_ms = 5000,
-                          .required_events = {{"run.started", "plan.updated", "run.completed"}, 3}};
-    c.verify[0] = (struct spec_command){.argv = {"make"}, .argc = 1, .timeout_ms = 7000};
-    c.verify[1] = (struct spec_command){.argv = {"pytest"}, .argc = 1, .timeout_ms = 7000};
+                          .required_events = {required, 3}};
+    commands[0] = (struct spec_command){.argv = {"make"}, .argc = 1, .timeout_ms = 7000};
+    commands[1] = (struct spec_command){.argv = {"pytest"}, .argc = 1, .timeout_ms = 7000};
     r = (struct run_record){.c = &c,
                             .engine = "fake",
                             .cause_blocker = BLOCKER_COUNT,
@@ -46,7 +54,7 @@ static void good(void) {
                             .worker_clean = true};
     memset(r.baseline_head, 'a', OID_SIZE - 1);
     memset(r.result_head, 'b', OID_SIZE - 1);
-    for (int i = 0; i < 2; i++) r.verify[i] = (struct verify_result){.seen = true, .kind = END_EXITED};
+    for (int i = 0; i < 2; i++) *record_verify_slot(&r, i) = (struct verify_result){.seen = true, .kind = END_EXITED};
     change("src/x", true, false, 0);
 }
 
@@ -89,7 +97,7 @@ static void passes(void) {
     good(); /* a question that needs no diff, and nothing to test */
     c.diff_required = false, c.n_verify = 0, c.no_test_rationale = "nothing to test";
     r.result_kind = RESULT_NONE;
-    record_release(&r);
+    no_changes();
     PASS();
     CHECK(verdict_tests(&r) == -1 && !verdict_has_result(&r));
     good(); /* a dirty start that the case does not mind */
@@ -113,7 +121,7 @@ static void before_the_work(void) {
     BLOCKED(eligibility_denied, "gate backend: no");
     good();
     r.baseline_clean = false;
-    r.dirty[0] = strdup("M a.py"), r.dirty[1] = strdup("? b"), r.n_dirty = 2;
+    record_add_dirty(&r, strdup("M a.py")), record_add_dirty(&r, strdup("? b"));
     BLOCKED(dirty_starting_tree, "M a.py and more");
     good();
     r.engine_started = false, r.engine_kind = END_EXEC_FAILED, r.engine_code = ENOENT, r.result_seen = false;
@@ -184,15 +192,15 @@ static void the_engine(void) {
         CHECK(r.n_blockers == 1); /* the dirt of an interrupted engine is no second reason */
         good();
         r.stop_sent = stops[i], r.engine_kind = END_STOPPED, r.result_kind = RESULT_NONE;
-        record_release(&r);
-        for (int k = 0; k < 2; k++) r.verify[k].seen = false;
+        no_changes();
+        for (int k = 0; k < 2; k++) record_verify_slot(&r, k)->seen = false;
         BLOCKED(timeout, i ? "idle limit of 5.0" : "total limit of 60.0");
         CHECK(r.n_blockers == 1);
         good(); /* the limit and an exit of 0 at the same moment: still the limit */
         r.stop_sent = stops[i], r.engine_kind = END_EXITED;
         FAIL(lifecycle_timeout_after_valid_patch, "limit");
         good(); /* a commit that tests do not like is only a timeout, and a failed test */
-        r.stop_sent = stops[i], r.engine_kind = END_STOPPED, r.verify[1].code = 1;
+        r.stop_sent = stops[i], r.engine_kind = END_STOPPED, record_verify_slot(&r, 1)->code = 1;
         FAIL(timeout, "limit");
         CHECK(blocked_by(BLOCKER_verification_failed));
     }
@@ -201,21 +209,21 @@ static void the_engine(void) {
 static void the_result(void) {
     good();
     r.result_kind = RESULT_NONE;
-    record_release(&r);
+    no_changes();
     FAIL(no_diff, "nothing was committed");
     CHECK(r.n_blockers == 1);
     good();
     r.result_kind = RESULT_NONE, r.result_clean = false;
-    record_release(&r);
+    no_changes();
     FAIL(no_diff, "never committed");
     good();
-    record_release(&r); /* commits that undo each other */
+    no_changes(); /* commits that undo each other */
     change("src/x", true, false, 1);
     FAIL(no_diff, "commits change nothing");
     good();
     r.result_kind = RESULT_NONE, r.engine_code = 1;
-    record_release(&r);
-    for (int k = 0; k < 2; k++) r.verify[k].seen = false;
+    no_changes();
+    for (int k = 0; k < 2; k++) record_verify_slot(&r, k)->seen = false;
     FAIL(backend_failed, "code 1"); /* says already why there is no diff */
     CHECK(r.n_blockers == 1);
     good();
@@ -231,7 +239,7 @@ static void the_result(void) {
     FAIL(repository_unreadable, "too many objects");
     good();
     r.result_clean = false;
-    r.dirty[0] = strdup("? left"), r.n_dirty = 1;
+    record_add_dirty(&r, strdup("? left"));
     FAIL(dirty_ending_tree, "? left");
 }
 
@@ -264,36 +272,36 @@ static void the_changes(void) {
 
 static void the_verification(void) {
     good();
-    r.verify[1].code = 2;
+    record_verify_slot(&r, 1)->code = 2;
     FAIL(verification_failed, "pytest exited with code 2");
     CHECK(verdict_tests(&r) == 0);
     good();
-    r.verify[0].kind = END_SIGNALLED, r.verify[0].code = 11;
+    record_verify_slot(&r, 0)->kind = END_SIGNALLED, record_verify_slot(&r, 0)->code = 11;
     FAIL(verification_failed, "make was ended by signal 11");
     good();
-    r.verify[1].kind = END_EXEC_FAILED, r.verify[1].code = ENOENT;
+    record_verify_slot(&r, 1)->kind = END_EXEC_FAILED, record_verify_slot(&r, 1)->code = ENOENT;
     BLOCKED(missing_test_command, "pytest is not there");
     CHECK(verdict_tests(&r) == 0);
     good();
-    r.verify[0].kind = END_EXEC_FAILED, r.verify[0].code = ENOENT;
+    record_verify_slot(&r, 0)->kind = END_EXEC_FAILED, record_verify_slot(&r, 0)->code = ENOENT;
     BLOCKED(missing_test_command, "make is not there");
     CHECK(verdict_tests(&r) == -1); /* never true when nothing was tested */
     good();
     c.n_verify = 0;
     BLOCKED(missing_test_command, "names no command");
     good();
-    r.verify[0].kind = END_SETUP_FAILED;
+    record_verify_slot(&r, 0)->kind = END_SETUP_FAILED;
     BLOCKED(sandbox_unavailable, "verification jail");
     good();
-    r.verify[1].kind = END_TIMED_OUT;
+    record_verify_slot(&r, 1)->kind = END_TIMED_OUT;
     BLOCKED(timeout, "pytest exceeded its limit of 7.0 s");
     good();
-    r.verify[1].seen = false;
+    record_verify_slot(&r, 1)->seen = false;
     snprintf(r.verify_skip, sizeof r.verify_skip, "no checkout");
     FAIL(verification_failed, "pytest was not run: no checkout");
     for (unsigned k = 0; k < 300; k++) { /* whatever kind: not a pass unless it is "exited" with 0 */
         good();
-        r.verify[1].kind = (enum end_kind)k;
+        record_verify_slot(&r, 1)->kind = (enum end_kind)k;
         verdict_judge(&r), verdict_conclude(&r);
         CHECK((r.verdict == VERDICT_PASS) == (k == END_EXITED));
     }
