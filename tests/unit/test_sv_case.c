@@ -25,7 +25,7 @@ static const char whole[] =
     "'required_events':['run.started','run.completed'],'commit':'harness','end_of_life':'exit','grace_ms':10,"
     "'grace_max_ms':3000,'network':'none','ignore':['*.tmp'],'pristine':['a.txt'],"
     "'timeouts':{'backend_s':7,'idle_s':3},"
-    "'limits':{'memory_bytes':1,'processes':2,'cpu_s':3,'disk_bytes':4,'inodes':5,'open_files':6,'file_bytes':7,"
+    "'limits':{'memory_bytes':1,'processes':2,'cpu_s':3,'open_files':6,'file_bytes':7,"
     "'scratch_bytes':8,'output_bytes':9,'log_lines':10,'run_dir_bytes':11},"
     "'baseline':{'empty':false,'history_commits':3,'submodules':[{'path':'lib/x','fixture':'sub'}],"
     "'generate':{'dir':'gen','count':4,'size':5}},"
@@ -75,8 +75,6 @@ static const struct {
     {"limits", "memory_bytes", false},
     {"limits", "processes", false},
     {"limits", "cpu_s", false},
-    {"limits", "disk_bytes", false},
-    {"limits", "inodes", false},
     {"limits", "open_files", false},
     {"limits", "file_bytes", false},
     {"limits", "scratch_bytes", false},
@@ -274,8 +272,8 @@ static void test_values(void) {
     CHECK(c.verify[0].argv[2] == NULL && c.verify[0].timeout_ms == 5000);
     CHECK(c.commit == COMMIT_HARNESS && c.end_of_life == EOL_EXIT && c.network_none);
     CHECK(c.grace_ms == 10 && c.grace_max_ms == 3000 && c.backend_timeout_ms == 7000 && c.idle_timeout_ms == 3000);
-    CHECK(c.limits.memory_bytes == 1 && c.limits.processes == 2 && c.limits.cpu_s == 3 && c.limits.disk_bytes == 4);
-    CHECK(c.limits.inodes == 5 && c.limits.open_files == 6 && c.limits.file_bytes == 7 && c.limits.scratch_bytes == 8);
+    CHECK(c.limits.memory_bytes == 1 && c.limits.processes == 2 && c.limits.cpu_s == 3);
+    CHECK(c.limits.open_files == 6 && c.limits.file_bytes == 7 && c.limits.scratch_bytes == 8);
     CHECK(c.limits.output_bytes == 9 && c.limits.log_lines == 10 && c.run_dir_bytes == 11);
     CHECK(c.history_commits == 3 && c.n_submodules == 1 && strcmp(c.submodules[0].fixture, "sub") == 0);
     CHECK(strcmp(c.generate_dir, "gen") == 0 && c.generate_count == 4 && c.generate_size == 5);
@@ -591,6 +589,8 @@ static void test_lint(void) {
     CHECK(with("", "expect",
                "{'status':'fail','blockers':['disallowed_file_change'],'failure_class':'disallowed-file'}"));
     CHECK(lint("whole") == 0);
+    CHECK(lint_with("", "limits", "{'disk_bytes':4}", "limits.disk_bytes: not enforced"));
+    CHECK(lint_with("", "limits", "{'inodes':4}", "limits.inodes: not enforced"));
     CHECK(lint_with("", "forbidden_actions", "['push']", "\"merge\" is missing"));
     CHECK(lint_with("", "forbidden_paths", "['a.txt']", "forbidden wins"));
     CHECK(lint_with("", "mutation_mode", "'sandbox-repo'", "needs a human"));
