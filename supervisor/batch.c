@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "supervisor/progress.h"
+#include "supervisor/seal.h"
 
 int batch_default_jobs(void) {
     cpu_set_t set;
@@ -51,7 +52,8 @@ int batch_load(struct batch *b, const struct global_options *g, char *const *ids
     b->cases = calloc((size_t)n, sizeof *b->cases);
     b->rows = calloc((size_t)n, sizeof *b->rows);
     b->report_paths = calloc((size_t)n, sizeof *b->report_paths);
-    BUG_UNLESS(b->cases && b->rows && b->report_paths);
+    b->why = calloc((size_t)n, sizeof *b->why);
+    BUG_UNLESS(b->cases && b->rows && b->report_paths && b->why);
     for (; b->n < n; b->n++) {
         if (load_case(&b->cases[b->n], b->home.cases, ids[b->n], e) < 0) return -1;
         case_forget_document(&b->cases[b->n]);
@@ -64,7 +66,9 @@ void batch_release(struct batch *b) {
     for (int i = 0; i < b->n; i++) {
         case_release(&b->cases[i]);
         free(b->report_paths[i]);
+        free(b->why[i]);
     }
+    free(b->why);
     free(b->cases);
     free(b->rows);
     free(b->report_paths);
@@ -82,6 +86,18 @@ static void on_state(void *ctx, int i, const struct run_record *rec, enum run_st
     progress_state(v->p, i, rec, s);
 }
 
+/* Details may quote an agent's paths: cleaned here, once. */
+static void note_why(struct batch *b, int i, const struct run_record *rec) {
+    AUTO_BUF struct buf text = BUF_INIT(64u << 10);
+    for (int k = 0; k < rec->n_blockers; k++) {
+        buf_printf(&text, "  %s: ", blocker_rule(rec->blockers[k].id)->reason);
+        report_put_text(&text, rec->blockers[k].detail, false);
+        buf_puts(&text, "\n");
+    }
+    free(b->why[i]);
+    b->why[i] = buf_detach(&text);
+}
+
 static void on_done(void *ctx, int i, const struct run_record *rec, const struct seal_summary *sum,
                     const struct err *e) {
     struct batch_view *v = ctx;
@@ -89,6 +105,7 @@ static void on_done(void *ctx, int i, const struct run_record *rec, const struct
     if (rec) {
         matrix_row_fill(row, rec, sum && !e ? sum->report_sha256 : "");
         set_report_path(v->b, i, rec->run_dir);
+        note_why(v->b, i, rec);
     }
     if (e) { /* sealed badly or not at all: no verdict is claimed */
         row->status = VERDICT_NONE;

@@ -20,9 +20,12 @@ static void print_table(const struct batch *b) {
     for (int i = 0; i < b->n; i++) {
         const struct matrix_row *r = &b->rows[i];
         printf("%-28s %-8s %-8s %7.2f s  ", r->case_id, r->status == VERDICT_NONE ? "not run" : verdict_name(r->status),
-               r->as_expected ? "yes" : "NO", (double)r->duration_ms / 1000);
+               r->as_expected              ? "yes"
+               : r->status == VERDICT_NONE ? "-"
+                                           : "NO",
+               (double)r->duration_ms / 1000);
         for (int k = 0; k < r->n_blockers; k++) printf("%s%s", k ? "," : "", blocker_rule(r->blockers[k])->reason);
-        printf("%s\n", r->as_expected ? "" : "   <-- not as expected");
+        printf("%s\n", r->as_expected || r->status == VERDICT_NONE ? "" : "   <-- not as expected");
     }
 }
 

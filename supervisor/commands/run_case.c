@@ -33,8 +33,7 @@ static int print_report(const char *path, int code) {
 static void print_text(const struct batch *b) {
     const struct matrix_row *row = &b->rows[0];
     printf("%s  %s\n", verdict_name(row->status), row->run_id);
-    for (int i = 0; i < row->n_blockers; i++)
-        printf("  %s: %s\n", blocker_rule(row->blockers[i])->reason, blocker_rule(row->blockers[i])->meaning);
+    if (b->why[0]) fputs(b->why[0], stdout);
     printf("  report: %s\n", b->report_paths[0]);
 }
 
