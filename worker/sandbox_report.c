@@ -33,14 +33,9 @@ static cJSON *limits(const struct spec_limits *l) {
         const char *name;
         int64_t value;
     } rows[] = {
-        {"memory_bytes", l->memory_bytes},
-        {"processes", l->processes},
-        {"cpu_s", l->cpu_s},
-        {"open_files", l->open_files},
-        {"file_bytes", l->file_bytes},
-        {"scratch_bytes", l->scratch_bytes},
-        {"output_bytes", l->output_bytes},
-        {"log_lines", l->log_lines},
+        {"memory_bytes", l->memory_bytes}, {"processes", l->processes},   {"cpu_s", l->cpu_s},
+        {"open_files", l->open_files},     {"file_bytes", l->file_bytes}, {"scratch_bytes", l->scratch_bytes},
+        {"output_bytes", l->output_bytes}, {"log_lines", l->log_lines},
     };
     cJSON *o = cJSON_CreateObject();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

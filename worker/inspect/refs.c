@@ -84,7 +84,8 @@ static void read_packed(int ws_fd, const char *ref, struct head *h) {
         if (len == GIT_OID_HEXSZ + 1 + n && p[GIT_OID_HEXSZ] == ' ' && memcmp(p + GIT_OID_HEXSZ + 1, ref, n) == 0) {
             /* git would take the last of two, others the first: no answer is right */
             if (h->state == HEAD_OID || !parse_oid(p, GIT_OID_HEXSZ, &h->oid)) {
-                unreadable(h, ".git/packed-refs", h->state == HEAD_OID ? "a ref stands there twice" : "not an object id");
+                unreadable(h, ".git/packed-refs",
+                           h->state == HEAD_OID ? "a ref stands there twice" : "not an object id");
                 return;
             }
             h->state = HEAD_OID;
