@@ -139,7 +139,7 @@ static int give_up_writing(const struct inspect_args *a, struct err *e) {
 }
 
 int step_watch(const struct inspect_args *a, enum failed_class *ret_class, struct err *e) {
-    struct watch w = {.s = {.ws_fd = -1, .store = {.dir_fd = -1}}};
+    struct watch w = {.s = {.args = a, .ws_fd = -1, .store = {.dir_fd = -1}}};
     *ret_class = FAILED_WORKER;
     int r = make_baseline(&w, a, e);
     if (r < 0) err_ctx(e, "baseline");
