@@ -18,8 +18,7 @@ static int apply_rules(const struct jail_path_rule *rules, size_t n, struct jail
     if (landlock_open(&l, true, e) < 0) return -1;
     AUTO_FD int fd = l.fd;
     for (size_t i = 0; i < n; i++)
-        if (landlock_allow(&l, rules[i].path, rules[i].writable ? LL_READ | LL_WRITE : LL_READ, false, e) < 0)
-            return -1;
+        if (landlock_allow(&l, rules[i].path, rules[i].writable ? LL_READ | LL_WRITE : LL_READ, e) < 0) return -1;
     (void)fd;
     return landlock_restrict(&l, r, e);
 }

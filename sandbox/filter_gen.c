@@ -1,12 +1,12 @@
 /* filter_gen.c - build-time generator: syscalls.def -> static arrays of BPF in the header named by argv[1].
  *
- * libseccomp compiles the rules; it is needed here only. Building a filter at run time costs 0.3-0.8 ms per process and
- * would put a library into every binary of the tree, so each profile's program is exported (sorted into a binary tree:
- * half the load time of a linear one) and compiled in.
+ * The table becomes one decision per profile and system call, and the decisions become programs: the one that is
+ * installed (filter_gen_emit.c), and libseccomp's as a second opinion, which only a test compiles in and compares with.
+ * Building a filter at run time costs 0.3-0.8 ms per process and would put a library into every binary of the tree.
  *
- * libseccomp has one default action, but we want two: EPERM for calls we know and refuse, ENOSYS for those newer
- * than the table, so that a libc built for a newer kernel falls back. Six instructions in front of the exported
- * program do that; they leave foreign architectures and x32 numbers to libseccomp's own check, which kills.
+ * There are two refusals: EPERM for calls we know and refuse, ENOSYS for those newer than the table, so that a libc built
+ * for a newer kernel falls back. libseccomp has one default action; six instructions in front of its program do the rest
+ * and leave foreign architectures and x32 numbers to its own check, which kills.
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -33,17 +33,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 
-/* A call above this number is ENOSYS, whatever it is. Nothing above it may have an allowing row. */
-#define SYSCALLS_NEWEST_KNOWN 451
-
-#if defined(__x86_64__)
-#define NATIVE_AUDIT_ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define NATIVE_AUDIT_ARCH AUDIT_ARCH_AARCH64
-#else
-#error "the sandbox knows x86_64 and aarch64"
-#endif
-#define X32_BIT 0x40000000u
+#include "sandbox/filter_gen.h"
 
 enum profile_bit { P = 1, I = 2, W = 4 };
 
@@ -92,37 +82,46 @@ static const struct row rows[] = {
 
 static const char *now; /* the row being added, for messages */
 
-static void die(const char *what, int rc) {
-    fprintf(stderr, "cto-filter-gen: %s: %s: %s\n", now ? now : "-", what, strerror(rc < 0 ? -rc : rc));
+void die(const char *what, int error) {
+    fprintf(stderr, "cto-filter-gen: %s: %s: %s\n", now ? now : "-", what, strerror(error < 0 ? -error : error));
     exit(1);
 }
 
-static void add(scmp_filter_ctx ctx, uint32_t action, int nr, const struct scmp_arg_cmp *cmp, unsigned n) {
-    int rc = seccomp_rule_add_array(ctx, action, nr, n, cmp);
-    if (rc < 0) die("seccomp_rule_add", rc);
+/* --- rules -------------------------------------------------------------------------------------------------------- */
+static void settle(struct decision *d, enum decision_kind kind) {
+    if (d->kind != REFUSE && d->kind != kind) die("rows that contradict each other", EINVAL);
+    d->kind = kind;
+}
+
+static void allow_if(struct decision *d, const struct check *c, uint32_t n) {
+    settle(d, PERMIT_IF);
+    if (d->n == MAX_ALTERNATIVES) die("too many alternatives", E2BIG);
+    struct alternative *a = &d->v[d->n++];
+    a->n = n;
+    memcpy(a->c, c, n * sizeof *c);
 }
 
 /* Allowed when the masked argument has this value. The kernel looks at 32 bits of most of these arguments, so the
  * mask never covers more: a caller must not get past a comparison with bits that nobody reads. */
-static void allow_masked(scmp_filter_ctx ctx, int nr, unsigned arg, uint64_t mask, uint64_t value) {
-    struct scmp_arg_cmp c = {.arg = arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
-    add(ctx, SCMP_ACT_ALLOW, nr, &c, 1);
+static void allow_masked(struct decision *d, unsigned arg, uint32_t mask, uint32_t value) {
+    const struct check c = {arg, mask, value};
+    allow_if(d, &c, 1);
 }
 
-static void allow_list(scmp_filter_ctx ctx, int nr, unsigned arg, const uint32_t *values, size_t n) {
-    for (size_t i = 0; i < n; i++) allow_masked(ctx, nr, arg, LOW32, values[i]);
+static void allow_list(struct decision *d, unsigned arg, const uint32_t *values, size_t n) {
+    for (size_t i = 0; i < n; i++) allow_masked(d, arg, LOW32, values[i]);
 }
-#define ALLOW_LIST(ctx, nr, arg, list) allow_list(ctx, nr, arg, list, sizeof(list) / sizeof((list)[0]))
+#define ALLOW_LIST(d, arg, list) allow_list(d, arg, list, sizeof(list) / sizeof((list)[0]))
 
-static void allow_open(scmp_filter_ctx ctx, int nr, unsigned flags_arg) {
-    allow_masked(ctx, nr, flags_arg + 1, SET_ID_BITS, 0);
-    allow_masked(ctx, nr, flags_arg, O_CREAT | (O_TMPFILE & ~O_DIRECTORY), 0);
+static void allow_open(struct decision *d, unsigned flags_arg) {
+    allow_masked(d, flags_arg + 1, SET_ID_BITS, 0);
+    allow_masked(d, flags_arg, O_CREAT | (O_TMPFILE & ~O_DIRECTORY), 0);
 }
 
-static void allow_mknod(scmp_filter_ctx ctx, int nr, unsigned mode_arg) {
+static void allow_mknod(struct decision *d, unsigned mode_arg) {
     static const uint32_t kinds[] = {0, S_IFREG, S_IFIFO, S_IFSOCK};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        allow_masked(ctx, nr, mode_arg, S_IFMT | SET_ID_BITS, kinds[i]);
+        allow_masked(d, mode_arg, S_IFMT | SET_ID_BITS, kinds[i]);
 }
 
 /* A list, not "all but TIOCSTI, TIOCLINUX, TIOCSETD": device and file system ioctls are the widest surface there is.
@@ -218,57 +217,51 @@ static const uint32_t personality_list[] = {0xffffffffu, 0};
 static const uint32_t sched_ordinary[] = {0 /* OTHER */, 3 /* BATCH */, 5 /* IDLE */,
                                           0x40000000u,   0x40000003u,   0x40000005u};
 
-static void allow_socket(scmp_filter_ctx ctx, int nr, int domain, int type, int protocol) {
-    const struct scmp_arg_cmp c[3] = {
-        {.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = LOW32, .datum_b = (uint64_t)domain},
-        {.arg = 1,
-         .op = SCMP_CMP_MASKED_EQ,
-         .datum_a = LOW32 & ~(uint32_t)(SOCK_CLOEXEC | SOCK_NONBLOCK),
-         .datum_b = (uint64_t)type},
-        {.arg = 2, .op = SCMP_CMP_MASKED_EQ, .datum_a = LOW32, .datum_b = (uint64_t)protocol},
-    };
-    add(ctx, SCMP_ACT_ALLOW, nr, c, 3);
+static void allow_socket(struct decision *d, uint32_t domain, uint32_t type, uint32_t protocol) {
+    const struct check c[3] = {
+        {0, LOW32, domain}, {1, LOW32 & ~(uint32_t)(SOCK_CLOEXEC | SOCK_NONBLOCK), type}, {2, LOW32, protocol}};
+    allow_if(d, c, 3);
 }
 
 /* Stream and datagram over plain TCP and UDP: raw, packet, netlink, vsock, SCTP and the rest are only attack
  * surface. */
-static void allow_sockets(scmp_filter_ctx ctx, int nr) {
-    static const int inet[] = {AF_INET, AF_INET6};
+static void allow_sockets(struct decision *d) {
+    static const uint32_t inet[] = {AF_INET, AF_INET6};
     for (size_t i = 0; i < 2; i++) {
-        allow_socket(ctx, nr, inet[i], SOCK_STREAM, 0);
-        allow_socket(ctx, nr, inet[i], SOCK_STREAM, IPPROTO_TCP);
-        allow_socket(ctx, nr, inet[i], SOCK_DGRAM, 0);
-        allow_socket(ctx, nr, inet[i], SOCK_DGRAM, IPPROTO_UDP);
+        allow_socket(d, inet[i], SOCK_STREAM, 0);
+        allow_socket(d, inet[i], SOCK_STREAM, IPPROTO_TCP);
+        allow_socket(d, inet[i], SOCK_DGRAM, 0);
+        allow_socket(d, inet[i], SOCK_DGRAM, IPPROTO_UDP);
     }
-    allow_socket(ctx, nr, AF_UNIX, SOCK_STREAM, 0);
-    allow_socket(ctx, nr, AF_UNIX, SOCK_DGRAM, 0);
-    allow_socket(ctx, nr, AF_UNIX, SOCK_SEQPACKET, 0);
+    allow_socket(d, AF_UNIX, SOCK_STREAM, 0);
+    allow_socket(d, AF_UNIX, SOCK_DGRAM, 0);
+    allow_socket(d, AF_UNIX, SOCK_SEQPACKET, 0);
 }
 
-static void add_rule(scmp_filter_ctx ctx, int nr, enum rule rule) {
+static void apply_rule(struct decision *d, enum rule rule) {
     switch (rule) {
-    case ALLOW: add(ctx, SCMP_ACT_ALLOW, nr, NULL, 0); break;
-    case NOSYS: add(ctx, SCMP_ACT_ERRNO(ENOSYS), nr, NULL, 0); break;
-    case CLONE_PLAIN: allow_masked(ctx, nr, 0, CLONE_REFUSED, 0); break;
-    case OPEN_AT_1: allow_open(ctx, nr, 1); break;
-    case OPEN_AT_2: allow_open(ctx, nr, 2); break;
-    case MODE_AT_1: allow_masked(ctx, nr, 1, SET_ID_BITS, 0); break;
-    case MODE_AT_2: allow_masked(ctx, nr, 2, SET_ID_BITS, 0); break;
-    case MKNOD_AT_1: allow_mknod(ctx, nr, 1); break;
-    case MKNOD_AT_2: allow_mknod(ctx, nr, 2); break;
-    case NO_EXEC_AT_2: allow_masked(ctx, nr, 2, PROT_EXEC, 0); break;
-    case SELF_AT_0: allow_masked(ctx, nr, 0, LOW32, 0); break;
-    case IOCTL_PROGRAM: ALLOW_LIST(ctx, nr, 1, ioctl_program); break;
-    case IOCTL_REFLINK: ALLOW_LIST(ctx, nr, 1, ioctl_reflink); break;
-    case IOCTL_LOOPBACK: ALLOW_LIST(ctx, nr, 1, ioctl_loopback); break;
-    case PRCTL_PROGRAM: ALLOW_LIST(ctx, nr, 0, prctl_program); break;
-    case PRCTL_INSPECTOR: ALLOW_LIST(ctx, nr, 0, prctl_inspector); break;
-    case ARCH_PRCTL: ALLOW_LIST(ctx, nr, 0, arch_prctl_list); break;
-    case PERSONALITY: ALLOW_LIST(ctx, nr, 0, personality_list); break;
-    case SCHED_ORDINARY: ALLOW_LIST(ctx, nr, 1, sched_ordinary); break;
-    case SOCKET_PROGRAM: allow_sockets(ctx, nr); break;
-    case SOCKETPAIR_UNIX: allow_masked(ctx, nr, 0, LOW32, AF_UNIX); break;
-    case KEYCTL_JOIN: allow_masked(ctx, nr, 0, LOW32, 1 /* KEYCTL_JOIN_SESSION_KEYRING */); break;
+    case ALLOW: settle(d, PERMIT); break;
+    case NOSYS: settle(d, NO_SUCH_CALL); break;
+    case CLONE_PLAIN: allow_masked(d, 0, CLONE_REFUSED, 0); break;
+    case OPEN_AT_1: allow_open(d, 1); break;
+    case OPEN_AT_2: allow_open(d, 2); break;
+    case MODE_AT_1: allow_masked(d, 1, SET_ID_BITS, 0); break;
+    case MODE_AT_2: allow_masked(d, 2, SET_ID_BITS, 0); break;
+    case MKNOD_AT_1: allow_mknod(d, 1); break;
+    case MKNOD_AT_2: allow_mknod(d, 2); break;
+    case NO_EXEC_AT_2: allow_masked(d, 2, PROT_EXEC, 0); break;
+    case SELF_AT_0: allow_masked(d, 0, LOW32, 0); break;
+    case IOCTL_PROGRAM: ALLOW_LIST(d, 1, ioctl_program); break;
+    case IOCTL_REFLINK: ALLOW_LIST(d, 1, ioctl_reflink); break;
+    case IOCTL_LOOPBACK: ALLOW_LIST(d, 1, ioctl_loopback); break;
+    case PRCTL_PROGRAM: ALLOW_LIST(d, 0, prctl_program); break;
+    case PRCTL_INSPECTOR: ALLOW_LIST(d, 0, prctl_inspector); break;
+    case ARCH_PRCTL: ALLOW_LIST(d, 0, arch_prctl_list); break;
+    case PERSONALITY: ALLOW_LIST(d, 0, personality_list); break;
+    case SCHED_ORDINARY: ALLOW_LIST(d, 1, sched_ordinary); break;
+    case SOCKET_PROGRAM: allow_sockets(d); break;
+    case SOCKETPAIR_UNIX: allow_masked(d, 0, LOW32, AF_UNIX); break;
+    case KEYCTL_JOIN: allow_masked(d, 0, LOW32, 1 /* KEYCTL_JOIN_SESSION_KEYRING */); break;
     }
 }
 
@@ -278,21 +271,14 @@ static bool row_applies(const struct row *r, unsigned profile) {
     return profile == W && r->rule != NOSYS;
 }
 
-/* An unconditional permission makes every other row of the call moot, and libseccomp must not see both. */
+/* An unconditional permission makes every other row of the call moot. */
 static bool has_plain_allow(const char *name, unsigned profile) {
     for (size_t i = 0; i < N_ROWS; i++)
         if (strcmp(rows[i].name, name) == 0 && rows[i].rule == ALLOW && row_applies(&rows[i], profile)) return true;
     return false;
 }
 
-static bool already_allowed(size_t upto, const char *name, unsigned profile) {
-    for (size_t i = 0; i < upto; i++)
-        if (strcmp(rows[i].name, name) == 0 && rows[i].rule == ALLOW && row_applies(&rows[i], profile)) return true;
-    return false;
-}
-
-static void add_row(scmp_filter_ctx ctx, size_t i, unsigned profile) {
-    const struct row *r = &rows[i];
+static void apply_row(struct decision *d, const struct row *r, unsigned profile) {
     now = r->name;
     if (!row_applies(r, profile)) return;
     int nr = seccomp_syscall_resolve_name(r->name);
@@ -300,19 +286,39 @@ static void add_row(scmp_filter_ctx ctx, size_t i, unsigned profile) {
         die("unknown name: a typing error in syscalls.def, or a libseccomp older than 2.5.4", EINVAL);
     if (nr < 0) return; /* another architecture's */
     if (nr > SYSCALLS_NEWEST_KNOWN) die("above SYSCALLS_NEWEST_KNOWN", EINVAL);
-    if (r->rule != ALLOW && has_plain_allow(r->name, profile)) return;
-    if (r->rule == ALLOW && already_allowed(i, r->name, profile)) return;
-    add_rule(ctx, nr, r->rule);
+    if (r->rule == ALLOW || !has_plain_allow(r->name, profile)) apply_rule(&d[nr], r->rule);
 }
 
-static scmp_filter_ctx build(unsigned profile) {
+static const struct decision *decide(unsigned profile) {
+    static struct decision d[SYSCALLS_NEWEST_KNOWN + 1];
+    memset(d, 0, sizeof d);
+    for (size_t i = 0; i < N_ROWS; i++) apply_row(d, &rows[i], profile);
+    now = NULL;
+    return d;
+}
+
+/* --- libseccomp's program ----------------------------------------------------------------------------------------- */
+static void add(scmp_filter_ctx ctx, uint32_t action, int nr, const struct alternative *a) {
+    struct scmp_arg_cmp cmp[MAX_CHECKS];
+    for (uint32_t i = 0; i < a->n; i++)
+        cmp[i] = (struct scmp_arg_cmp){
+            .arg = a->c[i].arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = a->c[i].mask, .datum_b = a->c[i].value};
+    const int rc = seccomp_rule_add_array(ctx, action, nr, a->n, cmp);
+    if (rc < 0) die("seccomp_rule_add", rc);
+}
+
+static scmp_filter_ctx build(const struct decision *d) {
+    static const struct alternative always = {.n = 0};
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     if (!ctx) die("seccomp_init", ENOMEM);
     int rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     if (rc == 0) rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     if (rc < 0) die("seccomp_attr_set", rc);
-    for (size_t i = 0; i < N_ROWS; i++) add_row(ctx, i, profile);
-    now = NULL;
+    for (int nr = 0; nr <= SYSCALLS_NEWEST_KNOWN; nr++) {
+        if (d[nr].kind == PERMIT) add(ctx, SCMP_ACT_ALLOW, nr, &always);
+        if (d[nr].kind == NO_SUCH_CALL) add(ctx, SCMP_ACT_ERRNO(ENOSYS), nr, &always);
+        for (uint32_t i = 0; i < d[nr].n; i++) add(ctx, SCMP_ACT_ALLOW, nr, &d[nr].v[i]);
+    }
     return ctx;
 }
 
@@ -328,7 +334,7 @@ static size_t export_program(scmp_filter_ctx ctx, struct sock_filter *out, size_
     return n;
 }
 
-static void emit(FILE *out, const char *name, unsigned profile) {
+static size_t reference_program(const struct decision *d, struct sock_filter *out, size_t max) {
     const unsigned above = SYSCALLS_NEWEST_KNOWN;
     const struct sock_filter front[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
@@ -338,16 +344,31 @@ static void emit(FILE *out, const char *name, unsigned profile) {
         BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, above, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
     };
-    static struct sock_filter body[BPF_MAXINSNS];
-    scmp_filter_ctx ctx = build(profile);
-    size_t n = export_program(ctx, body, BPF_MAXINSNS - sizeof front / sizeof front[0]);
+    const size_t n = sizeof front / sizeof front[0];
+    memcpy(out, front, sizeof front);
+    scmp_filter_ctx ctx = build(d);
+    const size_t body = export_program(ctx, out + n, max - n);
     seccomp_release(ctx);
-    fprintf(out, "static const struct sock_filter seccomp_%s[] = {\n", name);
-    for (size_t i = 0; i < sizeof front / sizeof front[0]; i++)
-        fprintf(out, "    {0x%04x, %u, %u, 0x%08x},\n", front[i].code, front[i].jt, front[i].jf, front[i].k);
-    for (size_t i = 0; i < n; i++)
-        fprintf(out, "    {0x%04x, %u, %u, 0x%08x},\n", body[i].code, body[i].jt, body[i].jf, body[i].k);
+    return n + body;
+}
+
+/* --- the header --------------------------------------------------------------------------------------------------- */
+static const struct {
+    const char *name;
+    unsigned profile;
+} programs[] = {{"program", P}, {"inspector", I}, {"worker", W}};
+
+static void print(FILE *out, const char *prefix, const char *name, const struct sock_filter *f, size_t n) {
+    fprintf(out, "static const struct sock_filter %s_%s[] = {\n", prefix, name);
+    for (size_t i = 0; i < n; i++) fprintf(out, "    {0x%04x, %u, %u, 0x%08x},\n", f[i].code, f[i].jt, f[i].jf, f[i].k);
     fprintf(out, "};\n");
+}
+
+static void print_all(FILE *out, const char *prefix,
+                      size_t (*make)(const struct decision *, struct sock_filter *, size_t)) {
+    static struct sock_filter f[BPF_MAXINSNS];
+    for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++)
+        print(out, prefix, programs[i].name, f, make(decide(programs[i].profile), f, BPF_MAXINSNS));
 }
 
 int main(int argc, char **argv) {
@@ -363,9 +384,10 @@ int main(int argc, char **argv) {
 #else
     fprintf(out, "#ifndef __aarch64__\n#error \"generated for aarch64\"\n#endif\n");
 #endif
-    emit(out, "program", P);
-    emit(out, "inspector", I);
-    emit(out, "worker", W);
+    print_all(out, "seccomp", compile_program);
+    fprintf(out, "#ifdef CTO_SECCOMP_REFERENCE\n");
+    print_all(out, "reference", reference_program);
+    fprintf(out, "#endif\n");
     if (fclose(out) != 0) die(argv[1], errno);
     return 0;
 }

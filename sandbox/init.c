@@ -109,8 +109,9 @@ static int prepare_landlock(struct init_state *s, struct err *e) {
     return landlock_jail_rules(&s->landlock, s->a->trees, e);
 }
 
-/* Parked copies lie above every final number, so that no dup2 overwrites one that is still needed. */
+/* Parked ones lie above every final number, so that no dup2 overwrites one that is still needed. */
 static int park(int fd, struct err *e) {
+    if (fd >= FD_PARKED) return fd;
     const int parked = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, FD_PARKED) : open("/dev/null", O_RDWR | O_CLOEXEC);
     if (parked < 0) return err_sys(e, "closed descriptors: %s", fd >= 0 ? "duplicate" : "/dev/null");
     if (parked >= FD_PARKED) return parked;

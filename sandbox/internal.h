@@ -35,19 +35,23 @@ struct tree {
     int fd;             /* of open_tree(CLONE): attached nowhere yet */
     const char *target; /* borrowed; absolute, inside */
     bool is_dir, writable, no_exec;
+    bool device;
     bool standard; /* one of ours: the mount point is known and needs no careful walk */
 };
+#define USR_LINKS 6
 struct trees {
     struct tree v[TREES_MAX];
     size_t n;
+    char usr_links[USR_LINKS][64]; /* where usr_links[i] leads on this host; "": not a link */
 };
-/* For a jail or (worker) a root of its own: /usr and its links, /dev nodes, /etc directories, then the binds,
- * parents before children. On failure nothing is left open. */
+/* For a jail or (worker) a root of its own: /usr and its links, /dev nodes, parts of /etc, then the binds, parents before
+ * children. On failure nothing is left open. */
 int trees_open(struct trees *t, const struct jail_bind *binds, size_t n, bool worker, struct err *e);
 void trees_close(struct trees *t);
-/* "/bin", "/lib64", ...: symbolic links in a host with merged /usr; they become links inside too. NULL-terminated. */
-extern const char *const usr_links[];
-extern const char *const dev_nodes[];
+/* Is anything bound at or below /tmp? Then /tmp is a mount of its own instead of a link into scratch. */
+bool trees_use_tmp(const struct trees *t);
+/* "/bin", "/lib64", ...: symbolic links in a host with merged /usr; they become links inside too. */
+extern const char *const usr_links[USR_LINKS];
 
 /* --- root.c: the minimal root, made by pid 1 or by jail_enter ----------------------------------------------------- */
 struct root_plan {
@@ -67,9 +71,8 @@ struct landlock {
 enum landlock_access { LL_READ = 1, LL_WRITE = 2, LL_EXEC = 4, LL_LIST = 8, LL_DEVICE = 16 };
 int landlock_abi(void); /* 0: none */
 int landlock_open(struct landlock *l, bool with_net, struct err *e);
-/* `access` of LL_*; bits that make no sense for what lies at `path` are left out. A missing path is skipped if
- * `optional`. */
-int landlock_allow(const struct landlock *l, const char *path, unsigned access, bool optional, struct err *e);
+/* `access` of LL_*; bits that make no sense for what lies at `path` are left out. */
+int landlock_allow(const struct landlock *l, const char *path, unsigned access, struct err *e);
 int landlock_restrict(const struct landlock *l, struct jail_report *r, struct err *e);
 int landlock_jail_rules(const struct landlock *l, const struct trees *t, struct err *e);
 

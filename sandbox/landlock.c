@@ -77,13 +77,10 @@ static uint64_t access_bits(unsigned access) {
     return bits;
 }
 
-int landlock_allow(const struct landlock *l, const char *path, unsigned access, bool optional, struct err *e) {
-    AUTO_FD int fd = open(path, O_PATH | O_CLOEXEC);
-    if (fd < 0) return optional && (errno == ENOENT || errno == ENOTDIR) ? 0 : err_sys(e, "landlock: %s", path);
-    struct stat st;
-    if (fstat(fd, &st) < 0) return err_sys(e, "landlock: %s", path);
+/* `path` is for messages only. */
+static int allow_fd(const struct landlock *l, int fd, bool is_dir, unsigned access, const char *path, struct err *e) {
     struct landlock_path_beneath_attr rule = {.allowed_access = access_bits(access) & l->fs, .parent_fd = fd};
-    if (!S_ISDIR(st.st_mode)) rule.allowed_access &= FS_OF_FILES;
+    if (!is_dir) rule.allowed_access &= FS_OF_FILES;
     if (rule.allowed_access == 0) return 0;
     if (syscall(NR_LANDLOCK_ADD_RULE, l->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0) {
         mechanism_err(e, JAIL_M_LANDLOCK, "add rule");
@@ -92,6 +89,15 @@ int landlock_allow(const struct landlock *l, const char *path, unsigned access, 
     return 0;
 }
 
+int landlock_allow(const struct landlock *l, const char *path, unsigned access, struct err *e) {
+    AUTO_FD int fd = openat(AT_FDCWD, path, O_PATH | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0) return err_sys(e, "landlock: %s", path);
+    return allow_fd(l, fd, S_ISDIR(st.st_mode), access, path, e);
+}
+
+/* A rule belongs to an inode, so a tree's descriptor names the bound thing more surely than the path it was put at. What
+ * lies in /etc has the rule of /etc; /tmp that of /scratch, unless it is a mount: a walk up from there ends in "/". */
 int landlock_jail_rules(const struct landlock *l, const struct trees *t, struct err *e) {
     static const struct {
         const char *path;
@@ -103,15 +109,16 @@ int landlock_jail_rules(const struct landlock *l, const struct trees *t, struct 
         {"/scratch", LL_READ | LL_WRITE | LL_EXEC},
         {"/tmp", LL_READ | LL_WRITE | LL_EXEC},
     };
-    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
-        if (landlock_allow(l, own[i].path, own[i].access, false, e) < 0) return -1;
-    for (const char *const *p = dev_nodes; *p; p++)
-        if (landlock_allow(l, *p, LL_DEVICE, false, e) < 0) return -1;
+    const size_t n = sizeof own / sizeof own[0] - (trees_use_tmp(t) ? 0 : 1);
+    for (size_t i = 0; i < n; i++)
+        if (landlock_allow(l, own[i].path, own[i].access, e) < 0) return -1;
     for (size_t i = 0; i < t->n; i++) {
         const struct tree *tree = &t->v[i];
-        if (tree->standard && !tree->is_dir) continue; /* devices */
-        const unsigned access = LL_READ | (tree->no_exec ? 0u : LL_EXEC) | (tree->writable ? LL_WRITE : 0u);
-        if (landlock_allow(l, tree->target, access, false, e) < 0) return -1;
+        if (tree->standard && tree->no_exec && !tree->device) continue; /* in /etc */
+        const unsigned access = tree->device
+                                    ? (unsigned)LL_DEVICE
+                                    : LL_READ | (tree->no_exec ? 0u : LL_EXEC) | (tree->writable ? LL_WRITE : 0u);
+        if (allow_fd(l, tree->fd, tree->is_dir, access, tree->target, e) < 0) return -1;
     }
     return 0;
 }

@@ -21,11 +21,17 @@
 #include "sandbox/internal.h"
 #include "sandbox/kernel.h"
 
-const char *const usr_links[] = {"/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32", NULL};
-const char *const dev_nodes[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", NULL};
+const char *const usr_links[USR_LINKS] = {"/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32"};
+static const char *const dev_nodes[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", NULL};
 /* Directories of /etc that programs of /usr reach through links. Certificates: verifying code refuses to start
- * without. */
-static const char *const etc_dirs[] = {"/etc/alternatives", "/etc/ssl/certs", NULL};
+ * without. Then the files that the C library and the runtimes read: a mount costs less than a copy. */
+static const char *const etc_parts[] = {"/etc/alternatives",
+                                        "/etc/ssl/certs",
+                                        "/etc/ld.so.cache",
+                                        "/etc/services",
+                                        "/etc/protocols",
+                                        "/etc/ssl/openssl.cnf",
+                                        NULL};
 
 void trees_close(struct trees *t) {
     for (size_t i = 0; i < t->n; i++) close(t->v[i].fd);
@@ -43,6 +49,7 @@ static struct tree *tree_slot(struct trees *t, struct err *e) {
 struct source {
     const char *path, *target;
     bool writable, no_exec, device, standard;
+    bool if_suitable; /* a link is followed; what is then no directory and no plain file is left out */
 };
 
 static int tree_restrict(int fd, const struct source *s, struct err *e) {
@@ -68,40 +75,54 @@ static int tree_check_type(int fd, const struct source *s, bool *ret_dir, struct
 static int tree_open(struct trees *t, const struct source *s, struct err *e) {
     struct tree *slot = tree_slot(t, e);
     if (!slot) return -1;
+    const unsigned follow = s->if_suitable ? 0 : (unsigned)AT_SYMLINK_NOFOLLOW;
     AUTO_FD int fd = k_open_tree(AT_FDCWD, s->path,
-                                 K_OPEN_TREE_CLONE | K_OPEN_TREE_CLOEXEC | K_AT_RECURSIVE |
-                                     (unsigned)AT_SYMLINK_NOFOLLOW | K_AT_NO_AUTOMOUNT);
+                                 K_OPEN_TREE_CLONE | K_OPEN_TREE_CLOEXEC | K_AT_RECURSIVE | K_AT_NO_AUTOMOUNT | follow);
     if (fd < 0) {
         if (errno == ENOENT || errno == ENOTDIR) return 0;
+        if (s->if_suitable && (errno == EACCES || errno == ELOOP)) return 0;
         if (errno == ENOSYS || errno == EPERM) return mechanism_err(e, JAIL_M_ROOT, "open_tree");
         return err_sys(e, "%s", s->path);
     }
     bool is_dir = false;
-    if (tree_check_type(fd, s, &is_dir, e) < 0 || tree_restrict(fd, s, e) < 0) return -1;
+    if (tree_check_type(fd, s, &is_dir, s->if_suitable ? NULL : e) < 0) return s->if_suitable ? 0 : -1;
+    if (tree_restrict(fd, s, e) < 0) return -1;
     *slot = (struct tree){.fd = take_fd(&fd),
                           .target = s->target,
                           .is_dir = is_dir,
                           .writable = s->writable,
                           .no_exec = s->no_exec,
+                          .device = s->device,
                           .standard = s->standard};
     t->n++;
     return 1;
+}
+
+/* Where /usr is merged these are links, which root.c makes again; elsewhere directories. */
+static int usr_trees(struct trees *t, struct source s, struct err *e) {
+    for (size_t i = 0; i < USR_LINKS; i++) {
+        char *to = t->usr_links[i];
+        const ssize_t n = readlink(usr_links[i], to, sizeof t->usr_links[i]);
+        if (n == sizeof t->usr_links[i]) return err_set(e, ERR_LIMIT, "%s: leads to too long a path", usr_links[i]);
+        to[n < 0 ? 0 : n] = '\0';
+        if (n >= 0 || errno != EINVAL) continue; /* a link or nothing */
+        s.path = s.target = usr_links[i];
+        if (tree_open(t, &s, e) < 0) return -1;
+    }
+    return 0;
 }
 
 static int standard_trees(struct trees *t, bool worker, struct err *e) {
     struct source s = {.path = "/usr", .target = "/usr", .standard = true};
     int rc = tree_open(t, &s, e);
     if (rc <= 0) return rc < 0 ? -1 : err_set(e, ERR_MISSING, "/usr: not there");
-    for (const char *const *p = usr_links; *p; p++) {
-        struct stat st;
-        if (lstat(*p, &st) < 0 || !S_ISDIR(st.st_mode)) continue; /* a link or nothing: root.c */
+    if (usr_trees(t, s, e) < 0) return -1;
+    s.no_exec = s.if_suitable = true;
+    for (const char *const *p = etc_parts; *p; p++) {
         s.path = s.target = *p;
         if (tree_open(t, &s, e) < 0) return -1;
     }
-    for (const char *const *p = etc_dirs; *p; p++) {
-        s.path = s.target = *p;
-        if (tree_open(t, &s, e) < 0) return -1;
-    }
+    s.if_suitable = false;
     s.device = true;
     for (const char *const *p = dev_nodes; *p; p++) {
         s.path = s.target = *p;
@@ -118,6 +139,12 @@ static int standard_trees(struct trees *t, bool worker, struct err *e) {
 static bool at_or_below(const char *path, const char *dir) {
     const size_t n = strlen(dir);
     return strncmp(path, dir, n) == 0 && (path[n] == '\0' || path[n] == '/');
+}
+
+bool trees_use_tmp(const struct trees *t) {
+    for (size_t i = 0; i < t->n; i++)
+        if (at_or_below(t->v[i].target, "/tmp")) return true;
+    return false;
 }
 
 static int check_target(const struct jail_bind *b, struct err *e) {

@@ -1,7 +1,8 @@
 /* root.c - assembles the minimal root in a mount namespace of its own and makes it the root of the process.
  *
- * A small tmpfs holds the directories, links and the few files of /etc that are written here; everything else is a
- * tree that mounts.c detached. Home directories, other repositories, the store are not hidden: they are not there.
+ * A small tmpfs holds the directories, links and the few files of /etc that are written here: as few as possible, each
+ * costs at the start and again at the end. Everything else is a tree that mounts.c detached. Home directories, other
+ * repositories, the store are not hidden: they are not there.
  *
  * Order: the new root is mounted over "/" first, since older kernels cannot attach to a tree that is itself
  * detached; absolute paths go on meaning the old root until pivot_root. /proc is mounted before the old root goes
@@ -16,7 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -26,12 +26,8 @@
 
 #define ROOT_BYTES (UINT64_C(8) << 20)
 #define ROOT_INODES 4096
-#define ETC_FILE_MAX (1 << 20)
 
-/* Files of /etc that the C library and the runtimes read; copied, so that the host's stay the host's. */
-static const char *const etc_copies[] = {"/etc/ld.so.cache", "/etc/services", "/etc/protocols", "/etc/ssl/openssl.cnf",
-                                         NULL};
-static const char *const root_dirs[] = {"usr", "etc", "etc/ssl", "dev", "proc", "var", "run", NULL};
+static const char *const root_dirs[] = {"etc", "etc/ssl", "dev", "proc", "var", "run", NULL};
 static const struct {
     const char *at, *to;
 } root_links[] = {
@@ -101,22 +97,6 @@ static int make_file(int root, const char *path, const char *text, struct err *e
     return io_write_full(fd, text, strlen(text), e);
 }
 
-/* Missing, special or huge: left out. These are conveniences, not mechanisms. */
-static int copy_host_file(int root, const char *path, struct err *e) {
-    AUTO_FD int from = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    struct stat st;
-    if (from < 0 || fstat(from, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > ETC_FILE_MAX) return 0;
-    AUTO_FD int to = openat(root, path + 1, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (to < 0) return err_sys(e, "minimal root: %s", path);
-    for (off_t left = st.st_size; left > 0;) {
-        const ssize_t n = sendfile(to, from, NULL, (size_t)left);
-        if (n < 0) return err_sys(e, "minimal root: copy %s", path);
-        if (n == 0) break;
-        left -= n;
-    }
-    return 0;
-}
-
 static int write_identity(int root, uid_t uid, struct err *e) {
     char passwd[256], group[128];
     snprintf(passwd, sizeof passwd,
@@ -131,14 +111,9 @@ static int write_identity(int root, uid_t uid, struct err *e) {
     return 0;
 }
 
-static int copy_usr_links(int root, struct err *e) {
-    for (const char *const *p = usr_links; *p; p++) {
-        char to[PATH_MAX];
-        const ssize_t n = readlink(*p, to, sizeof to - 1);
-        if (n < 0) continue; /* a directory, which is among the trees, or nothing */
-        to[n] = '\0';
-        if (make_link(root, *p + 1, to, e) < 0) return -1;
-    }
+static int copy_usr_links(int root, const struct trees *t, struct err *e) {
+    for (size_t i = 0; i < USR_LINKS; i++)
+        if (t->usr_links[i][0] && make_link(root, usr_links[i] + 1, t->usr_links[i], e) < 0) return -1;
     return 0;
 }
 
@@ -147,9 +122,7 @@ static int fill_skeleton(int root, const struct root_plan *p, struct err *e) {
         if (make_dir(root, *d, e) < 0) return -1;
     for (size_t i = 0; i < sizeof root_links / sizeof root_links[0]; i++)
         if (make_link(root, root_links[i].at, root_links[i].to, e) < 0) return -1;
-    for (const char *const *f = etc_copies; *f; f++)
-        if (copy_host_file(root, *f, e) < 0) return -1;
-    if (copy_usr_links(root, e) < 0) return -1;
+    if (copy_usr_links(root, p->trees, e) < 0) return -1;
     return write_identity(root, p->uid, e);
 }
 
@@ -220,16 +193,10 @@ static int own(int dir, const char *name, const struct root_plan *p, struct err 
     return 0;
 }
 
-static bool any_target_in_tmp(const struct trees *t) {
-    for (size_t i = 0; i < t->n; i++)
-        if (strncmp(t->v[i].target, "/tmp/", 5) == 0 || strcmp(t->v[i].target, "/tmp") == 0) return true;
-    return false;
-}
-
 /* /tmp is a link into scratch, unless something is bound below it: then the same directory is mounted there, so that
  * the bind's path is what its user calls it. */
 static int place_tmp(int root, const struct trees *t, struct err *e) {
-    if (!any_target_in_tmp(t)) return make_link(root, "tmp", "scratch/tmp", e);
+    if (!trees_use_tmp(t)) return make_link(root, "tmp", "scratch/tmp", e);
     AUTO_FD int tree = k_open_tree(root, "scratch/tmp", K_OPEN_TREE_CLONE | K_OPEN_TREE_CLOEXEC);
     if (tree < 0) return mechanism_err(e, JAIL_M_ROOT, "open_tree scratch/tmp");
     if (make_dir(root, "tmp", e) < 0) return -1;

@@ -22,7 +22,6 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -76,32 +75,39 @@ void floor_enter(void) {
 struct tree {
     int fd;
     const char *target;
-    bool file, writable, device;
+    enum kind { USR, ETC, DEVICE, BIND } kind;
+    bool file, writable;
 };
 static struct tree trees[MAX_TREES];
 static int n_trees;
 
-static void add_tree(const char *source, const char *target, bool file, bool writable, bool device) {
+static void add_tree(const char *source, const char *target, enum kind kind, bool writable) {
     struct k_mount_attr a = {.set = K_MOUNT_NOSUID};
-    a.set |= device ? K_MOUNT_NOEXEC : K_MOUNT_NODEV;
+    struct stat st;
+    if (kind == DEVICE || kind == ETC) a.set |= K_MOUNT_NOEXEC;
+    if (kind != DEVICE) a.set |= K_MOUNT_NODEV;
     if (!writable) a.set |= K_MOUNT_RDONLY;
-    const int fd = k_open_tree(
-        AT_FDCWD, source, K_OPEN_TREE_CLONE | K_OPEN_TREE_CLOEXEC | K_AT_RECURSIVE | (unsigned)AT_SYMLINK_NOFOLLOW);
+    const int fd = k_open_tree(AT_FDCWD, source,
+                               K_OPEN_TREE_CLONE | K_OPEN_TREE_CLOEXEC | K_AT_RECURSIVE |
+                                   (kind == ETC ? 0u : (unsigned)AT_SYMLINK_NOFOLLOW));
     if (fd < 0 && errno == ENOENT) return;
     OK(fd);
+    OK(fstat(fd, &st));
     OK(k_mount_setattr(fd, "", (unsigned)AT_EMPTY_PATH | K_AT_RECURSIVE, &a));
-    trees[n_trees++] = (struct tree){fd, target + 1, file, writable, device};
+    trees[n_trees++] = (struct tree){fd, target + 1, kind, !S_ISDIR(st.st_mode), writable};
 }
 
 static void open_trees(const struct floor_jail *j) {
-    static const char *const dirs[] = {"/usr", "/etc/alternatives", "/etc/ssl/certs"};
+    static const char *const etc[] = {"/etc/alternatives", "/etc/ssl/certs", "/etc/ld.so.cache",
+                                      "/etc/services",     "/etc/protocols", "/etc/ssl/openssl.cnf"};
     static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"};
     n_trees = 0;
-    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) add_tree(dirs[i], dirs[i], false, false, false);
-    for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) add_tree(devices[i], devices[i], true, false, true);
+    add_tree("/usr", "/usr", USR, false);
+    for (size_t i = 0; i < sizeof etc / sizeof *etc; i++) add_tree(etc[i], etc[i], ETC, false);
+    for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) add_tree(devices[i], devices[i], DEVICE, false);
     for (int i = 0; i < j->n_binds; i++) {
         const struct floor_bind *b = &j->binds[i];
-        add_tree(b->source, b->target, b->file, b->writable, false);
+        add_tree(b->source, b->target, BIND, b->writable);
     }
 }
 
@@ -124,17 +130,6 @@ static int mount_fs(const char *type, const char *size, const char *inodes, unsi
     return fd;
 }
 
-static void copy_file(int root, const char *path) {
-    struct stat st;
-    const int from = open(path, O_RDONLY | O_CLOEXEC);
-    if (from < 0) return;
-    OK(fstat(from, &st));
-    const int to = FD(openat(root, path + 1, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
-    OK(sendfile(to, from, NULL, (size_t)st.st_size));
-    close(to);
-    close(from);
-}
-
 static void write_file(int root, const char *path, const char *text) {
     const int fd = FD(openat(root, path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
     OK(write(fd, text, strlen(text)));
@@ -142,7 +137,7 @@ static void write_file(int root, const char *path, const char *text) {
 }
 
 static void fill_skeleton(int root, unsigned uid) {
-    static const char *const dirs[] = {"usr", "etc", "etc/ssl", "dev", "proc", "scratch", "var", "run"};
+    static const char *const dirs[] = {"etc", "etc/ssl", "dev", "proc", "scratch", "var", "run"};
     static const char *const links[][2] = {{"dev/fd", "/proc/self/fd"},
                                            {"dev/stdin", "/proc/self/fd/0"},
                                            {"dev/stdout", "/proc/self/fd/1"},
@@ -154,11 +149,9 @@ static void fill_skeleton(int root, unsigned uid) {
                                            {"lib", "usr/lib"},
                                            {"lib64", "usr/lib64"},
                                            {"tmp", "scratch/tmp"}};
-    static const char *const copies[] = {"/etc/ld.so.cache", "/etc/services", "/etc/protocols", "/etc/ssl/openssl.cnf"};
     char text[256];
     for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) OK(mkdirat(root, dirs[i], 0755));
     for (size_t i = 0; i < sizeof links / sizeof *links; i++) OK(symlinkat(links[i][1], root, links[i][0]));
-    for (size_t i = 0; i < sizeof copies / sizeof *copies; i++) copy_file(root, copies[i]);
     snprintf(text, sizeof text,
              "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\njail:x:%u:%u:jail:/scratch/home:/bin/sh\n", uid, uid);
     write_file(root, "etc/passwd", text);
@@ -242,30 +235,32 @@ static void name_and_loopback(void) {
 #define LL_DEVICE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | UINT64_C(0xc000))
 #define LL_FILE (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE)
 
-static void allow(int rules, const char *path, uint64_t access) {
-    const int fd = FD(open(path, O_PATH | O_CLOEXEC));
+static void allow_fd(int rules, int fd, uint64_t access) {
     const struct landlock_path_beneath_attr a = {.allowed_access = access, .parent_fd = fd};
     OK(syscall(NR_LANDLOCK_ADD_RULE, rules, LANDLOCK_RULE_PATH_BENEATH, &a, 0));
+}
+
+static void allow(int rules, const char *path, uint64_t access) {
+    const int fd = FD(openat(AT_FDCWD, path, O_PATH | O_CLOEXEC));
+    allow_fd(rules, fd, access);
     close(fd);
 }
 
 static int make_rules(void) {
     const struct { uint64_t fs, net, scoped; } a = {.fs = LL_ALL, .scoped = 3};
-    char path[256];
     const int rules = FD((int)syscall(NR_LANDLOCK_CREATE_RULESET, &a, sizeof a, 0));
     allow(rules, "/", LANDLOCK_ACCESS_FS_READ_DIR);
     allow(rules, "/etc", LL_READ);
     allow(rules, "/proc", LL_READ);
     allow(rules, "/scratch", LL_NO_MAKE_NODES);
-    allow(rules, "/tmp", LL_NO_MAKE_NODES);
     for (int i = 0; i < n_trees; i++) {
         const struct tree *t = &trees[i];
-        snprintf(path, sizeof path, "/%s", t->target);
-        allow(rules, path,
-              t->device     ? LL_DEVICE
-              : t->file     ? LL_FILE
-              : t->writable ? LL_NO_MAKE_NODES
-                            : LL_READ | LANDLOCK_ACCESS_FS_EXECUTE);
+        if (t->kind == ETC) continue;
+        allow_fd(rules, t->fd,
+                 t->kind == DEVICE ? LL_DEVICE
+                 : t->file         ? LL_FILE
+                 : t->writable     ? LL_NO_MAKE_NODES
+                                   : LL_READ | LANDLOCK_ACCESS_FS_EXECUTE);
     }
     return rules;
 }
@@ -277,8 +272,9 @@ static void arrange_fds(const struct floor_jail *j, int status, int parent, int 
     const int want[] = {-1, j->out, j->err, status, parent, rules};
     int parked[6];
     for (int i = 0; i < 6; i++)
-        parked[i] = want[i] >= 0 ? FD(fcntl(want[i], F_DUPFD_CLOEXEC, FD_PARKED))
-                                 : FD(fcntl(FD(open("/dev/null", O_RDWR | O_CLOEXEC)), F_DUPFD_CLOEXEC, FD_PARKED));
+        parked[i] = want[i] >= FD_PARKED ? want[i]
+                    : want[i] >= 0       ? FD(fcntl(want[i], F_DUPFD_CLOEXEC, FD_PARKED))
+                                   : FD(fcntl(FD(open("/dev/null", O_RDWR | O_CLOEXEC)), F_DUPFD_CLOEXEC, FD_PARKED));
     for (int i = 0; i < 6; i++) OK(dup3(parked[i], i, i < FD_STATUS ? 0 : O_CLOEXEC));
     OK(k_close_range(FD_RULES + 1, ~0u));
 }

@@ -51,7 +51,7 @@ void floor_mark(enum floor_step s);
 
 struct floor_bind {
     const char *source, *target;
-    bool writable, file;
+    bool writable;
 };
 struct floor_jail {
     char *const *argv;

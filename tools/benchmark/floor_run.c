@@ -116,7 +116,7 @@ static void must_pass(const struct floor_jail *j, const char *what) {
 static void run_engine(const struct places *p, const char *agent) {
     static char *const argv[] = {AGENT_INSIDE, "/task/steps.json", NULL};
     const struct floor_bind binds[] = {
-        {p->ws, "/workspace", true, false}, {p->state, "/task", false, false}, {agent, AGENT_INSIDE, false, true}};
+        {p->ws, "/workspace", true}, {p->state, "/task", false}, {agent, AGENT_INSIDE, false}};
     const int log = FD(open(p->out_log, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     const struct floor_jail j = {
         .argv = argv, .cwd = "/workspace", .binds = binds, .n_binds = 3, .uid = ENGINE_UID, .out = log, .err = log};
@@ -126,7 +126,7 @@ static void run_engine(const struct places *p, const char *agent) {
 
 static void verify(const struct places *p) {
     static char *const argv[] = {"/bin/true", NULL};
-    const struct floor_bind binds[] = {{p->checkout, "/workspace", true, false}};
+    const struct floor_bind binds[] = {{p->checkout, "/workspace", true}};
     const int log = FD(open(p->test_log, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     const struct floor_jail j = {
         .argv = argv, .cwd = "/workspace", .binds = binds, .n_binds = 1, .uid = VERIFIER_UID, .out = log, .err = log};
