@@ -70,7 +70,7 @@ static void describe(struct executor *x) {
                                  .kernel = x->kernel,
                                  .harness_version = CTO_VERSION,
                                  .build_id = CTO_BUILD_ID,
-                                 .home = x->home.home,
+                                 .home = home_is_one_directory(&x->home) ? x->home.home : NULL,
                                  .cases = x->home.cases};
     x->env.binaries = binaries_list(x->binaries, &x->env.n_binaries);
 }

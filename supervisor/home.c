@@ -142,6 +142,11 @@ out:
     return rc;
 }
 
+bool home_is_one_directory(const struct home *h) {
+    size_t n = strlen(h->home);
+    return strncmp(h->runs, h->home, n) == 0 && strcmp(h->runs + n, "/harness-runs") == 0;
+}
+
 /* SQLite's WAL and our locks need one kernel: a filesystem that another host may also mount is refused. */
 static const char *network_filesystem(const char *path) {
     static const struct {

@@ -24,6 +24,10 @@ struct home_options {
     const char *home, *cases, *env_file; /* NULL when not given */
 };
 
+/* Is this what `--home DIR` gives? Then a report may say so; the layout of CTO_HOME and HERMES_HOME is another, and the command
+ * to reproduce a run under it names no home. */
+bool home_is_one_directory(const struct home *h);
+
 /* Resolves; creates nothing. */
 int home_resolve(struct home *ret, const struct home_options *o, struct err *e);
 /* Creates what is missing and checks filesystem and writability. For commands that write. */
