@@ -190,7 +190,7 @@ static void bounds(void) {
         if (rc < 0) continue;
         struct json_obj o = json_root(&doc);
         for (int i = 0; i < keys; i++) { /* each of the bits */
-            char key[8];
+            char key[16];
             CHECK(json_end(&o) == -1);
             doc.bad = false;
             snprintf(key, sizeof key, "k%d", keys - 1 - i);
