@@ -1,9 +1,9 @@
 /* finish.c - the last part of a run: nothing of it lives, judge, tell, seal, store, clean up.
  *
  * Order matters. Orphans first, because until they are gone the workspace can still change. The verdict next, because events
- * carry its reasons. run.completed last of the events. Sealing (hashing, fsync) and the removal of the work directory take
- * milliseconds to seconds, so they run in the thread pool; nobody else touches the flight meanwhile. The store comes after the
- * files, and only then is the run reported: what is reported is durable.
+ * carry its reasons. run.completed last of the events. Sealing (hashing, fsync) takes milliseconds, so it runs in the thread
+ * pool; nobody else touches the flight meanwhile. The store comes after the files, and only then is the run reported: what is
+ * reported is durable. The work directory goes last, in the pool too: the verdict does not wait for it.
  */
 #include <errno.h>
 #include <fcntl.h>
