@@ -50,7 +50,7 @@ const char *blocker_class_name(enum blocker_class c);
     X(output_limit_exceeded, FAIL, "run.completed", VERDICT, NULL, "more output than the limit allows")                \
     X(resource_limit_exceeded, FAIL, "run.completed", VERDICT, NULL, "a resource limit was hit")                       \
     X(sandbox_unavailable, BLOCKED, "run.completed", INFRASTRUCTURE, NULL, "the host lacks a required mechanism")      \
-    X(sandbox_violation, FAIL, "run.completed", VERDICT, NULL, "something outside the write roots changed")            \
+    X(sandbox_violation, FAIL, "run.completed", VERDICT, NULL, "processes of the run could not be ended")              \
     X(worker_protocol_violation, FAIL, "run.completed", INFRASTRUCTURE, NULL, "the worker said what it may not say")   \
     X(worker_failed, FAIL, "run.completed", INFRASTRUCTURE, NULL, "the worker ended before its work was done")         \
     X(supervisor_interrupted, FAIL, "run.completed", INFRASTRUCTURE, NULL, "the supervisor ended before the run did")  \
