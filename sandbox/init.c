@@ -14,6 +14,9 @@
  *   ids, caps  change of credentials clears PR_SET_PDEATHSIG and sets dumpable by sysctl: those two come after
  *   life       armed, then looked whether the parent is gone already, and once more at the very end
  *   no_new_privs, Landlock, seccomp: in this order by their preconditions
+ *   session    last, and just as much before the program: a session of its own is also a scheduler group of its own
+ *              (sched_autogroup), and a group that has just been made waits for a whole slice on a busy host. Paid
+ *              once, at the program's start, it costs a tenth less of a jail than paid in the middle.
  * Half-confined is not a state to recover from: any failure is one record on the status pipe and _exit.
  */
 #include <errno.h>
@@ -144,7 +147,6 @@ static int limit_resources(struct init_state *s, struct err *e) {
 
 static int drop_credentials(struct init_state *s, struct err *e) {
     forget_keyring();
-    if (setsid() < 0) return err_sys(e, "setsid");
     if (caps_empty_bounding(e) < 0) return -1; /* needs CAP_SETPCAP, which the change of uid takes away */
     if (s->a->mode == JAIL_MODE_ROOT) {
         if (ids_become(s->a->spec->uid, e) < 0) return -1;
@@ -190,6 +192,12 @@ static int confine(struct init_state *s, struct err *e) {
     return 0;
 }
 
+/* No controlling terminal, no signal from the operator's process group. */
+static int leave_session(struct err *e) {
+    if (setsid() < 0) return err_sys(e, "setsid");
+    return 0;
+}
+
 /* The child borrows our memory until its exec, so its errno comes back in a variable. */
 static pid_t start_program(const struct init_state *s, volatile int *exec_errno) {
     const struct jail_spec *spec = s->a->spec;
@@ -226,7 +234,7 @@ void init_run(const struct init_args *a) {
     s.report.mode = a->mode;
     s.report.in_force = JAIL_M_MOUNTNS | JAIL_M_PIDNS | JAIL_M_NETNS | JAIL_M_IPCNS | JAIL_M_UTSNS | JAIL_M_CGROUPNS;
     if (a->mode == JAIL_MODE_USER) s.report.in_force |= JAIL_M_USERNS;
-    if (bind_life(&s, &e) < 0 || confine(&s, &e) < 0) fail(&s, JAIL_END_SETUP_FAILED, 0, &e);
+    if (bind_life(&s, &e) < 0 || confine(&s, &e) < 0 || leave_session(&e) < 0) fail(&s, JAIL_END_SETUP_FAILED, 0, &e);
     if (!parent_alive(&s)) _exit(1);
     const pid_t program = start_program(&s, &exec_errno);
     if (program < 0) {

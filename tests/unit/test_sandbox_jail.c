@@ -110,6 +110,9 @@ static void surroundings(void) {
     test_sh(&s, "awk '/^(Cap|NoNewPrivs|Seccomp:)/ {print $1 $2}' /proc/self/status", &r);
     CHECK(strcmp(r.out, "CapInh:0000000000000000\nCapPrm:0000000000000000\nCapEff:0000000000000000\n"
                         "CapBnd:0000000000000000\nCapAmb:0000000000000000\nNoNewPrivs:1\nSeccomp:2\n") == 0);
+    /* A session of its own (pid 1 leads it), in which there is no terminal to be had. */
+    test_sh(&s, "awk '{print $6, $7}' /proc/self/stat", &r);
+    CHECK(test_exited(&r, 0) && strcmp(r.out, "1 0\n") == 0);
     test_sh(&s, "ulimit -c; ulimit -r 2>/dev/null; test $(ulimit -n) -le 4096", &r);
     CHECK(test_exited(&r, 0) && strncmp(r.out, "0\n", 2) == 0);
     test_sh(&s, "bash -c 'read x < <(echo sub) && test $x = sub' && echo a | cat /dev/stdin", &r);

@@ -305,7 +305,6 @@ static void drop_credentials(uid_t uid) {
     struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
     const struct __user_cap_data_struct none[2] = {{0}};
     syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0);
-    OK(setsid());
     for (int c = 0; prctl(PR_CAPBSET_DROP, c, 0, 0, 0) == 0; c++) continue;
     if (!in_user_namespace) {
         OK(syscall(SYS_setgroups, 0, NULL));
@@ -366,6 +365,7 @@ static void __attribute__((noreturn)) init(const struct floor_jail *j, const int
     close(status[0]);
     bind_life(status[1], parent);
     confine(j, status[1], parent);
+    OK(setsid());
     const pid_t pid = vfork();
     if (pid == 0) {
         execve(j->argv[0], j->argv, env);

@@ -15,7 +15,7 @@ from measure import MINIMAL, CannotMeasure, finish, percentile, ratio, result, r
 
 # --- a: the jail -------------------------------------------------------------------------------------------------------
 
-ETC = ('/etc/ld.so.cache', '/etc/services', '/etc/protocols', '/etc/ssl/openssl.cnf')
+ETC = ('/etc/alternatives', '/etc/ssl/certs', '/etc/ld.so.cache', '/etc/services', '/etc/protocols', '/etc/ssl/openssl.cnf')
 
 
 def bubblewrap(bench, user):
@@ -33,21 +33,19 @@ def bubblewrap(bench, user):
             words += ['--symlink', os.readlink(link), link]
         elif os.path.isdir(link):
             words += ['--ro-bind', link, link]
-    for path in ('/etc/alternatives', '/etc/ssl/certs'):
-        if os.path.isdir(path):
+    for path in ETC:
+        if os.path.exists(path):
             words += ['--ro-bind', path, path]
     for node in ('null', 'zero', 'full', 'random', 'urandom'):
         words += ['--dev-bind', '/dev/' + node, '/dev/' + node]
     words += ['--proc', '/proc', '--tmpfs', '/scratch', '--dir', '/scratch/home', '--dir', '/scratch/tmp', '--dir',
               '/scratch/shm', '--symlink', 'scratch/tmp', '/tmp', '--symlink', '/proc/self/fd', '/dev/fd']
-    for name, text in texts.items():
+    for fd, (name, text) in enumerate(texts.items(), 10):
         path = bench.dir / name
         path.write_text(text)
         path.chmod(0o644)
-    sources = [(p, p) for p in ETC if os.path.isfile(p)] + [(str(bench.dir / n), '/etc/' + n) for n in texts]
-    for fd, (source, at) in enumerate(sources, 10):
-        opens.append('open:%d=%s' % (fd, source))
-        words += ['--file', str(fd), at]
+        opens.append('open:%d=%s' % (fd, path))
+        words += ['--file', str(fd), '/etc/' + name]
     return [*opens, shutil.which('bwrap'), *words, '--remount-ro', '/', '--chdir', '/scratch', '/bin/true']
 
 
