@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/text.h"
+
 static const char *log_program = "cto-harness";
 
 void log_open(const char *program) { log_program = program; }
@@ -18,12 +20,10 @@ void log_line(const char *fmt, ...) {
     va_end(ap);
     int start = snprintf(line, sizeof line, "%s: ", log_program);
     size_t n = start > 0 ? (size_t)start : 0;
-    for (const char *p = text; *p && n < sizeof line - 6; p++) {
-        unsigned char c = (unsigned char)*p;
-        if (c < 0x20 || c == 0x7f)
-            n += (size_t)snprintf(line + n, sizeof line - n, "\\x%02x", c);
-        else
-            line[n++] = (char)c;
+    for (const char *p = text, *end = text + strlen(text); p < end && n < sizeof line - 6;) {
+        size_t glyph = text_glyph(p, (size_t)(end - p));
+        if (glyph == 0) n += (size_t)snprintf(line + n, sizeof line - n, "\\x%02x", (unsigned char)*p++);
+        for (; glyph > 0; glyph--) line[n++] = *p++;
     }
     line[n++] = '\n';
     ssize_t w = write(STDERR_FILENO, line, n);

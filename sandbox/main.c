@@ -17,6 +17,7 @@
 
 #include "build_id.h"
 #include "common/io.h"
+#include "common/log.h"
 #include "sandbox/jail.h"
 
 #define MAX_BINDS 128
@@ -43,17 +44,17 @@ struct options {
 
 static void usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 static void usage_error(const char *fmt, ...) {
+    char text[1024];
     va_list ap;
-    fputs("cto-harness-sandbox: ", stderr);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    fputs(" (see --help)\n", stderr);
+    log_line("%s (see --help)", text);
     exit(EXIT_USAGE);
 }
 
 static const char help_text[] =
-    "usage: cto-harness-sandbox [OPTION]... -- CMD [ARG]...\n"
+    "Usage: cto-harness-sandbox [OPTION]... -- CMD [ARG]...\n\n"
     "Run CMD in a jail: own namespaces, minimal read-only root, Landlock, seccomp, no capabilities, limits.\n"
     "\n"
     "  --profile NAME     engine (default) or verifier\n"
@@ -72,10 +73,11 @@ static const char help_text[] =
     "  --version, --help\n"
     "\n"
     "Inside are /usr, parts of /etc, /proc (read-only), five device nodes, /scratch with home and tmp. Nothing else.\n"
-    "Exit status: that of CMD; 128+N when signal N ended it; 2 usage; 4 no jail can be built here (the message names "
-    "what is\n"
-    "missing); 124 timeout; 126 not executable; 127 not found.\n"
+    "Exit status: that of CMD; 128+N when signal N ended it; 2 usage; 4 no jail can be\n"
+    "built here (the message names what is missing); 124 timeout; 126 not executable;\n"
+    "127 not found.\n"
     "\n"
+    "Examples:\n"
     "  cto-harness-sandbox --write . -- make test\n"
     "  cto-harness-sandbox --read /opt/tool --limit memory=512M --timeout 60 -- /opt/tool/run\n";
 
@@ -312,7 +314,7 @@ static void write_json(const struct options *o, const char *kind, int code, cons
 static int failed(const struct options *o, const struct err *e) {
     static const struct jail_end nothing;
     const bool exec_failed = e->code == ERR_MISSING && e->sys != 0;
-    fprintf(stderr, "cto-harness-sandbox: %s\n", e->text);
+    log_line("%s", e->text);
     write_json(o, exec_failed ? "exec_failed" : "setup_failed", e->sys, &nothing);
     if (e->code == ERR_USAGE) return EXIT_USAGE;
     if (!exec_failed) return EXIT_NO_JAIL;
@@ -337,6 +339,7 @@ int main(int argc, char **argv) {
     struct err e = ERR_INIT;
     struct jail *j;
     struct jail_end end;
+    log_open("cto-harness-sandbox");
     if (io_sanitize_std_fds(&e) < 0) return failed(&options, &e);
     parse(&options, argc, argv);
     if (jail_start(&options.spec, &j, &e) < 0) return failed(&options, &e);

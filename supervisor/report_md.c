@@ -13,27 +13,21 @@
 #include "common/clock.h"
 #include "common/io.h"
 #include "common/json.h"
+#include "common/text.h"
 #include "supervisor/seal.h"
 #include "supervisor/verdict.h"
 
 #define SHOWN_CHANGES 200
 
 void report_put_text(struct buf *b, const char *text, bool md) {
-    size_t n = strlen(text);
-    bool utf8 = json_is_utf8(text, n);
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)text[i];
-        bool c1 = utf8 && c == 0xc2 && i + 1 < n && (unsigned char)text[i + 1] < 0xa0; /* 8-bit control characters */
-        bool bidi =
-            utf8 && c == 0xe2 && i + 2 < n && (unsigned char)text[i + 1] >= 0x80 && (unsigned char)text[i + 1] <= 0x81;
-        if (c < 0x20 || c == 0x7f || c1 || bidi || (c >= 0x80 && !utf8)) {
-            buf_printf(b, md ? "\\\\x%02x" : "\\x%02x", c);
-            for (int more = c1 ? 1 : bidi ? 2 : 0; more > 0; more--)
-                buf_printf(b, md ? "\\\\x%02x" : "\\x%02x", (unsigned char)text[++i]);
-            continue;
-        }
-        if (md && strchr("\\`*_{}[]<>()#+!|&~", (char)c)) buf_puts(b, "\\");
-        buf_put(b, &c, 1);
+    for (const char *p = text, *end = text + strlen(text); p < end;) {
+        size_t n = text_glyph(p, (size_t)(end - p));
+        if (n == 0)
+            buf_printf(b, md ? "\\\\x%02x" : "\\x%02x", (unsigned char)*p++);
+        else if (md && strchr("\\`*_{}[]<>()#+!|&~", *p))
+            buf_puts(b, "\\");
+        buf_put(b, p, n);
+        p += n;
     }
 }
 

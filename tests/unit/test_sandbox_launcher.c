@@ -56,6 +56,11 @@ static void statuses(void) {
 
 static void bad_usage(void) {
     CHECK(RUN("--") == 2 && lines() == 1);
+    CHECK(RUN("--", "\x1b]0;x\x07\xc2\x9b"
+                    "31m\n\x9b") == 127 &&
+          lines() == 1 && strstr(out, "\\x1b]0;x\\x07\\xc2\\x9b31m\\x0a\\x9b"));
+    CHECK(RUN("--x\x1b[2J\xc2\x9b", "--", "true") == 2 && lines() == 1 && !strchr(out, 0x1b) &&
+          !strstr(out, "\xc2\x9b"));
     CHECK(RUN("--nonsense", "--", "true") == 2 && lines() == 1 && strstr(out, "--nonsense"));
     CHECK(RUN("--profile", "worker", "--", "true") == 2);
     CHECK(RUN("--write") == 2 && lines() == 1);
