@@ -15,6 +15,7 @@
 
 static int apply_rules(const struct jail_path_rule *rules, size_t n, struct jail_report *r, struct err *e) {
     struct landlock l;
+    if (LEFT_OUT(JAIL_M_LANDLOCK)) return 0;
     if (landlock_open(&l, true, e) < 0) return -1;
     AUTO_FD int fd = l.fd;
     for (size_t i = 0; i < n; i++)
@@ -33,7 +34,8 @@ int jail_confine_self(const struct jail_path_rule *rules, size_t n, const struct
     if (last) {
         if (caps_keep_only(UINT64_C(1) << CAP_DAC_OVERRIDE, e) < 0) return err_ctx(e, "confine");
         if (!caps_have(CAP_DAC_OVERRIDE)) r.in_force |= JAIL_M_CAPS;
-        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || seccomp_install(JAIL_INSPECTOR, &r, e) < 0)
+        if ((!LEFT_OUT(JAIL_T_DUMPABLE) && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) ||
+            seccomp_install(JAIL_INSPECTOR, &r, e) < 0)
             return err_ctx(e, "confine");
     }
     *ret = r;

@@ -81,6 +81,7 @@ static int parent_alive(const struct init_state *s) {
 }
 
 static int bind_life(struct init_state *s, struct err *e) {
+    if (LEFT_OUT(JAIL_M_PDEATHSIG)) return 0;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) return mechanism_err(e, JAIL_M_PDEATHSIG, "prctl");
     if (!parent_alive(s)) _exit(1);
     s->report.in_force |= JAIL_M_PDEATHSIG;
@@ -95,6 +96,7 @@ static int build_root(struct init_state *s, struct err *e) {
                                 .uid = root_mode ? a->spec->uid : JAIL_INNER_UID,
                                 .scratch_bytes = a->limits.scratch_bytes,
                                 .scratch_inodes = a->limits.scratch_inodes};
+    if (LEFT_OUT(JAIL_M_ROOT)) return 0;
     if (root_build(&p, e) < 0) return -1;
     s->report.in_force |= JAIL_M_ROOT;
     return 0;
@@ -102,12 +104,14 @@ static int build_root(struct init_state *s, struct err *e) {
 
 static int set_up_network_and_name(struct init_state *s, struct err *e) {
     const char *name = s->a->spec->hostname ? s->a->spec->hostname : "jail";
-    if (sethostname(name, strlen(name)) < 0) return mechanism_err(e, JAIL_M_UTSNS, "sethostname");
-    return s->a->spec->loopback ? loopback_up(e) : 0;
+    if (!LEFT_OUT(JAIL_M_UTSNS) && sethostname(name, strlen(name)) < 0)
+        return mechanism_err(e, JAIL_M_UTSNS, "sethostname");
+    return s->a->spec->loopback && !LEFT_OUT(JAIL_M_NETNS) ? loopback_up(e) : 0;
 }
 
 static int prepare_landlock(struct init_state *s, struct err *e) {
     s->landlock.fd = -1;
+    if (LEFT_OUT(JAIL_M_LANDLOCK)) return 0;
     if (landlock_open(&s->landlock, false, e) < 0) return s->a->required & JAIL_M_LANDLOCK ? -1 : 0;
     return landlock_jail_rules(&s->landlock, s->a->trees, e);
 }
@@ -134,12 +138,14 @@ static int arrange_fds(struct init_state *s, struct err *e) {
     s->status = FD_STATUS;
     s->parent = FD_PARENT;
     if (s->landlock.fd >= 0) s->landlock.fd = FD_RULES;
+    if (LEFT_OUT(JAIL_M_FDS)) return 0;
     if (k_close_range((unsigned)n, ~0U) < 0) return mechanism_err(e, JAIL_M_FDS, "close_range");
     s->report.in_force |= JAIL_M_FDS;
     return 0;
 }
 
 static int limit_resources(struct init_state *s, struct err *e) {
+    if (LEFT_OUT(JAIL_M_RLIMITS)) return 0;
     if (rlimits_apply(&s->a->limits, e) < 0) return -1;
     s->report.in_force |= JAIL_M_RLIMITS;
     return 0;
@@ -147,11 +153,13 @@ static int limit_resources(struct init_state *s, struct err *e) {
 
 static int drop_credentials(struct init_state *s, struct err *e) {
     forget_keyring();
-    if (caps_empty_bounding(e) < 0) return -1; /* needs CAP_SETPCAP, which the change of uid takes away */
-    if (s->a->mode == JAIL_MODE_ROOT) {
+    if (!LEFT_OUT(JAIL_M_CAPS) && caps_empty_bounding(e) < 0)
+        return -1; /* needs CAP_SETPCAP, which the change of uid takes away */
+    if (s->a->mode == JAIL_MODE_ROOT && !LEFT_OUT(JAIL_M_SETUID)) {
         if (ids_become(s->a->spec->uid, e) < 0) return -1;
         s->report.in_force |= JAIL_M_SETUID;
     }
+    if (LEFT_OUT(JAIL_M_CAPS)) return 0;
     if (caps_drop_all(e) < 0) return -1;
     s->report.in_force |= JAIL_M_CAPS;
     return 0;
@@ -163,6 +171,7 @@ static int enter_cwd(struct init_state *s, struct err *e) {
 }
 
 static int hide(struct err *e) {
+    if (LEFT_OUT(JAIL_T_DUMPABLE)) return 0;
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return mechanism_err(e, JAIL_M_CAPS, "dumpable");
     return 0;
 }
@@ -194,7 +203,7 @@ static int confine(struct init_state *s, struct err *e) {
 
 /* No controlling terminal, no signal from the operator's process group. */
 static int leave_session(struct err *e) {
-    if (setsid() < 0) return err_sys(e, "setsid");
+    if (!LEFT_OUT(JAIL_T_SESSION) && setsid() < 0) return err_sys(e, "setsid");
     return 0;
 }
 
@@ -232,7 +241,8 @@ void init_run(const struct init_args *a) {
     reset_signals();
     umask(022);
     s.report.mode = a->mode;
-    s.report.in_force = JAIL_M_MOUNTNS | JAIL_M_PIDNS | JAIL_M_NETNS | JAIL_M_IPCNS | JAIL_M_UTSNS | JAIL_M_CGROUPNS;
+    s.report.in_force = (JAIL_M_MOUNTNS | JAIL_M_PIDNS | JAIL_M_NETNS | JAIL_M_IPCNS | JAIL_M_UTSNS | JAIL_M_CGROUPNS) &
+                        ~(uint32_t)JAIL_LEFT_OUT;
     if (a->mode == JAIL_MODE_USER) s.report.in_force |= JAIL_M_USERNS;
     if (bind_life(&s, &e) < 0 || confine(&s, &e) < 0 || leave_session(&e) < 0) fail(&s, JAIL_END_SETUP_FAILED, 0, &e);
     if (!parent_alive(&s)) _exit(1);

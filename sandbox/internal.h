@@ -13,6 +13,7 @@
 
 #include "common/err.h"
 #include "sandbox/jail.h"
+#include "sandbox/testing.h"
 
 /* --- profile.c ---------------------------------------------------------------------------------------------------- */
 struct sock_filter;

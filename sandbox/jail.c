@@ -38,9 +38,13 @@
 
 #define START_DEADLINE_MS 30000
 #define HOSTNAME_BYTES 64
-#define JAIL_CLONE_FLAGS                                                                                         \
-    (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | K_CLONE_PIDFD | \
-     K_CLONE_CLEAR_SIGHAND)
+
+static const struct {
+    int flag;
+    enum jail_mechanism m;
+} spaces[] = {{CLONE_NEWNS, JAIL_M_MOUNTNS}, {CLONE_NEWPID, JAIL_M_PIDNS}, {CLONE_NEWNET, JAIL_M_NETNS},
+              {CLONE_NEWIPC, JAIL_M_IPCNS},  {CLONE_NEWUTS, JAIL_M_UTSNS}, {CLONE_NEWCGROUP, JAIL_M_CGROUPNS}};
+#define N_SPACES (sizeof spaces / sizeof spaces[0])
 
 struct jail {
     int pidfd, status;
@@ -64,19 +68,17 @@ static int check_spec(const struct jail_spec *s, enum jail_mode mode, uint32_t r
 }
 
 static pid_t clone_into_namespaces(int *ret_pidfd) {
-    const struct k_clone_args a = {
-        .flags = JAIL_CLONE_FLAGS, .pidfd = (uint64_t)(uintptr_t)ret_pidfd, .exit_signal = SIGCHLD};
+    struct k_clone_args a = {.flags = K_CLONE_PIDFD | K_CLONE_CLEAR_SIGHAND,
+                             .pidfd = (uint64_t)(uintptr_t)ret_pidfd,
+                             .exit_signal = SIGCHLD};
+    for (size_t i = 0; i < N_SPACES; i++)
+        if (!LEFT_OUT(spaces[i].m)) a.flags |= (uint64_t)spaces[i].flag;
     return k_clone3(&a);
 }
 
 /* One of six namespaces was refused and the kernel does not say which: try them one by one. */
 static int blame_namespace(int error, struct err *e) {
-    static const struct {
-        int flag;
-        enum jail_mechanism m;
-    } spaces[] = {{CLONE_NEWNS, JAIL_M_MOUNTNS}, {CLONE_NEWPID, JAIL_M_PIDNS}, {CLONE_NEWNET, JAIL_M_NETNS},
-                  {CLONE_NEWIPC, JAIL_M_IPCNS},  {CLONE_NEWUTS, JAIL_M_UTSNS}, {CLONE_NEWCGROUP, JAIL_M_CGROUPNS}};
-    for (size_t i = 0; i < sizeof spaces / sizeof spaces[0]; i++) {
+    for (size_t i = 0; i < N_SPACES; i++) {
         const struct k_clone_args a = {.flags = (uint64_t)spaces[i].flag, .exit_signal = SIGCHLD};
         const pid_t pid = k_clone3(&a);
         if (pid == 0) _exit(0);
@@ -161,7 +163,8 @@ static int spawn(struct jail *j, const struct init_args *plan, struct err *e) {
 
 int jail_start(const struct jail_spec *spec, struct jail **ret, struct err *e) {
     const enum jail_mode mode = jail_mode();
-    const uint32_t required = spec->required ? spec->required : jail_required(spec->profile, mode);
+    const uint32_t required =
+        (spec->required ? spec->required : jail_required(spec->profile, mode)) & ~(uint32_t)JAIL_LEFT_OUT;
     struct trees trees;
     if (check_spec(spec, mode, required, e) < 0) return err_ctx(e, "jail");
     if (mode == JAIL_MODE_USER && !ids_entered() && ids_enter_user_namespace(0, e) < 0) return err_ctx(e, "jail");

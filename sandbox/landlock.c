@@ -41,7 +41,7 @@ struct ruleset_attr {
 
 int landlock_abi(void) {
     const long abi = syscall(NR_LANDLOCK_CREATE_RULESET, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    return abi < 0 ? 0 : (int)abi;
+    return abi < 0 ? 0 : JAIL_LANDLOCK_CAP((int)abi);
 }
 
 static struct ruleset_attr handled_by(int abi, bool with_net) {
@@ -110,8 +110,10 @@ int landlock_jail_rules(const struct landlock *l, const struct trees *t, struct 
         {"/tmp", LL_READ | LL_WRITE | LL_EXEC},
     };
     const size_t n = sizeof own / sizeof own[0] - (trees_use_tmp(t) ? 0 : 1);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (LEFT_OUT(JAIL_M_ROOT) && access(own[i].path, F_OK) < 0) continue;
         if (landlock_allow(l, own[i].path, own[i].access, e) < 0) return -1;
+    }
     for (size_t i = 0; i < t->n; i++) {
         const struct tree *tree = &t->v[i];
         if (tree->standard && tree->no_exec && !tree->device) continue; /* in /etc */

@@ -53,10 +53,10 @@ struct source {
 };
 
 static int tree_restrict(int fd, const struct source *s, struct err *e) {
-    struct k_mount_attr a = {.set = K_MOUNT_NOSUID};
-    if (!s->device) a.set |= K_MOUNT_NODEV;
-    if (!s->writable) a.set |= K_MOUNT_RDONLY;
-    if (s->no_exec || s->device) a.set |= K_MOUNT_NOEXEC;
+    struct k_mount_attr a = {.set = LEFT_OUT(JAIL_T_NOSUID) ? 0 : K_MOUNT_NOSUID};
+    if (!s->device && !LEFT_OUT(JAIL_T_NODEV)) a.set |= K_MOUNT_NODEV;
+    if (!s->writable && !LEFT_OUT(JAIL_T_READONLY)) a.set |= K_MOUNT_RDONLY;
+    if ((s->no_exec || s->device) && !LEFT_OUT(JAIL_T_NOEXEC)) a.set |= K_MOUNT_NOEXEC;
     if (k_mount_setattr(fd, "", (unsigned)AT_EMPTY_PATH | K_AT_RECURSIVE, &a) < 0)
         return mechanism_err(e, JAIL_M_ROOT, "mount_setattr");
     return 0;

@@ -65,10 +65,13 @@ static int new_tmpfs(uint64_t bytes, uint64_t inodes, struct err *e) {
 
 /* hidepid=2: what a process may not trace (pid 1 of the jail is one such) it does not see. */
 static int new_proc(struct err *e) {
+    if (LEFT_OUT(JAIL_M_PIDNS)) /* only a pid namespace of one's own may be shown anew */
+        return k_open_tree(AT_FDCWD, "/proc", K_OPEN_TREE_CLONE | K_OPEN_TREE_CLOEXEC | K_AT_RECURSIVE);
     AUTO_FD int fs = k_fsopen("proc", K_FSOPEN_CLOEXEC);
     if (fs < 0) return mechanism_err(e, JAIL_M_ROOT, "fsopen proc");
-    if (fs_option(fs, "hidepid", "2", e) < 0) return -1;
-    const int fd = fs_mount(fs, K_MOUNT_RDONLY | K_MOUNT_NOSUID | K_MOUNT_NODEV | K_MOUNT_NOEXEC, e);
+    if (!LEFT_OUT(JAIL_T_HIDEPID) && fs_option(fs, "hidepid", "2", e) < 0) return -1;
+    const unsigned read_only = LEFT_OUT(JAIL_T_PROC_READONLY) ? 0 : K_MOUNT_RDONLY;
+    const int fd = fs_mount(fs, read_only | K_MOUNT_NOSUID | K_MOUNT_NODEV | K_MOUNT_NOEXEC, e);
     return fd < 0 ? err_ctx(e, "/proc (is the caller's own one complete?)") : fd;
 }
 
@@ -220,7 +223,7 @@ static int become_root(int root, struct err *e) {
     if (syscall(SYS_pivot_root, ".", ".") < 0) return mechanism_err(e, JAIL_M_ROOT, "pivot_root");
     if (umount2(".", MNT_DETACH) < 0) return mechanism_err(e, JAIL_M_ROOT, "detach the old root");
     if (chdir("/") < 0) return err_sys(e, "minimal root: chdir");
-    struct k_mount_attr a = {.set = K_MOUNT_RDONLY};
+    struct k_mount_attr a = {.set = LEFT_OUT(JAIL_T_READONLY) ? 0 : K_MOUNT_RDONLY};
     if (k_mount_setattr(root, "", AT_EMPTY_PATH, &a) < 0) return mechanism_err(e, JAIL_M_ROOT, "read-only");
     return 0;
 }

@@ -13,6 +13,7 @@
 #include "sandbox/internal.h"
 
 int no_new_privs(struct jail_report *r, struct err *e) {
+    if (LEFT_OUT(JAIL_M_NO_NEW_PRIVS)) return 0;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return mechanism_err(e, JAIL_M_NO_NEW_PRIVS, "prctl");
     r->in_force |= JAIL_M_NO_NEW_PRIVS;
     return 0;
@@ -20,6 +21,7 @@ int no_new_privs(struct jail_report *r, struct err *e) {
 
 int seccomp_install(enum jail_profile p, struct jail_report *r, struct err *e) {
     const struct profile *profile = profile_get(p);
+    if (LEFT_OUT(JAIL_M_SECCOMP)) return 0;
     /* The kernel only reads it; its struct is not const. */
     const struct sock_fprog prog = {.len = profile->filter_len,
                                     .filter = (struct sock_filter *)(uintptr_t)profile->filter};
@@ -31,4 +33,6 @@ int seccomp_install(enum jail_profile p, struct jail_report *r, struct err *e) {
 
 /* A session keyring of its own, so that keys of the caller's session cannot even be named. The filter refuses keyctl
  * in any case, so a kernel without keys, a container's filter or a spent key quota is no reason to refuse the jail. */
-void forget_keyring(void) { syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0); }
+void forget_keyring(void) {
+    if (!LEFT_OUT(JAIL_T_KEYRING)) syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0);
+}
