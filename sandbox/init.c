@@ -112,7 +112,14 @@ static int set_up_network_and_name(struct init_state *s, struct err *e) {
 static int prepare_landlock(struct init_state *s, struct err *e) {
     s->landlock.fd = -1;
     if (LEFT_OUT(JAIL_M_LANDLOCK)) return 0;
-    if (landlock_open(&s->landlock, false, e) < 0) return s->a->required & JAIL_M_LANDLOCK ? -1 : 0;
+    const bool with_net = !(s->report.in_force & JAIL_M_NETNS);
+    if (landlock_open(&s->landlock, with_net, e) < 0) {
+        s->landlock.fd = -1;
+        return s->a->required & JAIL_M_LANDLOCK || s->a->spec->landlock_min > 0 ? -1 : 0;
+    }
+    if (s->landlock.abi < s->a->spec->landlock_min)
+        return err_set(e, ERR_UNSUPPORTED, "landlock: this kernel has ABI %d, %d is required", s->landlock.abi,
+                       s->a->spec->landlock_min);
     return landlock_jail_rules(&s->landlock, s->a->trees, e);
 }
 

@@ -70,7 +70,6 @@ struct landlock {
     uint64_t fs, net, scope; /* handled */
 };
 enum landlock_access { LL_READ = 1, LL_WRITE = 2, LL_EXEC = 4, LL_LIST = 8, LL_DEVICE = 16 };
-int landlock_abi(void); /* 0: none */
 int landlock_open(struct landlock *l, bool with_net, struct err *e);
 /* `access` of LL_*; bits that make no sense for what lies at `path` are left out. */
 int landlock_allow(const struct landlock *l, const char *path, unsigned access, struct err *e);

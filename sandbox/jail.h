@@ -69,6 +69,15 @@ struct jail_report {
     int seccomp_instructions;
 };
 
+/* Landlock of the running kernel; 0: none. */
+int jail_landlock_abi(void);
+/* What this version lacks of all that a jail uses where it can, and what holds that instead. Returns how many. */
+struct jail_landlock_gap {
+    const char *name, *held_by;
+};
+#define JAIL_LANDLOCK_PARTS 6
+size_t jail_landlock_gaps(int abi, struct jail_landlock_gap ret[JAIL_LANDLOCK_PARTS]);
+
 struct jail_bind {
     const char
         *source; /* absolute path in the caller's mount namespace; no symbolic link in it is followed at the end */
@@ -101,6 +110,7 @@ struct jail_spec {
     size_t n_binds;
     struct jail_limits limits;
     uint32_t required;                  /* 0: jail_required(profile, mode) */
+    int landlock_min;                   /* refuse to start under an older Landlock ABI; 0: any that there is */
     uid_t uid;                          /* root mode: kernel uid and gid; must not be 0. User mode: ignored */
     int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null */
     bool loopback;                      /* bring lo up */

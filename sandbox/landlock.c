@@ -1,9 +1,13 @@
 /* landlock.c - the second lock on files, independent of the mounts: what a mistake in a mount would open stays shut.
  *
  * Graceful by ABI, never silent: every access right that the kernel knows is handled (and so denied where no rule
- * grants it), the report says which ABI that was, and no environment variable has a say. Debian 12's headers know ABI
- * 3; the newer constants are here. With a network namespace of its own a jail needs no TCP rules: those know ports
- * only, and no UDP.
+ * grants it), the report says which ABI that was and what holds the rest, a caller may require a version, and no
+ * environment variable has a say. Debian 12's headers know ABI 3; the newer constants are here. With a network namespace of
+ * its own a jail needs no TCP rules: those know ports only, and no UDP; without one (an inspector) no port is granted.
+ *
+ * The flags of ABI 7 are not used. By default the kernel writes denials to the audit log until the next exec and not after
+ * it: those of an inspector, which executes nothing, and never those of a program in a jail, which could flood the log of
+ * its host. Reading that log would need CAP_AUDIT_READ, so a denied path is not among the denials that are observed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +30,20 @@
 #define SCOPE_SIGNAL (UINT64_C(1) << 1)
 
 #define FS_ABI_1 ((UINT64_C(1) << 13) - 1)
+
+/* What each version added to the files of the first, and what keeps a jail shut where the kernel is older. */
+static const struct {
+    int abi;
+    uint64_t fs, net, scope;
+    struct jail_landlock_gap gap;
+} added[JAIL_LANDLOCK_PARTS] = {
+    {2, FS_REFER, 0, 0, {"refer", "the kernel refuses every move and link between directories"}},
+    {3, FS_TRUNCATE, 0, 0, {"truncate", "read-only mounts"}},
+    {4, 0, NET_BIND_TCP | NET_CONNECT_TCP, 0, {"tcp", "the network namespace"}},
+    {5, FS_IOCTL_DEV, 0, 0, {"ioctl_dev", "the seccomp filter"}},
+    {6, 0, 0, SCOPE_ABSTRACT_UNIX, {"abstract_unix_socket", "the network namespace"}},
+    {6, 0, 0, SCOPE_SIGNAL, {"signal", "the pid namespace; an inspector's seccomp filter"}},
+};
 #define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define FS_WRITE                                                                                      \
     (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | \
@@ -39,23 +57,30 @@ struct ruleset_attr {
     uint64_t fs, net, scoped;
 };
 
-int landlock_abi(void) {
+int jail_landlock_abi(void) {
     const long abi = syscall(NR_LANDLOCK_CREATE_RULESET, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     return abi < 0 ? 0 : JAIL_LANDLOCK_CAP((int)abi);
 }
 
 static struct ruleset_attr handled_by(int abi, bool with_net) {
     struct ruleset_attr a = {.fs = FS_ABI_1};
-    if (abi >= 2) a.fs |= FS_REFER;
-    if (abi >= 3) a.fs |= FS_TRUNCATE;
-    if (abi >= 5) a.fs |= FS_IOCTL_DEV;
-    if (abi >= 4 && with_net) a.net = NET_BIND_TCP | NET_CONNECT_TCP;
-    if (abi >= 6) a.scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL;
+    for (size_t i = 0; i < JAIL_LANDLOCK_PARTS && added[i].abi <= abi; i++) {
+        a.fs |= added[i].fs;
+        a.net |= with_net ? added[i].net : 0;
+        a.scoped |= added[i].scope;
+    }
     return a;
 }
 
+size_t jail_landlock_gaps(int abi, struct jail_landlock_gap ret[JAIL_LANDLOCK_PARTS]) {
+    size_t n = 0;
+    for (size_t i = 0; i < JAIL_LANDLOCK_PARTS; i++)
+        if (added[i].abi > abi) ret[n++] = added[i].gap;
+    return n;
+}
+
 int landlock_open(struct landlock *l, bool with_net, struct err *e) {
-    const int abi = landlock_abi();
+    const int abi = jail_landlock_abi();
     if (abi <= 0) return mechanism_err(e, JAIL_M_LANDLOCK, "not in this kernel, or not switched on (lsm=)");
     const struct ruleset_attr a = handled_by(abi, with_net);
     /* A kernel that knows fewer fields accepts the others as long as they are zero, and they are. */

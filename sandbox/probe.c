@@ -207,7 +207,7 @@ int jail_probe_host(struct jail_probe rows[JAIL_PROBES_MAX]) {
         if (!row->ok)
             snprintf(row->detail, sizeof row->detail, "%.159s", e.text);
         else if (probes[i].fn == probe_landlock)
-            snprintf(row->detail, sizeof row->detail, "ABI %d", landlock_abi());
+            snprintf(row->detail, sizeof row->detail, "ABI %d", jail_landlock_abi());
     }
     return (int)N_PROBES + 1;
 }

@@ -1,6 +1,7 @@
 /* sandbox_report.c - READY's JSON: the sandbox of this run, as the report shows it.
  *
  *   {"mode": "root"|"user", "kernel": "6.1.0-18-amd64", "landlock_abi": 7,
+ *    "landlock_missing": {what this kernel's Landlock lacks: what holds it instead},
  *    "worker":   {"mechanisms": [name], "seccomp_instructions": n},
  *    "engine":   {"mechanisms": [name], "write_roots": ["/workspace", "/scratch"], "network": "loopback"|"none",
  *                 "limits": {name: n}, "uid": n},
@@ -9,12 +10,9 @@
  * For engine and verifier "mechanisms" is what their profile requires here: a jail that lacks one of them is never
  * started, so when the engine runs, they are in force. The trace of the engine's start repeats what its jail reported.
  */
-#include <linux/landlock.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
 #include "common/json.h"
 #include "worker/worker.h"
@@ -55,10 +53,14 @@ static cJSON *jail(const struct worker *w, enum jail_profile profile, int64_t ui
 }
 
 /* Of the kernel; the worker's own report has 0 because a worker can have no Landlock file rules. */
-static int landlock_abi(const struct worker *w) {
-    if (w->report.landlock_abi > 0) return w->report.landlock_abi;
-    long abi = syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, LANDLOCK_CREATE_RULESET_VERSION);
-    return abi > 0 ? (int)abi : 0;
+static void put_landlock(cJSON *o) {
+    struct jail_landlock_gap gaps[JAIL_LANDLOCK_PARTS];
+    const int abi = jail_landlock_abi();
+    const size_t n = jail_landlock_gaps(abi, gaps);
+    cJSON *missing = cJSON_CreateObject();
+    for (size_t i = 0; i < n; i++) json_put_str(missing, gaps[i].name, gaps[i].held_by);
+    json_put_int(o, "landlock_abi", abi);
+    json_put(o, "landlock_missing", missing);
 }
 
 char *sandbox_report_json(const struct worker *w) {
@@ -67,7 +69,7 @@ char *sandbox_report_json(const struct worker *w) {
     cJSON *o = cJSON_CreateObject(), *own = cJSON_CreateObject();
     json_put_str(o, "mode", w->mode == JAIL_MODE_ROOT ? "root" : "user");
     json_put_str(o, "kernel", un.release);
-    json_put_int(o, "landlock_abi", landlock_abi(w));
+    put_landlock(o);
     json_put(own, "mechanisms", mechanisms(w->report.in_force));
     json_put_int(own, "seccomp_instructions", w->report.seccomp_instructions);
     json_put(o, "worker", own);
