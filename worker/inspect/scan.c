@@ -164,6 +164,16 @@ bool scan_index_changed(int ws_fd, struct stat_key *key) {
     return !unchanged;
 }
 
+/* libgit2 makes room for as many entries as the header claims before it reads the first, and an entry has at least 62
+ * bytes. */
+static bool claims_too_much(const struct buf *b) {
+    struct rd header = rd_over(buf_str(b), b->len);
+    const uint8_t *p = rd_raw(&header, 12);
+    if (p == NULL) return true;
+    uint32_t n = (uint32_t)p[8] << 24 | (uint32_t)p[9] << 16 | (uint32_t)p[10] << 8 | p[11];
+    return n > b->len / 62;
+}
+
 /* 1: copied; 0: there is none; ERR_PARSE and ERR_LIMIT as usual. */
 static int copy_index(int ws_fd, const struct store *store, struct err *e) {
     AUTO_BUF struct buf b = BUF_INIT(MAX_INDEX);
@@ -178,6 +188,7 @@ static int copy_index(int ws_fd, const struct store *store, struct err *e) {
         buf_put(&b, chunk, (size_t)n);
         if (b.bad) return err_set(e, ERR_LIMIT, "too large");
     }
+    if (claims_too_much(&b)) return err_set(e, ERR_PARSE, "claims more entries than it can have");
     return io_replace_file_at(store->dir_fd, "cto-index", b.p != NULL ? (const void *)b.p : "", b.len, 0600, 0, e) < 0
                ? -1
                : 1;
