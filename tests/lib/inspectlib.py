@@ -133,12 +133,12 @@ class Run:
         self.baseline = baseline["oid"]
         return baseline
 
-    def look(self):
+    def look(self, timeout=20):
         """Wakes it; returns (DIRTY frames, LOOK frame)."""
         os.eventfd_write(self.wake_fd, 1)
         dirty = []
         while True:
-            f = self.frames.next()
+            f = self.frames.next(timeout)
             if f["frame"] == "LOOK":
                 return dirty, f
             assert f["frame"] == "DIRTY", f

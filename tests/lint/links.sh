@@ -21,7 +21,7 @@ expect() {
 
 expect cto-harness libc.so.6 libcjson.so.1 libcrypto.so.3 libsqlite3.so.0 libuv.so.1
 expect cto-harness-worker libc.so.6 libcjson.so.1
-expect cto-harness-inspect libc.so.6 libcrypto.so.3 libgit2.so.1.5
+expect cto-harness-inspect libc.so.6 libcrypto.so.3 libgit2.so.1.5 libz.so.1
 expect cto-harness-fake-agent libc.so.6 libcjson.so.1
 expect cto-harness-sandbox
 if readelf -lW "$bindir/cto-harness-sandbox" | grep -q INTERP; then bad "cto-harness-sandbox asks for an ELF interpreter: it must be static"; fi

@@ -53,7 +53,7 @@ add_custom_target(cto_filters DEPENDS ${CTO_GENERATED}/seccomp_filters.h)
 cto_folder(sandbox GLOBS ${s}/sandbox/*.c LIBS cto_common)
 add_dependencies(cto_sandbox cto_filters)
 cto_folder(worker GLOBS ${s}/worker/*.c ${s}/worker/adapters/*.c LIBS cto_sandbox cto_common PkgConfig::CJSON)
-cto_folder(inspect GLOBS ${s}/worker/inspect/*.c LIBS cto_sandbox cto_common PkgConfig::GIT2 PkgConfig::CRYPTO)
+cto_folder(inspect GLOBS ${s}/worker/inspect/*.c LIBS cto_sandbox cto_common PkgConfig::GIT2 PkgConfig::ZLIB PkgConfig::CRYPTO)
 cto_folder(fake_agent GLOBS ${s}/worker/fake_agent/*.c LIBS cto_common PkgConfig::CJSON)
 cto_folder(supervisor GLOBS ${s}/supervisor/*.c ${s}/supervisor/commands/*.c
   LIBS cto_common PkgConfig::UV PkgConfig::SQLITE PkgConfig::CRYPTO PkgConfig::CJSON)

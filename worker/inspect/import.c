@@ -20,6 +20,7 @@
 #include "worker/inspect/hash.h"
 #include "worker/inspect/inspect.h"
 #include "worker/inspect/out.h"
+#include "worker/inspect/packcost.h"
 
 #define QUARANTINE "cto-quarantine"
 #define PACKS_MAX 512u
@@ -153,13 +154,15 @@ static int note_tried(struct importer *im, const struct import_pack *p, struct e
     return 0;
 }
 
-/* libgit2 writes a pack and an index of its own; every object in it has been hashed then. */
+/* libgit2 writes a pack and an index of its own; every object in it has been hashed then. What it would cost was
+ * looked up before, because nothing can interrupt it. */
 static int index_pack(struct importer *im, int fd, uint64_t size, struct err *e) {
     static char chunk[64 << 10];
     char dir[4200];
     snprintf(dir, sizeof dir, "%s/objects/pack", im->odb_dir);
     git_indexer *ix = NULL;
     git_indexer_progress progress = {0};
+    if (pack_cost(fd, size, &im->work, e) < 0) return -1;
     if (git_indexer_new(&ix, dir, 0444, NULL, NULL) < 0) return out_git_error(e, ERR_INTERNAL, "import a pack");
     uint64_t done = 0;
     int r = 0;
@@ -171,8 +174,6 @@ static int index_pack(struct importer *im, int fd, uint64_t size, struct err *e)
         }
     }
     im->bytes += done;
-    if (r == 0 && progress.total_objects > MAX_OBJECTS)
-        r = err_set(e, ERR_LIMIT, "a pack of more than %u objects", MAX_OBJECTS);
     if (r == 0 && git_indexer_commit(ix, &progress) < 0) r = out_git_error(e, ERR_PARSE, "a pack is corrupt");
     git_indexer_free(ix);
     return r;
@@ -204,6 +205,7 @@ static int try_pack(struct importer *im, const char *name, struct err *e) {
         *e = why;
         return -1;
     }
+    if (r < 0 && im->refused.code != ERR_LIMIT) im->refused = why;
     return 0;
 }
 

@@ -1,7 +1,8 @@
 /* import.h - objects come from the agent's repository into our own, one at a time and only when somebody needs them.
  *
  * Nothing of libgit2 ever opens the agent's objects directory: a loose object is copied as a file and believed when its
- * size and hash have been checked, a pack is indexed anew, object by object, and the agent's .idx is not looked at.
+ * size and hash have been checked, a pack is weighed (packcost.h) and indexed anew, object by object, and the agent's .idx is not looked
+ * at.
  * Alternates, info/, multi-pack indexes, commit graphs and promisors do not exist for us.
  */
 #ifndef CTO_WORKER_INSPECT_IMPORT_H
@@ -24,9 +25,12 @@ struct importer {
     git_odb *quarantine; /* loose objects that have been copied and not yet believed */
     const char *odb_dir;
     uint64_t bytes; /* copied so far */
+    uint64_t work;  /* spent on packs (packcost.h); the watch begins anew with each look */
     uint32_t loose, packs;
     struct import_pack *tried; /* packs that are in, or are no good */
     size_t n_tried, cap_tried;
+    struct err
+        refused; /* of a pack that was too dear, else of the last that was no good: why an object may be missing */
 };
 
 /* `odb_dir` (borrowed, like the descriptors) is the directory of our own repository. */

@@ -31,6 +31,7 @@
 #define MAX_COMMIT_SIZE (1u << 20) /* one commit object */
 #define MAX_PARENTS 64u            /* of one commit */
 #define MAX_TOTAL (4ull << 30)     /* bytes read or copied in one step */
+#define MAX_CPU_S 30u              /* processor time of one step, or of one look, when it reads objects */
 #define MAX_DEPTH 256u             /* directories above a file */
 #define MAX_PATH 4095u             /* bytes of a path inside the repository */
 #define MAX_FILES 1000000u         /* entries of a flattened tree, or of a walk of the worktree */

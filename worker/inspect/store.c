@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "common/io.h"
 #include "worker/inspect/inspect.h"
@@ -91,6 +92,7 @@ int store_open(struct store *s, const char *dir, int ws_fd, struct err *e) {
         store_release(s);
         return -1;
     }
+    store_begin(s);
     return 0;
 }
 
@@ -102,6 +104,17 @@ void store_release(struct store *s) {
     free(s->dir);
     if (s->dir_fd >= 0) close(s->dir_fd);
     *s = (struct store){.dir_fd = -1, .import = {.ws_fd = -1, .odb_fd = -1}};
+}
+
+static uint64_t cpu_us(void) {
+    struct timespec t;
+    BUG_UNLESS(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0);
+    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+void store_begin(struct store *s) {
+    s->bytes_read = s->import.work = 0;
+    s->cpu_from_us = cpu_us();
 }
 
 bool store_is_base(const struct store *s, const git_oid *oid) {
@@ -118,7 +131,10 @@ static int make_available(struct store *s, const git_oid *oid, struct err *e) {
     if (r < 0) return -1;
     if (r > 0 && git_odb_refresh(s->odb) < 0) return out_git_error(e, ERR_INTERNAL, "look at an imported pack");
     if (git_odb_exists_ext(s->odb, oid, GIT_ODB_LOOKUP_NO_REFRESH)) return 0;
-    return err_set(e, ERR_MISSING, "the object is not there");
+    const struct err *why = &s->import.refused;
+    if (why->code == ERR_NONE) return err_set(e, ERR_MISSING, "the object is not there");
+    return err_set(e, why->code == ERR_LIMIT ? ERR_LIMIT : ERR_MISSING,
+                   "the object is not there, and a pack was not taken over: %.300s", why->text);
 }
 
 int store_need(struct store *s, const git_oid *oid, git_object_t type, uint64_t max, uint64_t *ret_size,
@@ -139,9 +155,13 @@ int store_need(struct store *s, const git_oid *oid, git_object_t type, uint64_t 
     return 0;
 }
 
-/* Counts what is really read, so that no repository makes one step read for ever. */
+/* Counts what is really read, so that no repository makes one step read for ever. A small object can be dear to read
+ * (packcost.h bounds it), and a tree can be read in many places: so the processor's time counts as well, looked at now
+ * and then because asking for it is a system call. */
 static int spend(struct store *s, uint64_t size, struct err *e) {
     s->bytes_read += size;
+    if (++s->reads % 8 == 0 && cpu_us() - s->cpu_from_us > MAX_CPU_S * 1000000ull)
+        return err_set(e, ERR_LIMIT, "its objects take more than %u s to read", MAX_CPU_S);
     if (s->bytes_read > MAX_TOTAL)
         return err_set(e, ERR_LIMIT, "more than %llu bytes of objects", (unsigned long long)MAX_TOTAL);
     return 0;

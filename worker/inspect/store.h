@@ -23,7 +23,8 @@ struct store {
     bool baseline_empty;  /* HEAD was unborn at the start */
     git_oid baseline;     /* all zeros when baseline_empty */
     struct importer import;
-    uint64_t bytes_read;
+    uint64_t bytes_read, cpu_from_us; /* since store_begin() */
+    unsigned reads;
 };
 
 /* Directories, HEAD and config of a bare repository at `dir`, which exists and is empty. */
@@ -34,6 +35,8 @@ int store_set_baseline(const char *dir, const git_oid *baseline, const char *pac
 /* Opens what store_create and store_set_baseline made. ws_fd is borrowed; -1: import nothing. */
 int store_open(struct store *s, const char *dir, int ws_fd, struct err *e);
 void store_release(struct store *s);
+/* The bounds on bytes, work and time count from here: the watch calls it for each look. */
+void store_begin(struct store *s);
 
 /* Makes the object available, importing it when needed, and checks type and size by its header before anything reads
  * it. */

@@ -53,7 +53,7 @@ static int follow_head(struct watch *w, const struct head *h, struct err *e) {
     if (git_oid_equal(&head, &w->tree_head)) return 1;
     struct flat fresh = {0};
     struct err why = ERR_INIT;
-    w->s.store.bytes_read = 0; /* the bound is meant for one look */
+    store_begin(&w->s.store);
     int r = commits_since_baseline(&w->s.store, &head, &w->relation, NULL, &why);
     if (r == 0) r = flatten_commit(&w->s.store, &head, &fresh, &why);
     if (r < 0) {
