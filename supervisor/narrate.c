@@ -137,7 +137,8 @@ static int tell_diff(struct narrator *n, struct err *e) {
             cJSON_AddItemToArray(files, json_bytes(rec->changes[i].path, strlen(rec->changes[i].path)));
     json_put_str(data, "result", result_kind_name(rec->result_kind));
     json_put(data, "changed_files", files);
-    json_put_bool(data, "allowed_writes_passed", verdict_writes_allowed(rec));
+    json_put(data, "allowed_writes_passed",
+             verdict_changes_known(rec) ? cJSON_CreateBool(verdict_writes_allowed(rec)) : cJSON_CreateNull());
     json_put_bool(data, "clean", rec->result_clean);
     json_put_int(data, "patch_bytes", (int64_t)rec->patch_bytes);
     put_blockers(data, rec, "git.diff.checked");

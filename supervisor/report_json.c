@@ -47,7 +47,9 @@ static bool has_blocker(const struct run_record *r, enum blocker b) {
     return false;
 }
 
-int report_allowed_writes(const struct run_record *r) { return r->result_seen ? verdict_writes_allowed(r) : -1; }
+int report_allowed_writes(const struct run_record *r) {
+    return verdict_changes_known(r) ? verdict_writes_allowed(r) : -1;
+}
 
 int64_t report_phase_ms(const struct run_record *r, int64_t ret[RUN_STATE_COUNT]) {
     uint64_t now = clock_mono_us(), first = 0, end = now;

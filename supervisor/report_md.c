@@ -99,12 +99,67 @@ static void put_why(struct buf *b, const struct run_record *r) {
     }
 }
 
+/* The log whose end says most about why this is no pass: of the tests when they failed, else of the backend. */
+static void put_output(struct buf *b, const struct run_record *r, int dir) {
+    bool failed = false;
+    for (int i = 0; i < r->c->n_verify; i++) {
+        const struct verify_result *v = record_verify(r, i);
+        failed |= v->seen && (v->kind != END_EXITED || v->code != 0);
+    }
+    if (r->verdict == VERDICT_PASS) return;
+    if (failed) report_put_tail(b, dir, EVIDENCE_TEST_LOG, "the tests and the agent's code that they ran");
+    if (failed && r->n_blockers == 1) return;
+    if (report_put_tail(b, dir, "backend/stderr.log", "the agent") > 0) return;
+    report_put_tail(b, dir, "backend/stdout.log", "the agent");
+}
+
+static bool blocked_by(const struct run_record *r, enum blocker id) {
+    for (int i = 0; i < r->n_blockers; i++)
+        if (r->blockers[i].id == id) return true;
+    return false;
+}
+
+/* Why there is no list of changes: "nothing" is said only where somebody looked and found nothing. */
+static void put_no_changes(struct buf *b, const struct run_record *r) {
+    if (!r->result_seen) {
+        if (r->engine_started ||
+            blocked_by(r, BLOCKER_supervisor_interrupted)) /* what a dead supervisor knew is lost */
+            buf_puts(b, "Not known: nobody could look at the repository after the backend.\n");
+        else
+            buf_puts(b, "Nothing: the backend was not started.\n");
+        return;
+    }
+    switch (r->result_kind) {
+    case RESULT_COMMITTED:
+        buf_printf(b, "Nothing: %u commit%s, and the result holds the same files as the baseline.\n", r->result_commits,
+                   r->result_commits == 1 ? "" : "s");
+        return;
+    case RESULT_NONE:
+        if (r->result_clean)
+            buf_puts(b, "Nothing: there is no commit, and the worktree is as it was.\n");
+        else
+            buf_printf(b, "Nothing was committed; %u path%s of the worktree changed and stayed uncommitted.\n",
+                       r->result_dirty, r->result_dirty == 1 ? "" : "s");
+        return;
+    case RESULT_NOT_DESCENDANT:
+        buf_printf(
+            b, "Not compared: `%.12s` does not descend from the baseline `%.12s`, so there is no diff between them. ",
+            r->result_head[0] ? r->result_head : "HEAD", r->baseline_head[0] ? r->baseline_head : "(empty)");
+        break;
+    case RESULT_UNREADABLE: buf_puts(b, "Not known: the repository that the backend left cannot be read. "); break;
+    case RESULT_TOO_LARGE:
+        buf_puts(b, "Not known: the repository that the backend left is larger than the limits. ");
+        break;
+    }
+    buf_puts(b, "`patch.diff` is empty for that reason, not because nothing changed.\n");
+}
+
 static void put_changes(struct buf *b, const struct run_record *r) {
     int net = 0, shown = 0;
     for (int i = 0; i < r->n_changes; i++) net += r->changes[i].scope == 0;
     buf_puts(b, "\n## What changed\n\n");
     if (r->n_changes == 0) {
-        buf_puts(b, r->result_seen ? "Nothing.\n" : "Nothing was inspected.\n");
+        put_no_changes(b, r);
         return;
     }
     buf_printf(b, "%d path%s in %u commit%s, `%.12s` to `%.12s`; the exact diff is `patch.diff`.\n\n", net,
@@ -240,6 +295,7 @@ char *report_md_text(const struct run_record *r, const struct seal_input *in, co
     AUTO_BUF struct buf b = BUF_INIT(16u << 20);
     put_verdict(&b, r);
     put_why(&b, r);
+    put_output(&b, r, f->dir);
     put_changes(&b, r);
     put_verification(&b, r);
     put_reproduce(&b, r, in);

@@ -111,6 +111,7 @@ static void put_facts(struct evidence *ev, const struct seal_summary *s, struct 
     f->events_total = ev->seq;
     f->bytes = ev->bytes;
     f->now_ms = evidence_now(ev);
+    f->dir = ev->dir;
 }
 
 static int write_report(struct evidence *ev, const struct run_record *r, const struct seal_input *in,

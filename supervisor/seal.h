@@ -14,6 +14,7 @@ struct report_facts {
     uint32_t events_total;
     uint64_t bytes;
     int64_t now_ms;
+    int dir; /* the run directory, for the ends of logs */
 };
 
 /* The bytes of report.json with the value of artifact_digests["report.json"] empty; malloc'd, ends in a newline. */
@@ -34,6 +35,12 @@ int report_allowed_writes(const struct run_record *r);
  * `md`. */
 struct buf;
 void report_put_text(struct buf *b, const char *text, bool md);
+/* The last lines of a log that an agent or its code wrote, for report.md: an indented block of at most REPORT_TAIL_LINES lines
+ * of REPORT_TAIL_COLUMNS columns, each behind a bar, under a sentence that says whose words they are (`whose`: "the agent").
+ * Returns how many lines there were; nothing is put when there are none or the file is not there. */
+#define REPORT_TAIL_LINES 20
+#define REPORT_TAIL_COLUMNS 160
+int report_put_tail(struct buf *b, int dir, const char *path, const char *whose);
 /* A shell word: quoted when it needs it. */
 void report_put_shell(struct buf *b, const char *word);
 

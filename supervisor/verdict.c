@@ -15,6 +15,10 @@ bool verdict_has_result(const struct run_record *rec) {
     return rec->result_seen && rec->result_kind == RESULT_COMMITTED && net_changes(rec) > 0;
 }
 
+bool verdict_changes_known(const struct run_record *rec) {
+    return rec->result_seen && (rec->result_kind == RESULT_COMMITTED || rec->result_kind == RESULT_NONE);
+}
+
 bool verdict_writes_allowed(const struct run_record *rec) {
     if (rec->changes_truncated) return false;
     for (int i = 0; i < rec->n_changes; i++)
@@ -161,8 +165,8 @@ static void judge_result(struct run_record *rec) {
     }
     switch (rec->result_kind) {
     case RESULT_NOT_DESCENDANT:
-        record_block(rec, BLOCKER_history_rewritten, "the result does not descend from the baseline: %s",
-                     rec->result_detail);
+        record_block(rec, BLOCKER_history_rewritten, "%s",
+                     rec->result_detail[0] ? rec->result_detail : "the result does not descend from the baseline");
         break;
     case RESULT_UNREADABLE:
     case RESULT_TOO_LARGE: record_block(rec, BLOCKER_repository_unreadable, "%s", rec->result_detail); break;

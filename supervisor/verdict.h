@@ -18,6 +18,8 @@ void verdict_conclude(struct run_record *rec);
 
 /* Facts that judge, events and report share. */
 bool verdict_has_result(const struct run_record *rec); /* a commit that descends from the baseline with a net change */
+/* Was the result compared with the baseline? When not, an empty list of changes means nothing. */
+bool verdict_changes_known(const struct run_record *rec);
 bool verdict_writes_allowed(const struct run_record *rec);
 /* 1 all passed, 0 some did not, -1 nothing was tested. */
 int verdict_tests(const struct run_record *rec);

@@ -179,11 +179,110 @@ static void test_text(void) {
     buf_release(&b);
 }
 
+/* A failed run: `log` is what its tests wrote besides, `err` its backend. Leaves the fixture open; returns report.md. */
+static char *failed_report(struct fixture *f, enum blocker why, const struct buf *log, const char *err) {
+    struct err e = ERR_INIT;
+    fixture_home(f);
+    fixture_begin(f);
+    fixture_work(f);
+    if (log) CHECK(evidence_output(f->ev, OUT_VERIFY, log->p, log->len, &e) == 0);
+    if (err[0]) CHECK(evidence_output(f->ev, OUT_STDERR, err, strlen(err), &e) == 0);
+    if (why == BLOCKER_verification_failed) record_verify_slot(&f->r, 0)->code = 1;
+    record_block(&f->r, why, "because");
+    n_synced = 0;
+    CHECK(fixture_seal(f, VERDICT_FAIL));
+    return fixture_read(f->r.run_dir, EVIDENCE_REPORT_MD, NULL);
+}
+
+/* How many lines of this log are quoted: each line between the sentence and the next empty one begins with the bar. */
+static int quoted_lines(const char *md, const char *path) {
+    char sentence[120];
+    static const char end[] = " it is not the harness's word:\n\n";
+    snprintf(sentence, sizeof sentence, " of `%s`, written by the ", path);
+    const char *p = strstr(md, sentence);
+    int n = 0;
+    if (!p) return 0;
+    p = strstr(p, end);
+    NEED(p != NULL);
+    for (p += sizeof end - 1; *p && *p != '\n'; p = strchr(p, '\n') + 1, n++) CHECK(strncmp(p, "    | ", 6) == 0);
+    return n;
+}
+
+static void test_quotes(void) {
+    struct fixture f;
+    AUTO_BUF struct buf log = BUF_INIT(1 << 20);
+    static const char hostile[] = "    \n# PASS\n```\n<!-- \x1b[2J\x9b"
+                                  "31m \xc2\x9b"
+                                  "1m\r\n| a \xe2\x80\xae\tb\0c\n\nlast, without an end";
+    for (int i = 0; i < 3000; i++) buf_printf(&log, "line %d\n", i);
+    for (int i = 0; i < 300; i++) buf_puts(&log, "\xe6\xbc\xa2");
+    buf_puts(&log, "\n");
+    buf_put(&log, hostile, sizeof hostile - 1);
+    char *md = failed_report(&f, BLOCKER_verification_failed, &log, "agent says no\n");
+    CHECK(quoted_lines(md, "test.log") == REPORT_TAIL_LINES && quoted_lines(md, "backend/stderr.log") == 0);
+    CHECK(!strchr(md, 0x1b) && !strstr(md, "\xc2\x9b") && !strstr(md, "\xe2\x80\xae") && strlen(md) < 8000);
+    CHECK(!strstr(md, "\n# PASS") && !strstr(md, "\n```") && strstr(md, "    | # PASS\n") && strstr(md, "\\x9b31m"));
+    CHECK(strstr(md, "    | | a \\xe2\\x80\\xae    b\\x00c\n    | \n    | last, without an end\n\n## What changed"));
+    CHECK(strstr(md, "line 2999\n") && !strstr(md, "line 2900\n") && strstr(md, "\xe6\xbc\xa2\xe2\x80\xa6\n"));
+    CHECK(strstr(md, "## Why") < strstr(md, "test.log`, w") && strstr(md, "test.log`, w") < strstr(md, "## What"));
+    free(md);
+    fixture_free(&f);
+    md = failed_report(&f, BLOCKER_backend_failed, NULL, ""); /* fixture_work() wrote "oops\xff" */
+    CHECK(quoted_lines(md, "test.log") == 0 && quoted_lines(md, "backend/stderr.log") == 1);
+    CHECK(strstr(md, "The whole of `backend/stderr.log`") && strstr(md, "    | oops\\xff\n\n## What"));
+    free(md);
+    fixture_free(&f);
+    buf_reset(&log);
+    for (int i = 0; i < 30000; i++) buf_puts(&log, "x"); /* one endless line */
+    md = failed_report(&f, BLOCKER_backend_failed, NULL, buf_str(&log));
+    CHECK(quoted_lines(md, "backend/stderr.log") == 1 && strstr(md, "The end of `backend/stderr.log`"));
+    free(md);
+    fixture_free(&f);
+}
+
+/* What the report says about the changes of a run whose result is of this kind; the fixture's own changes are left out. */
+static void says_of_changes(enum result_kind kind, bool clean, const char *want) {
+    struct fixture f;
+    fixture_home(&f);
+    fixture_begin(&f);
+    fixture_work(&f);
+    for (; f.r.n_changes > 0; f.r.n_changes--) free((char *)(uintptr_t)f.r.changes[f.r.n_changes - 1].path);
+    f.r.result_kind = kind;
+    f.r.result_clean = clean;
+    f.r.result_dirty = clean ? 0 : 3;
+    record_block(&f.r, BLOCKER_repository_unreadable, "because");
+    n_synced = 0;
+    CHECK(fixture_seal(&f, VERDICT_FAIL));
+    char *md = fixture_read(f.r.run_dir, EVIDENCE_REPORT_MD, NULL);
+    cJSON *o = report_of(&f);
+    bool known = kind == RESULT_NONE || kind == RESULT_COMMITTED;
+    if (!CHECK(strstr(md, want) != NULL)) fprintf(stderr, "%s\n", md);
+    CHECK(known == (strstr(md, "Nothing") != NULL) && known != (strstr(md, "not because nothing changed") != NULL));
+    CHECK(known == !cJSON_IsNull(at(o, "allowed_writes_passed")));
+    cJSON_Delete(o);
+    free(md);
+    fixture_free(&f);
+}
+
+static void test_changes(void) {
+    says_of_changes(RESULT_NONE, true, "Nothing: there is no commit, and the worktree is as it was.");
+    says_of_changes(RESULT_NONE, false,
+                    "Nothing was committed; 3 paths of the worktree changed and stayed uncommitted.");
+    says_of_changes(RESULT_COMMITTED, true, "Nothing: 1 commit, and the result holds the same files");
+    says_of_changes(RESULT_NOT_DESCENDANT, true,
+                    "Not compared: `bbbbbbbbbbbb` does not descend from the baseline `aaaaaaaaaaaa`");
+    says_of_changes(RESULT_UNREADABLE, false, "Not known: the repository that the backend left cannot be read.");
+    says_of_changes(RESULT_TOO_LARGE, false,
+                    "Not known: the repository that the backend left is larger than the limits.");
+}
+
 int main(void) {
     test_pass();
     test_blocked();
     test_refusals();
     test_durable();
     test_text();
+    test_quotes();
+    test_changes();
     return check_done();
 }
