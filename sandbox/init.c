@@ -88,14 +88,18 @@ static int bind_life(struct init_state *s, struct err *e) {
     return 0;
 }
 
+/* Before anything is allocated or forked here, so that all of the jail is counted. */
+static int enter_group(struct init_state *s, struct err *e) {
+    if (!s->a->group) return 0;
+    if (cgroup_enter_self(s->a->group) < 0) return mechanism_err(e, JAIL_M_CGROUP, "enter the group");
+    s->report.in_force |= JAIL_M_CGROUP;
+    return 0;
+}
+
 static int build_root(struct init_state *s, struct err *e) {
     const struct init_args *a = s->a;
-    const bool root_mode = a->mode == JAIL_MODE_ROOT;
-    const struct root_plan p = {.trees = a->trees,
-                                .set_owner = root_mode,
-                                .uid = root_mode ? a->spec->uid : JAIL_INNER_UID,
-                                .scratch_bytes = a->limits.scratch_bytes,
-                                .scratch_inodes = a->limits.scratch_inodes};
+    const struct root_plan p = {
+        .trees = a->trees, .uid = a->mode == JAIL_MODE_ROOT ? a->spec->uid : JAIL_INNER_UID, .scratch = a->scratch};
     if (LEFT_OUT(JAIL_M_ROOT)) return 0;
     if (root_build(&p, e) < 0) return -1;
     s->report.in_force |= JAIL_M_ROOT;
@@ -251,7 +255,8 @@ void init_run(const struct init_args *a) {
     s.report.in_force = (JAIL_M_MOUNTNS | JAIL_M_PIDNS | JAIL_M_NETNS | JAIL_M_IPCNS | JAIL_M_UTSNS | JAIL_M_CGROUPNS) &
                         ~(uint32_t)JAIL_LEFT_OUT;
     if (a->mode == JAIL_MODE_USER) s.report.in_force |= JAIL_M_USERNS;
-    if (bind_life(&s, &e) < 0 || confine(&s, &e) < 0 || leave_session(&e) < 0) fail(&s, JAIL_END_SETUP_FAILED, 0, &e);
+    if (bind_life(&s, &e) < 0 || enter_group(&s, &e) < 0 || confine(&s, &e) < 0 || leave_session(&e) < 0)
+        fail(&s, JAIL_END_SETUP_FAILED, 0, &e);
     if (!parent_alive(&s)) _exit(1);
     const pid_t program = start_program(&s, &exec_errno);
     if (program < 0) {

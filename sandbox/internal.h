@@ -57,11 +57,12 @@ extern const char *const usr_links[USR_LINKS];
 /* --- root.c: the minimal root, made by pid 1 or by jail_enter ----------------------------------------------------- */
 struct root_plan {
     const struct trees *trees;
-    bool worker;    /* no scratch and no /proc of its own */
-    bool set_owner; /* scratch belongs to uid; else to whoever mounts it */
+    bool worker; /* no scratch and no /proc of its own */
     uid_t uid;
-    uint64_t scratch_bytes, scratch_inodes;
+    int scratch; /* of scratch_make() */
 };
+/* The scratch tmpfs with its directories, attached nowhere yet. Made by the parent, which so can see how full it is. */
+int scratch_make(const struct jail_limits *l, bool set_owner, uid_t uid, struct err *e);
 int root_build(const struct root_plan *p, struct err *e);
 
 /* --- landlock.c --------------------------------------------------------------------------------------------------- */
@@ -112,6 +113,8 @@ struct init_args {
     const struct trees *trees;
     int status_r, status_w; /* the parent's end is closed first of all */
     int parent;             /* pidfd of the parent */
+    int scratch;
+    const struct cgroup *group; /* to be entered first of all; NULL: none */
 };
 void init_run(const struct init_args *a) __attribute__((noreturn));
 

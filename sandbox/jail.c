@@ -47,8 +47,11 @@ static const struct {
 #define N_SPACES (sizeof spaces / sizeof spaces[0])
 
 struct jail {
-    int pidfd, status;
+    int pidfd, status, scratch;
+    pid_t pid;
     bool reaped;
+    const struct cgroup_places *places; /* of `group`; borrowed */
+    struct cgroup group;
     struct jail_report report;
     struct jail_end end; /* when reaped */
 };
@@ -62,15 +65,18 @@ static int check_spec(const struct jail_spec *s, enum jail_mode mode, uint32_t r
     if (mode == JAIL_MODE_ROOT && (s->uid == 0 || s->uid == (uid_t)-1))
         return err_set(e, ERR_USAGE, "unprivileged uid: started by root, so a uid that is not 0 must be given");
     if (s->hostname && strlen(s->hostname) > HOSTNAME_BYTES) return err_set(e, ERR_USAGE, "host name: too long");
-    if (required & JAIL_M_CGROUP)
-        return err_set(e, ERR_UNSUPPORTED, "cgroup limits: required, but this build sets limits per process only");
+    if (required & JAIL_M_CGROUP && (!s->cgroups || cgroup_version(s->cgroups) == 0))
+        return err_set(e, ERR_UNSUPPORTED, "cgroup limits: required, but %s",
+                       s->cgroups ? s->cgroups->why : "no place for a group was given");
     return 0;
 }
 
-static pid_t clone_into_namespaces(int *ret_pidfd) {
-    struct k_clone_args a = {.flags = K_CLONE_PIDFD | K_CLONE_CLEAR_SIGHAND,
+static pid_t clone_into_namespaces(const struct cgroup *group, int *ret_pidfd) {
+    const int into = group->fd[CGROUP_UNIFIED];
+    struct k_clone_args a = {.flags = K_CLONE_PIDFD | K_CLONE_CLEAR_SIGHAND | (into >= 0 ? K_CLONE_INTO_CGROUP : 0),
                              .pidfd = (uint64_t)(uintptr_t)ret_pidfd,
-                             .exit_signal = SIGCHLD};
+                             .exit_signal = SIGCHLD,
+                             .cgroup = into >= 0 ? (uint64_t)into : 0};
     for (size_t i = 0; i < N_SPACES; i++)
         if (!LEFT_OUT(spaces[i].m)) a.flags |= (uint64_t)spaces[i].flag;
     return k_clone3(&a);
@@ -137,7 +143,8 @@ static struct jail *jail_new(struct err *e) {
         err_sys(e, "jail");
         return NULL;
     }
-    j->pidfd = j->status = -1;
+    j->pidfd = j->status = j->scratch = -1;
+    j->group = CGROUP_NONE;
     return j;
 }
 
@@ -151,13 +158,30 @@ static int spawn(struct jail *j, const struct init_args *plan, struct err *e) {
     a.status_r = status_r;
     a.status_w = status_w;
     a.parent = self;
-    const pid_t pid = clone_into_namespaces(&j->pidfd);
+    const pid_t pid = clone_into_namespaces(&j->group, &j->pidfd);
     if (pid == 0) init_run(&a);
+    j->pid = pid;
     if (pid < 0) {
         j->pidfd = -1;
         return blame_namespace(errno, e);
     }
     j->status = take_fd(&status_r);
+    return 0;
+}
+
+static int make_scratch(struct jail *j, const struct init_args *a, struct err *e) {
+    const bool root_mode = a->mode == JAIL_MODE_ROOT;
+    j->scratch = scratch_make(&a->limits, root_mode, root_mode ? a->spec->uid : JAIL_INNER_UID, e);
+    return j->scratch < 0 ? -1 : 0;
+}
+
+/* One more process than the program may have: pid 1 is counted too. */
+static int make_group(struct jail *j, const struct init_args *a, struct err *e) {
+    const struct cgroup_limits l = {.memory_bytes = a->limits.total_memory_bytes,
+                                    .processes = a->limits.total_processes ? a->limits.total_processes + 1 : 0};
+    if (!a->group) return 0;
+    if (cgroup_make(a->spec->cgroups, &l, &j->group, e) < 0) return -1;
+    j->places = a->spec->cgroups;
     return 0;
 }
 
@@ -170,14 +194,17 @@ int jail_start(const struct jail_spec *spec, struct jail **ret, struct err *e) {
     if (mode == JAIL_MODE_USER && !ids_entered() && ids_enter_user_namespace(0, e) < 0) return err_ctx(e, "jail");
     struct jail *j = jail_new(e);
     if (!j) return -1;
-    const struct init_args a = {.spec = spec,
-                                .mode = mode,
-                                .required = required,
-                                .trees = &trees,
-                                .limits = profile_limits(spec->profile, &spec->limits)};
+    struct init_args a = {.spec = spec,
+                          .mode = mode,
+                          .required = required,
+                          .trees = &trees,
+                          .limits = profile_limits(spec->profile, &spec->limits),
+                          .group = spec->cgroups ? &j->group : NULL};
     int rc = trees_open(&trees, spec->binds, spec->n_binds, false, e);
     if (rc == 0) {
-        rc = spawn(j, &a, e);
+        rc = make_scratch(j, &a, e) < 0 || make_group(j, &a, e) < 0 ? -1 : 0;
+        a.scratch = j->scratch;
+        if (rc == 0) rc = spawn(j, &a, e);
         trees_close(&trees);
     }
     if (rc == 0) rc = await_start(j, e);
@@ -191,6 +218,12 @@ int jail_start(const struct jail_spec *spec, struct jail **ret, struct err *e) {
 
 int jail_pidfd(const struct jail *j) { return j->pidfd; }
 const struct jail_report *jail_report(const struct jail *j) { return &j->report; }
+pid_t jail_pid(const struct jail *j) { return j->pid; }
+int jail_scratch(const struct jail *j) { return j->scratch; }
+
+int jail_counts(const struct jail *j, struct cgroup_counts *ret) {
+    return j->places ? cgroup_count(&j->group, ret) : -1;
+}
 
 void jail_kill(struct jail *j) {
     if (j->pidfd >= 0 && !j->reaped) k_pidfd_send_signal(j->pidfd, SIGKILL);
@@ -224,5 +257,7 @@ void jail_free(struct jail *j) {
     }
     if (j->pidfd >= 0) close(j->pidfd);
     if (j->status >= 0) close(j->status);
+    if (j->scratch >= 0) close(j->scratch);
+    if (j->places) cgroup_remove(j->places, &j->group);
     free(j);
 }

@@ -25,6 +25,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "common/cgroup.h"
 #include "common/err.h"
 
 enum jail_mode { JAIL_MODE_ROOT, JAIL_MODE_USER };
@@ -89,13 +90,15 @@ struct jail_bind {
 
 /* 0: the profile's default (profile.c). */
 struct jail_limits {
-    uint64_t memory_bytes;  /* RLIMIT_DATA here; cgroup where delegated */
+    uint64_t memory_bytes;  /* RLIMIT_DATA: of each process */
     uint64_t processes;     /* RLIMIT_NPROC */
     uint64_t cpu_s;         /* RLIMIT_CPU, per process */
     uint64_t open_files;    /* RLIMIT_NOFILE */
     uint64_t file_bytes;    /* RLIMIT_FSIZE */
     uint64_t scratch_bytes; /* size of the scratch tmpfs */
     uint64_t scratch_inodes;
+    /* Of the whole jail, by a group (needs jail_spec.cgroups); 0: none. */
+    uint64_t total_memory_bytes, total_processes;
 };
 
 /* What runs and in what. Borrowed for the duration of jail_start only. Inside, always there: /usr and its links, chosen
@@ -115,6 +118,9 @@ struct jail_spec {
     int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null */
     bool loopback;                      /* bring lo up */
     const char *hostname;               /* NULL: "jail" */
+    /* The jail gets a group of its own there, removed by jail_free. It is part of the jail then: a start without it is
+     * ERR_UNSUPPORTED. NULL: no group. Borrowed until jail_free. */
+    const struct cgroup_places *cgroups;
 };
 #define JAIL_PATH "/usr/local/bin:/usr/bin:/bin"
 #define JAIL_INNER_UID 1000
@@ -146,6 +152,12 @@ struct jail; /* opaque: pidfd, status pipe, report */
 int jail_start(const struct jail_spec *spec, struct jail **ret, struct err *e);
 int jail_pidfd(const struct jail *j); /* readable when pid 1 is dead and reapable; owned by the jail */
 const struct jail_report *jail_report(const struct jail *j);
+/* For whoever watches what the jail uses: pid 1 as its parent sees it (not another process before jail_wait has said that it is
+ * dead), and the root of the scratch tmpfs (owned by the jail; what is in it stays until jail_free). */
+pid_t jail_pid(const struct jail *j);
+int jail_scratch(const struct jail *j);
+/* What the jail's group has counted, also after the end. -1: it has none. */
+int jail_counts(const struct jail *j, struct cgroup_counts *ret);
 /* SIGKILL to pid 1: the kernel ends everything in the pid namespace. Idempotent. */
 void jail_kill(struct jail *j);
 /* Waits until pid 1 is reaped, so nothing of the jail lives any more. 1: ended, *end filled; 0: timeout; -1: error. */

@@ -50,12 +50,13 @@ struct k_mount_attr {
     uint64_t set, clear, propagation, userns_fd;
 };
 
-/* linux/sched.h: struct clone_args, first version */
+/* linux/sched.h: struct clone_args, as of 5.7 */
 struct k_clone_args {
-    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
 };
 #define K_CLONE_CLEAR_SIGHAND UINT64_C(0x100000000)
 #define K_CLONE_PIDFD UINT64_C(0x1000)
+#define K_CLONE_INTO_CGROUP UINT64_C(0x200000000)
 #define K_P_PIDFD 3
 
 static inline int k_open_tree(int dir, const char *path, unsigned flags) {

@@ -65,7 +65,9 @@ static const char help_text[] =
     "  --env K=V          add to, or replace in, the built-in environment; nothing is inherited\n"
     "  --uid N            as root: the kernel uid and gid that CMD gets (default 1879048192; never 0)\n"
     "  --no-loopback      do not bring lo up\n"
-    "  --limit NAME=N     memory, processes, cpu (seconds), files, file-size, scratch; N may end in K, M or G\n"
+    "  --limit NAME=N     memory, processes, cpu (seconds), files, file-size, scratch, and memory-total: of the whole "
+    "jail,\n"
+    "                     by a control group (exit 4 where none can be made); N may end in K, M or G\n"
     "  --timeout SECONDS  kill the jail after so long\n"
     "  --json-status FD   write how it ended to descriptor FD as one line of JSON\n"
     "  --list-profiles    names and default limits\n"
@@ -106,16 +108,17 @@ static int parse_timeout(const char *text) {
 }
 
 static void parse_limit(struct jail_limits *l, const char *text) {
-    static const char *const names[] = {"memory", "processes", "cpu", "files", "file-size", "scratch"};
-    uint64_t *const fields[] = {&l->memory_bytes, &l->processes,  &l->cpu_s,
-                                &l->open_files,   &l->file_bytes, &l->scratch_bytes};
+    static const char *const names[] = {"memory", "processes", "cpu", "files", "file-size", "scratch", "memory-total"};
+    uint64_t *const fields[] = {&l->memory_bytes,  &l->processes,         &l->cpu_s, &l->open_files, &l->file_bytes,
+                                &l->scratch_bytes, &l->total_memory_bytes};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const size_t n = strlen(names[i]);
         if (strncmp(text, names[i], n) != 0 || text[n] != '=') continue;
         *fields[i] = parse_amount("--limit", text + n + 1);
         return;
     }
-    usage_error("--limit %s: give memory, processes, cpu, files, file-size or scratch, '=' and a number", text);
+    usage_error("--limit %s: give memory, processes, cpu, files, file-size, scratch or memory-total, '=' and a number",
+                text);
 }
 
 static char *resolve(const char *option, const char *path) {
@@ -321,6 +324,14 @@ static int failed(const struct options *o, const struct err *e) {
     return e->sys == ENOENT || e->sys == ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
+/* Not judged by how the command took it: one that lost a part of itself may well have exited with 0. */
+static int ended_by_memory(const struct options *o, const struct jail_end *end) {
+    fprintf(stderr, "cto-harness-sandbox: out of memory: the jail exceeded its limit of %llu bytes\n",
+            (unsigned long long)o->spec.limits.total_memory_bytes);
+    write_json(o, "out_of_memory", 9, end);
+    return EXIT_SIGNAL + 9;
+}
+
 static int ended(const struct options *o, const struct jail_end *end, bool timed_out) {
     if (timed_out) {
         write_json(o, "timed_out", 0, end);
@@ -334,6 +345,22 @@ static int ended(const struct options *o, const struct jail_end *end, bool timed
 }
 
 static struct options options; /* large; one per process */
+static struct cgroup_places places;
+
+/* A group costs its making and its removal, so there is one only for a limit that needs it. */
+static void use_group(struct options *o) {
+    if (o->spec.limits.total_memory_bytes == 0) return;
+    cgroup_places_open(&places);
+    (void)cgroup_sweep(&places, 0); /* what was killed before it could */
+    o->spec.cgroups = &places;
+    o->spec.limits.total_processes = o->spec.limits.processes;
+    o->spec.required = jail_required(o->spec.profile, jail_mode()) | JAIL_M_CGROUP;
+}
+
+static bool out_of_memory(const struct jail *j) {
+    struct cgroup_counts c;
+    return jail_counts(j, &c) == 0 && c.oom_kills > 0;
+}
 
 int main(int argc, char **argv) {
     struct err e = ERR_INIT;
@@ -342,6 +369,7 @@ int main(int argc, char **argv) {
     log_open("cto-harness-sandbox");
     if (io_sanitize_std_fds(&e) < 0) return failed(&options, &e);
     parse(&options, argc, argv);
+    use_group(&options);
     if (jail_start(&options.spec, &j, &e) < 0) return failed(&options, &e);
     int rc = jail_wait(j, options.timeout_ms, &end, &e);
     const bool timed_out = rc == 0;
@@ -350,6 +378,7 @@ int main(int argc, char **argv) {
         rc = jail_wait(j, -1, &end, &e);
     }
     if (rc < 0) return failed(&options, &e);
+    const bool oom = out_of_memory(j);
     jail_free(j);
-    return ended(&options, &end, timed_out);
+    return oom ? ended_by_memory(&options, &end) : ended(&options, &end, timed_out);
 }

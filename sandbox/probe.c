@@ -101,11 +101,27 @@ static int probe_close_range(struct err *e) {
     return k_close_range(1000000, ~0U) < 0 ? mechanism_err(e, JAIL_M_FDS, "close_range") : 0;
 }
 
+/* A group is really made, with limits, and removed. What comes back in the pipe of in_child() is the error only, so that the
+ * good news is told by cgroup_detail(). */
 static int probe_cgroup(struct err *e) {
-    struct stat st;
-    if (stat("/sys/fs/cgroup/cgroup.controllers", &st) < 0)
-        return err_set(e, ERR_UNSUPPORTED, "no unified hierarchy here");
-    return err_set(e, ERR_UNSUPPORTED, "not used by this version: limits are per process");
+    struct cgroup_places p;
+    struct cgroup g;
+    cgroup_places_open(&p);
+    const struct cgroup_limits l = {.memory_bytes = UINT64_C(64) << 20, .processes = 16};
+    const int rc = cgroup_make(&p, &l, &g, e);
+    if (rc == 0) cgroup_remove(&p, &g);
+    cgroup_places_close(&p);
+    return rc;
+}
+
+static void cgroup_detail(char *out, size_t size) {
+    struct cgroup_places p;
+    cgroup_places_open(&p);
+    if (cgroup_version(&p) == 2)
+        snprintf(out, size, "version 2: every jail has a group of its own");
+    else
+        snprintf(out, size, "version 1: for runs that set memory_bytes or processes; %.80s", p.why);
+    cgroup_places_close(&p);
 }
 
 static int probe_whole_jail(struct err *e) {
@@ -206,6 +222,8 @@ int jail_probe_host(struct jail_probe rows[JAIL_PROBES_MAX]) {
         row->ok = in_child(probes[i].fn, &e) == 0;
         if (!row->ok)
             snprintf(row->detail, sizeof row->detail, "%.159s", e.text);
+        else if (probes[i].fn == probe_cgroup)
+            cgroup_detail(row->detail, sizeof row->detail);
         else if (probes[i].fn == probe_landlock)
             snprintf(row->detail, sizeof row->detail, "ABI %d", jail_landlock_abi());
     }

@@ -79,6 +79,8 @@ struct jail_limits profile_limits(enum jail_profile p, const struct jail_limits 
     TAKE(file_bytes);
     TAKE(scratch_bytes);
     TAKE(scratch_inodes);
+    TAKE(total_memory_bytes);
+    TAKE(total_processes);
 #undef TAKE
     return l;
 }

@@ -189,9 +189,8 @@ static int attach_binds(int root, const struct trees *t, struct err *e) {
 }
 
 /* --- scratch ------------------------------------------------------------------------------------------------------ */
-static int own(int dir, const char *name, const struct root_plan *p, struct err *e) {
-    if (!p->set_owner) return 0;
-    if (fchownat(dir, name, p->uid, (gid_t)p->uid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
+static int own(int dir, const char *name, uid_t uid, struct err *e) {
+    if (fchownat(dir, name, uid, (gid_t)uid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
         return err_sys(e, "scratch: owner");
     return 0;
 }
@@ -206,13 +205,19 @@ static int place_tmp(int root, const struct trees *t, struct err *e) {
     return attach(tree, root, "tmp", e);
 }
 
-static int make_scratch(int root, const struct root_plan *p, struct err *e) {
-    AUTO_FD int fd = new_tmpfs(p->scratch_bytes, p->scratch_inodes, e);
+int scratch_make(const struct jail_limits *l, bool set_owner, uid_t uid, struct err *e) {
+    AUTO_FD int fd = new_tmpfs(l->scratch_bytes, l->scratch_inodes, e);
     if (fd < 0) return err_ctx(e, "scratch");
-    if (own(fd, "", p, e) < 0) return -1;
-    for (const char *const *d = scratch_dirs; *d; d++)
-        if (make_dir(fd, *d, e) < 0 || own(fd, *d, p, e) < 0) return -1;
-    if (make_dir(root, "scratch", e) < 0 || attach(fd, root, "scratch", e) < 0) return -1;
+    const mode_t mask = umask(022);
+    int rc = set_owner ? own(fd, "", uid, e) : 0;
+    for (const char *const *d = scratch_dirs; *d && rc == 0; d++)
+        if ((rc = make_dir(fd, *d, e)) == 0 && set_owner) rc = own(fd, *d, uid, e);
+    umask(mask);
+    return rc < 0 ? -1 : take_fd(&fd);
+}
+
+static int attach_scratch(int root, const struct root_plan *p, struct err *e) {
+    if (make_dir(root, "scratch", e) < 0 || attach(p->scratch, root, "scratch", e) < 0) return -1;
     return place_tmp(root, p->trees, e);
 }
 
@@ -238,7 +243,7 @@ static int fill_root(int root, const struct root_plan *p, struct err *e) {
     if (fill_skeleton(root, p, e) < 0 || attach_standard(root, p->trees, e) < 0) return -1;
     if (!p->worker) {
         AUTO_FD int proc = new_proc(e);
-        if (proc < 0 || attach(proc, root, "proc", e) < 0 || make_scratch(root, p, e) < 0) return -1;
+        if (proc < 0 || attach(proc, root, "proc", e) < 0 || attach_scratch(root, p, e) < 0) return -1;
     }
     return attach_binds(root, p->trees, e);
 }

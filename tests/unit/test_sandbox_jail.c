@@ -46,6 +46,10 @@ static void what_cannot_start(void) {
     s.required = JAIL_M_CGROUP | JAIL_M_SECCOMP;
     test_run(&s, 1000, &r);
     CHECK(r.rc < 0 && r.err.code == ERR_UNSUPPORTED && strstr(r.err.text, "cgroup"));
+    const struct cgroup_places none = CGROUP_PLACES_NONE;
+    s.cgroups = &none;
+    test_run(&s, 1000, &r);
+    CHECK(r.rc < 0 && r.err.code == ERR_UNSUPPORTED && strstr(r.err.text, "cgroup"));
     const struct jail_bind gone = {.source = "/not/there", .target = "/x"};
     s = test_spec(nothing);
     s.binds = &gone;

@@ -79,6 +79,24 @@ static void bad_usage(void) {
     CHECK(RUN("--list-profiles") == 0 && strstr(out, "engine:") && strstr(out, "verifier:"));
 }
 
+/* No process alone takes more than the limit; together they do. Where no group can be made the limit is refused. */
+static void whole_memory(void) {
+    static const char many[] =
+        "for i in 1 2 3 4 5 6; do head -c 30m /dev/zero | tail -c 30m >/dev/null & done; wait; exit 0";
+    struct cgroup_places p;
+    cgroup_places_open(&p);
+    if (cgroup_version(&p) == 0) {
+        CHECK(RUN("--limit", "memory-total=64M", "--", "/bin/true") == 4 && strstr(out, "cgroup limits"));
+    } else {
+        CHECK(RUN("--limit", "memory-total=64M", "--", "/bin/sh", "-c", "exit 3") == 3);
+        CHECK(RUN("--json-status", "9", "--limit", "memory-total=64M", "--", "/bin/sh", "-c", many) == 137);
+        CHECK(strstr(out, "out of memory") && strstr(out, "\"out_of_memory\""));
+        CHECK(cgroup_sweep(&p, 0) == 0); /* it left none */
+    }
+    CHECK(RUN("--", "/bin/sh", "-c", many) == 0);
+    cgroup_places_close(&p);
+}
+
 static void options(void) {
     char ws[96], file[128], pair[160];
     snprintf(ws, sizeof ws, "%s/ws-%u", dir, (unsigned)geteuid());
@@ -121,6 +139,7 @@ static void dies_with_the_launcher(void) {
 
 static void all(void) {
     statuses();
+    whole_memory();
     bad_usage();
     options();
     dies_with_the_launcher();
