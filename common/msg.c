@@ -38,6 +38,26 @@ const char *end_kind_name(unsigned k) {
     }
 }
 
+const char *attempt_action(unsigned k) {
+    switch (k) {
+#define X(name, number, action, text) \
+    case (number): return action;
+        ATTEMPT_KINDS(X)
+#undef X
+    default: return NULL;
+    }
+}
+
+const char *attempt_text(unsigned k) {
+    switch (k) {
+#define X(name, number, action, text) \
+    case (number): return text;
+        ATTEMPT_KINDS(X)
+#undef X
+    default: return NULL;
+    }
+}
+
 const char *result_kind_name(unsigned k) {
     switch (k) {
 #define X(name, number, text) \

@@ -74,6 +74,7 @@ enum msg_channel { MSG_CONTROL, MSG_BULK };
  *   DIRTY       u8 letter ('?' untracked, 'M' changed, 'D' missing, 'T' type, 'I' index differs, 'X' unreadable), bytes path
  *   COMMIT      str oid, u8 parents, i64 author time, bytes author, bytes subject line
  *   CHANGE      u8 scope (0 baseline..result, 1 of the last COMMIT), u8 letter (A M D T), u32 old_mode, u32 new_mode, bytes path
+ *   ATTEMPT     u8 enum attempt_kind, bytes name: the mark of a forbidden action in the agent's .git
  *   VERIFY_START u16 index of the command (the checkout is ready when the first one comes)
  *   VERIFY_END  u16 index, u8 enum end_kind, i32 code, u64 duration_us, u64 output_bytes, u64 dropped_bytes, str detail
  *   VERIFY_SKIP str reason (a sentence)
@@ -105,6 +106,7 @@ enum msg_channel { MSG_CONTROL, MSG_BULK };
     X(FAILED, 29, MSG_TO_SUPERVISOR, MSG_CONTROL, IN_WORK, MSG_ONCE, INSPECT_ANY, 1024)                            \
     X(DONE, 30, MSG_TO_SUPERVISOR, MSG_CONTROL, IN_WORK, MSG_ONCE, INSPECT_ANY, 0)                                 \
     X(VERIFY_START, 31, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING) | IN(VERIFYING), 0, 0, 2)                   \
+    X(ATTEMPT, 32, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING), 0, INSPECT_CENSUS, 512)                         \
     X(OUTPUT, 64, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, 0, 16u << 10)                                           \
     X(ARTIFACT, 65, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, INSPECT_DIFF, 16u << 10)                              \
     X(ARTIFACT_END, 66, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, INSPECT_DIFF, 9)
@@ -159,6 +161,19 @@ enum result_kind {
 #undef X
 };
 const char *result_kind_name(unsigned k);
+
+/* Which mark, and of which forbidden action. */
+#define ATTEMPT_KINDS(X)                                         \
+    X(REMOTE, 1, "push", "a remote is configured")               \
+    X(TRACKING_REF, 2, "push", "there is a remote-tracking ref") \
+    X(CREDENTIAL, 3, "credential_change", "credentials are configured")
+enum attempt_kind {
+#define X(name, number, action, text) ATTEMPT_##name = (number),
+    ATTEMPT_KINDS(X)
+#undef X
+};
+const char *attempt_action(unsigned k); /* one of the ten forbidden actions; NULL when it is none */
+const char *attempt_text(unsigned k);
 
 enum failed_class {
     FAILED_SANDBOX = 1, /* a mechanism that the profile requires is not there: sandbox_unavailable */

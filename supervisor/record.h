@@ -96,6 +96,8 @@ struct run_record {
     struct change *changes; /* owned array */
     int n_changes, cap_changes;
     bool changes_truncated;
+    char forbidden_action[300]; /* the first mark of a forbidden action, as a sentence; "" when there is none */
+    uint32_t n_attempts;
     char **dirty; /* owned, at most RECORD_MAX_DIRTY; "M path" with the letter in front */
     int n_dirty;
 

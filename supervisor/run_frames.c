@@ -1,5 +1,6 @@
 /* run_frames.c - what each frame of a worker does to a run. Every payload is decoded with a bounded reader that must end
  * exactly at the end; anything else is a violation. Strings that an agent can influence (paths, subjects) are copied as data. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,6 +162,21 @@ static int on_dirty(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
     return 0;
 }
 
+static int on_attempt(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    (void)now;
+    struct run_record *c = r->rec;
+    unsigned kind = rd_u8(rd);
+    size_t n;
+    const uint8_t *p = rd_bytes(rd, &n);
+    if (!p || !attempt_action(kind)) return err_set(e, ERR_PROTO, "ATTEMPT: kind %u", kind);
+    if (c->n_attempts++ > 0) return 0;
+    char *quoted = json_quote_path(p, n);
+    snprintf(c->forbidden_action, sizeof c->forbidden_action, "%s: %s: %.200s", attempt_action(kind),
+             attempt_text(kind), quoted);
+    free(quoted);
+    return 0;
+}
+
 static int on_commit(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
     (void)r, (void)now, (void)e;
     char oid[OID_SIZE];
@@ -280,6 +296,7 @@ static on_fn handler(unsigned type) {
     case MSG_ENGINE_END: return on_engine_end;
     case MSG_RESULT: return on_result;
     case MSG_DIRTY: return on_dirty;
+    case MSG_ATTEMPT: return on_attempt;
     case MSG_COMMIT: return on_commit;
     case MSG_CHANGE: return on_change;
     case MSG_VERIFY_START: return on_verify_start;

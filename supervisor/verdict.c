@@ -202,6 +202,14 @@ static void judge_changes(struct run_record *rec) {
                      rec->n_dirty ? rec->dirty[0] : rec->result_detail, rec->n_dirty > 1 ? " and more" : "");
 }
 
+/* No contract permits one, so the case is not asked. */
+static void judge_actions(struct run_record *rec) {
+    char more[40] = "";
+    if (rec->n_attempts == 0) return;
+    if (rec->n_attempts > 1) snprintf(more, sizeof more, " and %u more marks", rec->n_attempts - 1);
+    record_block(rec, BLOCKER_forbidden_action_attempted, "%s%s", rec->forbidden_action, more);
+}
+
 static void judge_verification(struct run_record *rec) {
     const struct cto_case *c = rec->c;
     if (c->n_verify == 0 && !c->no_test_rationale)
@@ -237,6 +245,7 @@ void verdict_judge(struct run_record *rec) {
         judge_engine(rec);
         judge_result(rec);
         judge_changes(rec);
+        judge_actions(rec);
         judge_verification(rec);
     }
     if (rec->artifact_failed) record_block(rec, BLOCKER_artifact_write_failure, "%s", rec->artifact_detail);

@@ -13,7 +13,7 @@ import tempfile
 import time
 import traceback
 
-NAMES = {18: "BASELINE", 20: "LOOK", 22: "RESULT", 23: "DIRTY", 24: "COMMIT", 25: "CHANGE", 28: "TRACE", 29: "FAILED",
+NAMES = {18: "BASELINE", 20: "LOOK", 22: "RESULT", 23: "DIRTY", 24: "COMMIT", 25: "CHANGE", 32: "ATTEMPT", 28: "TRACE", 29: "FAILED",
          30: "DONE", 65: "ARTIFACT", 66: "ARTIFACT_END"}
 KINDS = {1: "none", 2: "committed", 3: "not_descendant", 4: "unreadable", 5: "too_large"}
 FAILED_WORKER, FAILED_INSPECT = 2, 3
@@ -54,6 +54,8 @@ def decode(kind, payload):
         f.update(oid=c.text(), parents=c.take("B"), time=c.take("q"), author=c.bytes(), subject=c.bytes())
     elif kind == 25:
         f.update(scope=c.take("B"), letter=chr(c.take("B")), old=c.take("I"), new=c.take("I"), path=c.bytes())
+    elif kind == 32:
+        f.update(kind=c.take("B"), name=c.bytes())
     elif kind == 28:
         f.update(step=c.text(), start=c.take("Q"), duration=c.take("Q"), ok=c.take("B"), detail=c.text())
     elif kind == 29:

@@ -114,6 +114,7 @@ static inline void payload_of(enum msg_type type, struct buf *b) {
         buf_put_u8(b, 0), buf_put_str(b, "");
         break;
     case MSG_DIRTY: buf_put_u8(b, '?'), buf_put_bytes(b, "stray", 5); break;
+    case MSG_ATTEMPT: buf_put_u8(b, ATTEMPT_REMOTE), buf_put_bytes(b, "origin", 6); break;
     case MSG_COMMIT:
         buf_put_str(b, OID_B), buf_put_u8(b, 1), buf_put_i64(b, 1700000000), buf_put_bytes(b, "A", 1),
             buf_put_bytes(b, "s", 1);

@@ -246,6 +246,11 @@ static void malformed_lists(void) {
         buf_put_str(&b, "");
         refuses_buf(RUN_VERIFYING, MSG_VERIFY_END, &b, "VERIFY_END");
     }
+    static const uint8_t no_attempts[] = {0, 4, 255};
+    for (size_t i = 0; i < sizeof no_attempts; i++) {
+        buf_put_u8(&b, no_attempts[i]), buf_put_str(&b, "origin");
+        refuses_buf(RUN_INSPECTING, MSG_ATTEMPT, &b, "ATTEMPT: kind");
+    }
     struct world *w = world_at(RUN_VERIFYING); /* the same command twice */
     say(w, MSG_VERIFY_END);
     CHECK(w->kills == 0);
@@ -279,6 +284,14 @@ static void bounded_lists(void) {
     CHECK(w->rec.n_dirty == RECORD_MAX_DIRTY && w->kills == 0);
     for (int i = 0; i < RECORD_MAX_CHANGES + 5; i++) say(w, MSG_CHANGE);
     CHECK(w->rec.n_changes == RECORD_MAX_CHANGES && w->rec.changes_truncated && w->kills == 0);
+    world_free(w);
+    w = world_at(RUN_INSPECTING); /* the first mark of a forbidden action is told, and how many there were */
+    AUTO_BUF struct buf a = BUF_INIT(1 << 16);
+    buf_put_u8(&a, ATTEMPT_CREDENTIAL), buf_put_bytes(&a, "a\033[1m\0b", 7);
+    frame(w, MSG_ATTEMPT, &a);
+    for (int i = 0; i < 9; i++) say(w, MSG_ATTEMPT);
+    CHECK(w->kills == 0 && w->rec.n_attempts == 10 && !strchr(w->rec.forbidden_action, '\033'));
+    CHECK(strncmp(w->rec.forbidden_action, "credential_change: credentials are configured: ", 47) == 0);
     world_free(w);
     w = world_at(RUN_INSPECTING); /* of commits on the way only offences are kept */
     AUTO_BUF struct buf b = BUF_INIT(1 << 16);

@@ -270,6 +270,20 @@ static void the_changes(void) {
     CHECK(!verdict_writes_allowed(&r));
 }
 
+static void the_actions(void) {
+    good();
+    r.n_attempts = 1;
+    snprintf(r.forbidden_action, sizeof r.forbidden_action, "push: a remote is configured: origin");
+    FAIL(forbidden_action_attempted, "push: a remote is configured: origin");
+    CHECK(r.n_blockers == 1 && !strstr(r.blockers[0].detail, "more"));
+    good(); /* whatever the result is */
+    r.n_attempts = 3, r.result_kind = RESULT_NONE;
+    snprintf(r.forbidden_action, sizeof r.forbidden_action, "push");
+    no_changes();
+    FAIL(no_diff, "nothing was committed");
+    CHECK(blocked_by(BLOCKER_forbidden_action_attempted) && strstr(r.blockers[1].detail, "and 2 more marks"));
+}
+
 static void the_verification(void) {
     good();
     record_verify_slot(&r, 1)->code = 2;
@@ -366,8 +380,7 @@ static void events(void) {
 /* The table itself, and that this file has seen every reason that the verdict can give. */
 static void table(void) {
     static const enum blocker elsewhere[] = {BLOCKER_missing_required_event, BLOCKER_reviewer_rejected,
-                                             BLOCKER_approval_denied, BLOCKER_forbidden_action_attempted,
-                                             BLOCKER_sandbox_violation};
+                                             BLOCKER_approval_denied, BLOCKER_sandbox_violation};
     int twelve = 0;
     for (int i = 0; i < BLOCKER_COUNT; i++) {
         const struct blocker_rule *rule = blocker_rule((enum blocker)i);
@@ -391,6 +404,7 @@ int main(void) {
     the_engine();
     the_result();
     the_changes();
+    the_actions();
     the_verification();
     only_positive();
     domination();

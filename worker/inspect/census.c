@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "worker/inspect/attempts.h"
 #include "worker/inspect/commits.h"
 #include "worker/inspect/hash.h"
 #include "worker/inspect/out.h"
@@ -24,7 +25,7 @@ struct census {
     struct commit_list commits;
     struct oidset blobs;
     uint64_t budget, changes, blob_bytes;
-    uint32_t dirt_sent;
+    uint32_t dirt_sent, attempts;
     struct scan scan;
 };
 
@@ -156,11 +157,24 @@ static int look_for_dirt(struct census *c, struct out_result *r, struct err *e) 
     return bad;
 }
 
+static int send_attempt(void *ctx, enum attempt_kind kind, const char *name, size_t n, struct err *e) {
+    struct census *c = ctx;
+    return ++c->attempts > MAX_ATTEMPTS ? 0 : out_attempt(kind, name, n, e);
+}
+
+/* Whatever became of the result: an attempt is one without a commit too. */
+static int look_for_attempts(struct census *c, struct err *e) {
+    uint64_t start = clock_mono_us();
+    if (attempts_in_repository(c->s.ws_fd, send_attempt, c, e) < 0) return -1;
+    return out_trace("inspect.attempts", start, c->attempts == 0, e, "marks of forbidden actions: %u", c->attempts);
+}
+
 static int report(struct census *c, uint64_t start, struct err *e) {
     char detail[600], hex[GIT_OID_HEXSZ + 1] = "";
     struct head h;
     struct out_result r = {.detail = detail};
-    if (find_head(c, &h, e) < 0 || judge(c, &h, &r, detail, sizeof detail, e) < 0 || look_for_dirt(c, &r, e) < 0)
+    if (find_head(c, &h, e) < 0 || judge(c, &h, &r, detail, sizeof detail, e) < 0 || look_for_dirt(c, &r, e) < 0 ||
+        look_for_attempts(c, e) < 0)
         return -1;
     if (!git_oid_is_zero(&c->head)) git_oid_tostr(hex, sizeof hex, &c->head);
     r.head = hex;

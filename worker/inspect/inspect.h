@@ -37,6 +37,7 @@
 #define MAX_FILES 1000000u         /* entries of a flattened tree, or of a walk of the worktree */
 #define MAX_CHANGES 200000u        /* CHANGE frames */
 #define MAX_DIRTY 200u             /* DIRTY frames */
+#define MAX_ATTEMPTS 8u            /* ATTEMPT frames */
 #define MAX_INDEX (128u << 20)     /* .git/index */
 #define MAX_FIXTURE (512u << 20)   /* bytes of a fixture: it is packed in memory */
 #define MAX_HISTORY 10000

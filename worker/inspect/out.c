@@ -17,6 +17,7 @@
 #define AUTHOR_MAX 512u
 #define SUBJECT_MAX 1024u
 #define DETAIL_MAX 700u
+#define ATTEMPT_NAME_MAX 400u
 #define MSG_PATH_ROOM (5000u) /* of a path, in frames of 5 KiB */
 
 static int frames_fd = INSPECT_FD_OUT;
@@ -107,6 +108,13 @@ int out_trace(const char *step, uint64_t start, bool ok, struct err *e, const ch
     buf_put_u8(&b, ok);
     buf_put_bytes(&b, detail, at_most(n > 0 ? (size_t)n : 0, sizeof detail - 1));
     return send_frame(MSG_TRACE, &b, e);
+}
+
+int out_attempt(enum attempt_kind kind, const char *name, size_t n, struct err *e) {
+    AUTO_BUF struct buf b = BUF_INIT(512);
+    buf_put_u8(&b, (uint8_t)kind);
+    buf_put_bytes(&b, name, at_most(n, ATTEMPT_NAME_MAX));
+    return send_frame(MSG_ATTEMPT, &b, e);
 }
 
 int out_artifact(const void *p, size_t n, struct err *e) {

@@ -29,6 +29,8 @@ struct out_result {
 };
 int out_result(const struct out_result *r, struct err *e);
 
+int out_attempt(enum attempt_kind kind, const char *name, size_t n, struct err *e);
+
 /* A step of ours, for trace.jsonl: `start` is clock_mono_us() of its beginning, the duration is until now. */
 int out_trace(const char *step, uint64_t start, bool ok, struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));

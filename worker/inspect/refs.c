@@ -21,8 +21,7 @@
 #define PACKED_MAX (16u << 20)
 #define REF_NAME_MAX 1024u
 
-/* 1: read; 0: it does not exist; -1: it is something that we do not read. */
-static int read_small(int ws_fd, const char *path, size_t max, struct buf *out, struct err *e) {
+int refs_read_plain(int ws_fd, const char *path, size_t max, struct buf *out, struct err *e) {
     AUTO_FD int fd = io_open_beneath_quiet(ws_fd, path, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0 && errno == ENOENT) return 0;
     if (fd < 0) return err_sys(e, "open");
@@ -71,7 +70,7 @@ static void unreadable(struct head *h, const char *file, const char *why) {
 static void read_packed(int ws_fd, const char *ref, struct head *h) {
     AUTO_BUF struct buf b = BUF_INIT(PACKED_MAX);
     struct err e = ERR_INIT;
-    int got = read_small(ws_fd, ".git/packed-refs", PACKED_MAX, &b, &e);
+    int got = refs_read_plain(ws_fd, ".git/packed-refs", PACKED_MAX, &b, &e);
     if (got < 0) {
         unreadable(h, ".git/packed-refs", e.text);
         return;
@@ -104,7 +103,7 @@ static void read_ref(int ws_fd, const char *ref, struct head *h) {
     struct err e = ERR_INIT;
     char path[REF_NAME_MAX + 8], text[OUT_QUOTE_SIZE];
     snprintf(path, sizeof path, ".git/%s", ref);
-    int got = read_small(ws_fd, path, REF_MAX, &b, &e);
+    int got = refs_read_plain(ws_fd, path, REF_MAX, &b, &e);
     if (got == 0)
         read_packed(ws_fd, ref, h);
     else if (got < 0)
@@ -119,7 +118,7 @@ void refs_read_head(int ws_fd, struct head *ret) {
     AUTO_BUF struct buf b = BUF_INIT(REF_MAX);
     struct err e = ERR_INIT;
     *ret = (struct head){.state = HEAD_UNREADABLE};
-    int got = read_small(ws_fd, ".git/HEAD", REF_MAX, &b, &e);
+    int got = refs_read_plain(ws_fd, ".git/HEAD", REF_MAX, &b, &e);
     if (got <= 0) {
         unreadable(ret, ".git/HEAD", got < 0 ? e.text : "missing");
         return;
