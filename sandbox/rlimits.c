@@ -16,15 +16,22 @@ typedef __rlimit_resource_t resource; /* an enum there, an int elsewhere */
 typedef int resource;
 #endif
 
-static int limit(resource what, const char *name, uint64_t value, struct err *e) {
-    struct rlimit now;
+static int limits(resource what, const char *name, uint64_t soft, uint64_t hard, struct err *e) {
+    struct rlimit now, next = {.rlim_cur = soft, .rlim_max = hard};
     if (getrlimit(what, &now) < 0) return err_sys(e, "getrlimit %s", name);
-    rlim_t v = value;
-    if (now.rlim_max != RLIM_INFINITY && v > now.rlim_max) v = now.rlim_max;
-    const struct rlimit next = {.rlim_cur = v, .rlim_max = v};
+    if (now.rlim_max != RLIM_INFINITY && next.rlim_max > now.rlim_max) next.rlim_max = now.rlim_max;
+    if (next.rlim_cur > next.rlim_max) next.rlim_cur = next.rlim_max;
     if (setrlimit(what, &next) < 0) return mechanism_err(e, JAIL_M_RLIMITS, name);
     return 0;
 }
+
+static int limit(resource what, const char *name, uint64_t value, struct err *e) {
+    return limits(what, name, value, value, e);
+}
+
+/* At the hard limit the kernel sends SIGKILL, which could be anybody's; SIGXCPU at the soft one says what it was. Who
+ * ignores that has one second more. */
+static int limit_cpu(uint64_t seconds, struct err *e) { return limits(RLIMIT_CPU, "cpu", seconds, seconds + 1, e); }
 
 /* The shadow of a sanitizer counts as data: terabytes of it, reserved. Such a build has an identity of its own. */
 #ifdef CTO_SANITIZED
@@ -36,7 +43,7 @@ static int limit(resource what, const char *name, uint64_t value, struct err *e)
 int rlimits_apply(const struct jail_limits *l, struct err *e) {
     if ((LIMIT_DATA && l->memory_bytes && limit(RLIMIT_DATA, "data", l->memory_bytes, e) < 0) ||
         (l->processes && limit(RLIMIT_NPROC, "processes", l->processes, e) < 0) ||
-        (l->cpu_s && limit(RLIMIT_CPU, "cpu", l->cpu_s, e) < 0) ||
+        (l->cpu_s && limit_cpu(l->cpu_s, e) < 0) ||
         (l->open_files && limit(RLIMIT_NOFILE, "open files", l->open_files, e) < 0) ||
         (l->file_bytes && limit(RLIMIT_FSIZE, "file size", l->file_bytes, e) < 0) ||
         limit(RLIMIT_STACK, "stack", STACK_BYTES, e) < 0 ||
