@@ -48,10 +48,17 @@ enum rule {
     MKNOD_AT_1, /* mode: FIFO, socket or plain file, without set-id bits */
     MKNOD_AT_2,
     NO_EXEC_AT_2,  /* protection without PROT_EXEC */
+    NO_HUGE_AT_1,  /* memfd_create's flags without MFD_HUGETLB */
+    NO_HUGE_AT_2,  /* shmget's */
+    NO_HUGE_AT_3,  /* mmap's */
+    RENAME_PLAIN,  /* without RENAME_WHITEOUT */
+    FCNTL_PROGRAM, /* one of a list */
+    OWN_PRIORITY,  /* PRIO_PROCESS, 0 */
     SELF_AT_0,     /* pid 0 */
     IOCTL_PROGRAM, /* one of a list */
     IOCTL_REFLINK,
     IOCTL_LOOPBACK,
+    IOCTL_LISTENER,
     PRCTL_PROGRAM, /* one of a list */
     PRCTL_INSPECTOR,
     ARCH_PRCTL,
@@ -108,6 +115,12 @@ static void allow_masked(struct decision *d, unsigned arg, uint32_t mask, uint32
     allow_if(d, &c, 1);
 }
 
+/* The first two arguments. */
+static void allow_two(struct decision *d, uint32_t first, uint32_t second) {
+    const struct check c[2] = {{0, LOW32, first}, {1, LOW32, second}};
+    allow_if(d, c, 2);
+}
+
 static void allow_list(struct decision *d, unsigned arg, const uint32_t *values, size_t n) {
     for (size_t i = 0; i < n; i++) allow_masked(d, arg, LOW32, values[i]);
 }
@@ -125,14 +138,14 @@ static void allow_mknod(struct decision *d, unsigned mode_arg) {
 }
 
 /* A list, not "all but TIOCSTI, TIOCLINUX, TIOCSETD": device and file system ioctls are the widest surface there is.
- * No TIOCSCTTY either: a session leader with an inherited terminal would take it over. */
+ * No TIOCSCTTY either: a session leader with an inherited terminal would take it over. Nor TCXONC and TIOCEXCL: they
+ * outlive the jail, and a terminal that is held or exclusive is lost to its operator. */
 static const uint32_t ioctl_program[] = {
     TCGETS,
     TCSETS,
     TCSETSW,
     TCSETSF,
     TCSBRK,
-    TCXONC,
     TCFLSH,
     TIOCGWINSZ,
     TIOCSWINSZ,
@@ -141,8 +154,6 @@ static const uint32_t ioctl_program[] = {
     TIOCGSID,
     TIOCOUTQ,
     TIOCGETD,
-    TIOCEXCL,
-    TIOCNXCL,
     TIOCNOTTY,
     FIONREAD,
     FIONBIO,
@@ -168,7 +179,12 @@ static const uint32_t ioctl_program[] = {
     0x8933 /* SIOCGIFINDEX */,
     0x8905 /* SIOCATMARK */,
 };
+/* F_DUPFD to F_GETOWN_EX; locks of open files; and of the later ones (from 1024 on) all but F_SETLEASE and F_NOTIFY. */
+static const uint32_t fcntl_program[] = {0,    1,    2,    3,    4,    5,    6,    7,    8,    9,    10,   11,
+                                         12,   13,   14,   15,   16,   36,   37,   38,   1025, 1027, 1028, 1030,
+                                         1031, 1032, 1033, 1034, 1035, 1036, 1037, 1038, 1039, 1040};
 static const uint32_t ioctl_reflink[] = {FICLONE, FICLONERANGE};
+static const uint32_t ioctl_listener[] = {0xc0502100 /* SECCOMP_IOCTL_NOTIF_RECV */, 0xc0182101 /* ..._SEND */};
 static const uint32_t ioctl_loopback[] = {0x8913 /* SIOCGIFFLAGS */, 0x8914 /* SIOCSIFFLAGS */};
 
 #ifndef PR_SET_VMA
@@ -250,15 +266,25 @@ static void apply_rule(struct decision *d, enum rule rule) {
     case MKNOD_AT_1: allow_mknod(d, 1); break;
     case MKNOD_AT_2: allow_mknod(d, 2); break;
     case NO_EXEC_AT_2: allow_masked(d, 2, PROT_EXEC, 0); break;
+    case NO_HUGE_AT_1: allow_masked(d, 1, 4u /* MFD_HUGETLB */, 0); break;
+    case NO_HUGE_AT_2: allow_masked(d, 2, 04000u /* SHM_HUGETLB */, 0); break;
+    case NO_HUGE_AT_3: allow_masked(d, 3, MAP_HUGETLB, 0); break;
+    case RENAME_PLAIN: allow_masked(d, 4, 4u /* RENAME_WHITEOUT */, 0); break;
+    case FCNTL_PROGRAM: ALLOW_LIST(d, 1, fcntl_program); break;
+    case OWN_PRIORITY: allow_two(d, 0, 0); break;
     case SELF_AT_0: allow_masked(d, 0, LOW32, 0); break;
     case IOCTL_PROGRAM: ALLOW_LIST(d, 1, ioctl_program); break;
     case IOCTL_REFLINK: ALLOW_LIST(d, 1, ioctl_reflink); break;
     case IOCTL_LOOPBACK: ALLOW_LIST(d, 1, ioctl_loopback); break;
+    case IOCTL_LISTENER: ALLOW_LIST(d, 1, ioctl_listener); break;
     case PRCTL_PROGRAM: ALLOW_LIST(d, 0, prctl_program); break;
     case PRCTL_INSPECTOR: ALLOW_LIST(d, 0, prctl_inspector); break;
     case ARCH_PRCTL: ALLOW_LIST(d, 0, arch_prctl_list); break;
     case PERSONALITY: ALLOW_LIST(d, 0, personality_list); break;
-    case SCHED_ORDINARY: ALLOW_LIST(d, 1, sched_ordinary); break;
+    case SCHED_ORDINARY:
+        for (size_t i = 0; i < sizeof sched_ordinary / sizeof sched_ordinary[0]; i++)
+            allow_two(d, 0, sched_ordinary[i]);
+        break;
     case SOCKET_PROGRAM: allow_sockets(d); break;
     case SOCKETPAIR_UNIX: allow_masked(d, 0, LOW32, AF_UNIX); break;
     case KEYCTL_JOIN: allow_masked(d, 0, LOW32, 1 /* KEYCTL_JOIN_SESSION_KEYRING */); break;
@@ -307,9 +333,9 @@ static void add(scmp_filter_ctx ctx, uint32_t action, int nr, const struct alter
     if (rc < 0) die("seccomp_rule_add", rc);
 }
 
-static scmp_filter_ctx build(const struct decision *d) {
+static scmp_filter_ctx build(const struct decision *d, uint32_t refuse) {
     static const struct alternative always = {.n = 0};
-    scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    scmp_filter_ctx ctx = seccomp_init(refuse); /* libseccomp's actions are the kernel's */
     if (!ctx) die("seccomp_init", ENOMEM);
     int rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     if (rc == 0) rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
@@ -334,7 +360,7 @@ static size_t export_program(scmp_filter_ctx ctx, struct sock_filter *out, size_
     return n;
 }
 
-static size_t reference_program(const struct decision *d, struct sock_filter *out, size_t max) {
+static size_t reference_program(const struct decision *d, uint32_t refuse, struct sock_filter *out, size_t max) {
     const unsigned above = SYSCALLS_NEWEST_KNOWN;
     const struct sock_filter front[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
@@ -346,17 +372,23 @@ static size_t reference_program(const struct decision *d, struct sock_filter *ou
     };
     const size_t n = sizeof front / sizeof front[0];
     memcpy(out, front, sizeof front);
-    scmp_filter_ctx ctx = build(d);
+    scmp_filter_ctx ctx = build(d, refuse);
     const size_t body = export_program(ctx, out + n, max - n);
     seccomp_release(ctx);
     return n + body;
 }
 
 /* --- the header --------------------------------------------------------------------------------------------------- */
+/* Of the answers of all filters of a process the strictest counts, and an error is stricter than a question to a listener. So
+ * an error of the worker's filter, which its jails inherit, would keep from their observer (denials.c) what both refuse. The
+ * worker's answers TRACE instead: nobody traces it, the call is not made either, and it is ENOSYS. */
 static const struct {
     const char *name;
     unsigned profile;
-} programs[] = {{"program", P}, {"inspector", I}, {"worker", W}};
+    uint32_t refuse;
+} programs[] = {{"program", P, SECCOMP_RET_ERRNO | EPERM},
+                {"inspector", I, SECCOMP_RET_ERRNO | EPERM},
+                {"worker", W, SECCOMP_RET_TRACE}};
 
 static void print(FILE *out, const char *prefix, const char *name, const struct sock_filter *f, size_t n) {
     fprintf(out, "static const struct sock_filter %s_%s[] = {\n", prefix, name);
@@ -365,10 +397,22 @@ static void print(FILE *out, const char *prefix, const char *name, const struct 
 }
 
 static void print_all(FILE *out, const char *prefix,
-                      size_t (*make)(const struct decision *, struct sock_filter *, size_t)) {
+                      size_t (*make)(const struct decision *, uint32_t, struct sock_filter *, size_t)) {
     static struct sock_filter f[BPF_MAXINSNS];
     for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++)
-        print(out, prefix, programs[i].name, f, make(decide(programs[i].profile), f, BPF_MAXINSNS));
+        print(out, prefix, programs[i].name, f, make(decide(programs[i].profile), programs[i].refuse, f, BPF_MAXINSNS));
+}
+
+/* For the reports of denials. */
+static void print_names(FILE *out) {
+    fprintf(out, "#ifdef CTO_SYSCALL_NAMES\n#define SECCOMP_NAMES_LAST %d\nstatic const char seccomp_names[] =\n",
+            SYSCALLS_NEWEST_KNOWN);
+    for (int nr = 0; nr <= SYSCALLS_NEWEST_KNOWN; nr++) {
+        char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, nr);
+        fprintf(out, "    \"%s\\0\"\n", name ? name : "");
+        free(name);
+    }
+    fprintf(out, "    ;\n#endif\n");
 }
 
 int main(int argc, char **argv) {
@@ -388,6 +432,7 @@ int main(int argc, char **argv) {
     fprintf(out, "#ifdef CTO_SECCOMP_REFERENCE\n");
     print_all(out, "reference", reference_program);
     fprintf(out, "#endif\n");
+    print_names(out);
     if (fclose(out) != 0) die(argv[1], errno);
     return 0;
 }

@@ -39,7 +39,8 @@ struct decision {
 struct sock_filter;
 
 void die(const char *what, int error) __attribute__((noreturn));
-/* Writes a program that decides as d[0..SYSCALLS_NEWEST_KNOWN] says; returns its length. */
-size_t compile_program(const struct decision *d, struct sock_filter *out, size_t max);
+/* Writes a program that decides as d[0..SYSCALLS_NEWEST_KNOWN] says and answers a refused call with the action `refuse`;
+ * returns its length. */
+size_t compile_program(const struct decision *d, uint32_t refuse, struct sock_filter *out, size_t max);
 
 #endif

@@ -236,13 +236,13 @@ static place put_tree(struct program *p, const struct range *r, size_t n) {
     return put_jump(p, BPF_JGE, r[half].first, high, low);
 }
 
-size_t compile_program(const struct decision *d, struct sock_filter *out, size_t max) {
+size_t compile_program(const struct decision *d, uint32_t refuse, struct sock_filter *out, size_t max) {
     static struct program p;
     static struct range ranges[MAX_RANGES];
     p.n = p.n_memo = 0;
     p.kill = put_return(&p, SECCOMP_RET_KILL_PROCESS);
     p.no_such_call = put_return(&p, SECCOMP_RET_ERRNO | ENOSYS);
-    p.refuse = put_return(&p, SECCOMP_RET_ERRNO | EPERM);
+    p.refuse = put_return(&p, refuse);
     p.allow = put_return(&p, SECCOMP_RET_ALLOW);
     const size_t n = unite(ranges, make_ranges(&p, d, ranges));
     fall_into(&p, put_tree(&p, ranges, n));

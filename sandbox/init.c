@@ -37,7 +37,7 @@
 #include "sandbox/kernel.h"
 
 /* Where descriptors end up; the program gets the first three, the others are close-on-exec. */
-enum { FD_STATUS = 3, FD_PARENT = 4, FD_RULES = 5, FD_FIRST_CLOSED = 6, FD_PARKED = 10 };
+enum { FD_STATUS = 3, FD_PARENT = 4, FD_RULES = 5, FD_NOTIFY = 6, FD_FIRST_CLOSED = 7, FD_PARKED = 10 };
 
 _Static_assert(sizeof(struct status) <= 4096, "one write of a status must be atomic on a pipe");
 
@@ -45,7 +45,7 @@ struct init_state {
     const struct init_args *a;
     struct landlock landlock;
     struct jail_report report;
-    int status, parent; /* present numbers */
+    int status, parent, notify; /* present numbers */
 };
 
 static void report_and_exit(const struct init_state *s, const struct status *st) __attribute__((noreturn));
@@ -139,9 +139,10 @@ static int park(int fd, struct err *e) {
 
 static int arrange_fds(struct init_state *s, struct err *e) {
     const struct jail_spec *spec = s->a->spec;
-    const int want[] = {spec->stdin_fd, spec->stdout_fd, spec->stderr_fd, s->status, s->parent, s->landlock.fd};
+    const int want[] = {spec->stdin_fd, spec->stdout_fd, spec->stderr_fd, s->status,
+                        s->parent,      s->landlock.fd,  s->notify};
     int parked[FD_FIRST_CLOSED];
-    const int n = s->landlock.fd >= 0 ? FD_FIRST_CLOSED : FD_RULES;
+    const int n = s->notify >= 0 ? FD_FIRST_CLOSED : s->landlock.fd >= 0 ? FD_NOTIFY : FD_RULES;
     for (int i = 0; i < n; i++)
         if ((parked[i] = park(want[i], e)) < 0) return -1;
     for (int i = 0; i < n; i++)
@@ -149,6 +150,7 @@ static int arrange_fds(struct init_state *s, struct err *e) {
     s->status = FD_STATUS;
     s->parent = FD_PARENT;
     if (s->landlock.fd >= 0) s->landlock.fd = FD_RULES;
+    if (s->notify >= 0) s->notify = FD_NOTIFY;
     if (LEFT_OUT(JAIL_M_FDS)) return 0;
     if (k_close_range((unsigned)n, ~0U) < 0) return mechanism_err(e, JAIL_M_FDS, "close_range");
     s->report.in_force |= JAIL_M_FDS;
@@ -201,13 +203,25 @@ static int check_required(const struct init_state *s, uint32_t required, struct 
                    jail_mechanism_name((unsigned)__builtin_ctz(missing)));
 }
 
+/* From here on a refused call of ours would wait for a parent that waits for us: what follows makes none. */
+static int install_filter(struct init_state *s, struct err *e) {
+    const enum jail_profile p = s->a->spec->profile;
+    int listener = -1;
+    if (s->notify < 0) return seccomp_install(p, &s->report, e);
+    if (seccomp_install_observed(p, &s->report, &listener, e) < 0) return -1;
+    if (listener >= 0 && denials_send_listener(s->notify, listener, e) < 0) return -1;
+    s->report.denials_observed = listener >= 0;
+    if (listener >= 0) close(listener);
+    close(s->notify);
+    return 0;
+}
+
 static int confine(struct init_state *s, struct err *e) {
     if (build_root(s, e) < 0 || set_up_network_and_name(s, e) < 0 || prepare_landlock(s, e) < 0 ||
         arrange_fds(s, e) < 0 || limit_resources(s, e) < 0 || drop_credentials(s, e) < 0 || enter_cwd(s, e) < 0 ||
         bind_life(s, e) < 0 || /* after the last change of credentials */
         hide(e) < 0 || no_new_privs(&s->report, e) < 0 || apply_landlock(s, e) < 0 ||
-        check_required(s, s->a->required & ~(uint32_t)JAIL_M_SECCOMP, e) < 0 ||
-        seccomp_install(s->a->spec->profile, &s->report, e) < 0) /* last */
+        check_required(s, s->a->required & ~(uint32_t)JAIL_M_SECCOMP, e) < 0 || install_filter(s, e) < 0) /* last */
         return -1;
     return 0;
 }
@@ -245,7 +259,7 @@ static void reap_until_end(struct init_state *s, pid_t program) {
 }
 
 void init_run(const struct init_args *a) {
-    struct init_state s = {.a = a, .status = a->status_w, .parent = a->parent};
+    struct init_state s = {.a = a, .status = a->status_w, .parent = a->parent, .notify = a->notify};
     struct err e = ERR_INIT;
     volatile int exec_errno = 0;
     close(a->status_r);

@@ -79,6 +79,14 @@ int landlock_jail_rules(const struct landlock *l, const struct trees *t, struct 
 
 /* --- the small ones ----------------------------------------------------------------------------------------------- */
 int seccomp_install(enum jail_profile p, struct jail_report *r, struct err *e);
+/* The same, and refusals ask a listener. *ret_listener -1: it cannot be had here, the plain filter is in force. */
+int seccomp_install_observed(enum jail_profile p, struct jail_report *r, int *ret_listener, struct err *e);
+const char *syscall_name(int nr);
+
+/* denials.c */
+int denials_send_listener(int socket, int listener, struct err *e);
+int denials_take_listener(int socket, struct err *e);
+void denials_serve(int listener, struct jail_denials *d, const struct jail_observer *o);
 int rlimits_apply(const struct jail_limits *l, struct err *e);
 int no_new_privs(struct jail_report *r, struct err *e);
 void forget_keyring(void);
@@ -112,6 +120,7 @@ struct init_args {
     struct jail_limits limits;
     const struct trees *trees;
     int status_r, status_w; /* the parent's end is closed first of all */
+    int notify;             /* socket to which the listener goes; -1: no observer */
     int parent;             /* pidfd of the parent */
     int scratch;
     const struct cgroup *group; /* to be entered first of all; NULL: none */

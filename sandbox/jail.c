@@ -28,10 +28,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/io.h"
 #include "sandbox/internal.h"
 #include "sandbox/kernel.h"
@@ -47,13 +49,15 @@ static const struct {
 #define N_SPACES (sizeof spaces / sizeof spaces[0])
 
 struct jail {
-    int pidfd, status, scratch;
+    int pidfd, status, scratch, notify, listener;
     pid_t pid;
     bool reaped;
     const struct cgroup_places *places; /* of `group`; borrowed */
     struct cgroup group;
     struct jail_report report;
     struct jail_end end; /* when reaped */
+    const struct jail_observer *observer;
+    struct jail_denials denials;
 };
 
 static int check_spec(const struct jail_spec *s, enum jail_mode mode, uint32_t required, struct err *e) {
@@ -119,6 +123,14 @@ static void reap(struct jail *j) {
     j->end.max_rss_kib = (uint64_t)ru.ru_maxrss;
 }
 
+static int take_listener(struct jail *j, struct err *e) {
+    if (j->notify < 0) return 0;
+    if (j->report.denials_observed) j->listener = denials_take_listener(j->notify, e);
+    close(j->notify);
+    j->notify = -1;
+    return j->report.denials_observed && j->listener < 0 ? -1 : 0;
+}
+
 /* Waits for the first record; anything but STARTED is a failure, and then nothing of the jail is left. */
 static int await_start(struct jail *j, struct err *e) {
     struct status st = {.kind = STATUS_FAILED};
@@ -130,7 +142,7 @@ static int await_start(struct jail *j, struct err *e) {
     if (got == 0) return err_set(e, ERR_SYS, "pid 1 of the jail was killed before the program started");
     if (st.kind == STATUS_STARTED) {
         j->report = st.report;
-        return 0;
+        return take_listener(j, e);
     }
     if (e) *e = st.end.err;
     if (e && st.end.kind == JAIL_END_EXEC_FAILED) e->code = ERR_MISSING;
@@ -143,7 +155,7 @@ static struct jail *jail_new(struct err *e) {
         err_sys(e, "jail");
         return NULL;
     }
-    j->pidfd = j->status = j->scratch = -1;
+    j->pidfd = j->status = j->scratch = j->notify = j->listener = -1;
     j->group = CGROUP_NONE;
     return j;
 }
@@ -155,6 +167,11 @@ static int spawn(struct jail *j, const struct init_args *plan, struct err *e) {
     AUTO_FD int status_r = pipefd[0], status_w = pipefd[1];
     AUTO_FD int self = k_pidfd_open(getpid());
     if (self < 0) return mechanism_err(e, JAIL_M_PDEATHSIG, "pidfd_open");
+    int pair[2] = {-1, -1};
+    if (j->observer && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) return err_sys(e, "socket pair");
+    AUTO_FD int notify = pair[1];
+    j->notify = pair[0];
+    a.notify = notify;
     a.status_r = status_r;
     a.status_w = status_w;
     a.parent = self;
@@ -194,6 +211,7 @@ int jail_start(const struct jail_spec *spec, struct jail **ret, struct err *e) {
     if (mode == JAIL_MODE_USER && !ids_entered() && ids_enter_user_namespace(0, e) < 0) return err_ctx(e, "jail");
     struct jail *j = jail_new(e);
     if (!j) return -1;
+    j->observer = spec->observer;
     struct init_args a = {.spec = spec,
                           .mode = mode,
                           .required = required,
@@ -238,9 +256,33 @@ static void take_end(struct jail *j) {
     if (st.kind == STATUS_ENDED) j->end = st.end;
 }
 
+const struct jail_denials *jail_denials(const struct jail *j) { return &j->denials; }
+int jail_denied_fd(const struct jail *j) { return j->listener; }
+void jail_denied_serve(struct jail *j) {
+    if (j->listener >= 0) denials_serve(j->listener, &j->denials, j->observer);
+}
+
+/* As io_wait for the pidfd, with refused calls answered in between. */
+static int await_end(struct jail *j, int timeout_ms, struct err *e) {
+    const uint64_t until = timeout_ms < 0 ? 0 : clock_mono_us() + (uint64_t)timeout_ms * 1000;
+    if (j->listener < 0) return io_wait(j->pidfd, POLLIN, timeout_ms, e);
+    for (;;) {
+        struct pollfd p[2] = {{.fd = j->pidfd, .events = POLLIN}, {.fd = j->listener, .events = POLLIN}};
+        const int n = poll(p, 2, until == 0 ? -1 : clock_left_ms(until));
+        if (n < 0 && errno != EINTR) return err_sys(e, "poll");
+        if (n > 0 && p[0].revents) return 1;
+        if (n > 0 && p[1].revents & POLLIN) jail_denied_serve(j);
+        if (n > 0 && p[1].revents & (POLLHUP | POLLERR)) { /* its last process is gone: what is left is pid 1's end */
+            const int left = until == 0 ? -1 : clock_left_ms(until);
+            return io_wait(j->pidfd, POLLIN, left, e);
+        }
+        if (until != 0 && clock_left_ms(until) == 0) return 0;
+    }
+}
+
 int jail_wait(struct jail *j, int timeout_ms, struct jail_end *end, struct err *e) {
     if (!j->reaped) {
-        const int ready = io_wait(j->pidfd, POLLIN, timeout_ms, e);
+        const int ready = await_end(j, timeout_ms, e);
         if (ready <= 0) return ready;
         take_end(j);
         reap(j);
@@ -258,6 +300,8 @@ void jail_free(struct jail *j) {
     if (j->pidfd >= 0) close(j->pidfd);
     if (j->status >= 0) close(j->status);
     if (j->scratch >= 0) close(j->scratch);
+    if (j->notify >= 0) close(j->notify);
+    if (j->listener >= 0) close(j->listener);
     if (j->places) cgroup_remove(j->places, &j->group);
     free(j);
 }

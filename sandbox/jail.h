@@ -68,6 +68,28 @@ struct jail_report {
     int landlock_abi;                                   /* as used: 0 when absent */
     uint64_t landlock_fs, landlock_net, landlock_scope; /* handled access bits */
     int seccomp_instructions;
+    bool denials_observed; /* an observer was asked for and could be had */
+};
+
+/* Refused system calls, see denials.c. One entry for each call that was refused with EPERM at least once. */
+#define JAIL_DENIALS_MAX 64
+#define JAIL_DENIAL_ARGS 3
+struct jail_denial {
+    int nr;
+    const char *name; /* static; "unknown" for a number that the table of calls does not have */
+    uint64_t count;
+    uint64_t args[JAIL_DENIAL_ARGS]; /* of the first time */
+};
+struct jail_denials {
+    struct jail_denial v[JAIL_DENIALS_MAX]; /* in order of their first occurrence */
+    size_t n;
+    uint64_t total; /* also of calls that found no room */
+};
+/* Who wants to know. `on_denied` is called in the caller's process, from jail_wait or jail_denied_serve, the first time
+ * that a call is refused; it may be NULL when only the totals matter. */
+struct jail_observer {
+    void (*on_denied)(void *ctx, const struct jail_denial *d);
+    void *ctx;
 };
 
 /* Landlock of the running kernel; 0: none. */
@@ -121,6 +143,7 @@ struct jail_spec {
     /* The jail gets a group of its own there, removed by jail_free. It is part of the jail then: a start without it is
      * ERR_UNSUPPORTED. NULL: no group. Borrowed until jail_free. */
     const struct cgroup_places *cgroups;
+    const struct jail_observer *observer; /* NULL: refused calls are refused in silence. Borrowed until jail_free */
 };
 #define JAIL_PATH "/usr/local/bin:/usr/bin:/bin"
 #define JAIL_INNER_UID 1000
@@ -158,6 +181,11 @@ pid_t jail_pid(const struct jail *j);
 int jail_scratch(const struct jail *j);
 /* What the jail's group has counted, also after the end. -1: it has none. */
 int jail_counts(const struct jail *j, struct cgroup_counts *ret);
+/* With an observer: what was refused so far; the listener to poll for POLLIN (-1: none), and the answer to what waits
+ * there. jail_wait does both; whoever waits otherwise must, or refused calls wait. Never blocks for long. */
+const struct jail_denials *jail_denials(const struct jail *j);
+int jail_denied_fd(const struct jail *j);
+void jail_denied_serve(struct jail *j);
 /* SIGKILL to pid 1: the kernel ends everything in the pid namespace. Idempotent. */
 void jail_kill(struct jail *j);
 /* Waits until pid 1 is reaped, so nothing of the jail lives any more. 1: ended, *end filled; 0: timeout; -1: error. */

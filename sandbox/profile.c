@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#define CTO_SYSCALL_NAMES
 #include "seccomp_filters.h"
 
 #define KIB (UINT64_C(1) << 10)
@@ -94,6 +95,15 @@ static const char *const mechanism_names[JAIL_M_COUNT] = {
 
 const char *jail_mechanism_name(unsigned bit_index) {
     return bit_index < JAIL_M_COUNT ? mechanism_names[bit_index] : "invalid";
+}
+
+/* One text with all names, each ended by NUL, in the order of the numbers: an array of pointers would be relocated at
+ * every start. */
+const char *syscall_name(int nr) {
+    const char *p = seccomp_names;
+    if (nr < 0 || nr > SECCOMP_NAMES_LAST) return "unknown";
+    while (nr-- > 0) p += strlen(p) + 1;
+    return *p ? p : "unknown";
 }
 
 static bool only_short_of_resources(int error) {

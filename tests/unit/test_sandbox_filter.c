@@ -5,6 +5,7 @@
  * looked at some. What they are varied over comes from the programs: every constant in them, its neighbours, the same with
  * other high halves. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -12,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -214,7 +217,79 @@ static void known_answers(void) {
     CHECK(answer(inspector, NATIVE, SYS_execve, 0, 0, 0) == refused);
     CHECK(answer(inspector, NATIVE, SYS_mmap, 0, 0, 4 /* PROT_EXEC */) == refused);
     CHECK(answer(worker, NATIVE, SYS_clone3, 0, 0, 0) == SECCOMP_RET_ALLOW);
-    CHECK(answer(worker, NATIVE, SYS_bpf, 0, 0, 0) == refused);
+    CHECK(answer(worker, NATIVE, SYS_bpf, 0, 0, 0) == SECCOMP_RET_TRACE); /* an error would blind the observer */
+    CHECK(answer(inspector, NATIVE, SYS_tgkill, 1, 1, 6) == refused);
+    CHECK(answer(p, NATIVE, SYS_fcntl, 3, F_SETLEASE, F_WRLCK) == refused &&
+          answer(p, NATIVE, SYS_fcntl, 3, F_NOTIFY, 0) == refused &&
+          answer(p, NATIVE, SYS_fcntl, 3, F_DUPFD_CLOEXEC, 0) == SECCOMP_RET_ALLOW &&
+          answer(p, NATIVE, SYS_fcntl, 3, F_OFD_SETLK, 0) == SECCOMP_RET_ALLOW);
+    CHECK(answer(p, NATIVE, SYS_memfd_create, 0, MFD_HUGETLB, 0) == refused &&
+          answer(p, NATIVE, SYS_memfd_create, 0, MFD_CLOEXEC, 0) == SECCOMP_RET_ALLOW);
+    CHECK(answer(p, NATIVE, SYS_shmget, 0, 0, 04000) == refused);
+    CHECK(answer(p, NATIVE, SYS_setpriority, PRIO_PROCESS, 1, 19) == refused &&
+          answer(p, NATIVE, SYS_setpriority, PRIO_USER, 0, 19) == refused &&
+          answer(p, NATIVE, SYS_setpriority, PRIO_PROCESS, 0, 19) == SECCOMP_RET_ALLOW);
+    CHECK(answer(p, NATIVE, SYS_sched_setscheduler, 1, 5, 0) == refused &&
+          answer(p, NATIVE, SYS_sched_setscheduler, 0, 1, 0) == refused &&
+          answer(p, NATIVE, SYS_sched_setscheduler, 0, 5, 0) == SECCOMP_RET_ALLOW);
+    static const int never[] = {SYS_ptrace,
+                                SYS_process_vm_readv,
+                                SYS_process_vm_writev,
+                                SYS_kcmp,
+                                SYS_unshare,
+                                SYS_setns,
+                                SYS_mount,
+                                SYS_umount2,
+                                SYS_chroot,
+                                SYS_pivot_root,
+                                SYS_bpf,
+                                SYS_perf_event_open,
+                                SYS_userfaultfd,
+                                SYS_keyctl,
+                                SYS_add_key,
+                                SYS_request_key,
+                                SYS_seccomp,
+                                SYS_name_to_handle_at,
+                                SYS_open_by_handle_at,
+                                SYS_fanotify_init,
+                                SYS_quotactl,
+                                SYS_swapon,
+                                SYS_acct,
+                                SYS_reboot,
+                                SYS_kexec_load,
+                                SYS_init_module,
+                                SYS_finit_module,
+                                SYS_syslog,
+                                SYS_settimeofday,
+                                SYS_clock_settime,
+                                SYS_adjtimex,
+                                SYS_sethostname,
+                                SYS_ioprio_set,
+                                SYS_sched_setattr,
+                                SYS_mbind,
+                                SYS_set_mempolicy,
+                                SYS_move_pages,
+                                SYS_migrate_pages,
+                                SYS_vhangup,
+                                425 + 3 /* open_tree */,
+                                429,
+                                430,
+                                431,
+                                432,
+                                433,
+                                438 /* pidfd_getfd */,
+                                440 /* process_madvise */,
+                                442 /* mount_setattr */,
+                                443,
+                                447 /* memfd_secret */,
+                                448 /* process_mrelease */,
+                                450};
+    for (size_t i = 0; i < sizeof never / sizeof never[0]; i++) {
+        const uint32_t everywhere = answer(p, NATIVE, never[i], 0, 0, 0) | answer(p, NATIVE, never[i], 1, 1, 1);
+        if (!CHECK(everywhere == refused && answer(inspector, NATIVE, never[i], 0, 0, 0) == refused))
+            fprintf(stderr, "call %d\n", never[i]);
+    }
+    for (int nr = 452; nr < 520; nr++) CHECK(answer(p, NATIVE, nr, 0, 0, 0) == missing);
 }
 
 int main(void) {
