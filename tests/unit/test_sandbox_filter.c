@@ -232,6 +232,12 @@ static void known_answers(void) {
     CHECK(answer(p, NATIVE, SYS_sched_setscheduler, 1, 5, 0) == refused &&
           answer(p, NATIVE, SYS_sched_setscheduler, 0, 1, 0) == refused &&
           answer(p, NATIVE, SYS_sched_setscheduler, 0, 5, 0) == SECCOMP_RET_ALLOW);
+}
+
+/* Refused whatever the arguments, by the jail's filter and by the inspector's; and what is newer than the table. */
+static void never_permitted(void) {
+    const struct program *p = &pairs[0].ours, *inspector = &pairs[1].ours;
+    const uint32_t refused = SECCOMP_RET_ERRNO | EPERM, missing = SECCOMP_RET_ERRNO | ENOSYS;
     static const int never[] = {SYS_ptrace,
                                 SYS_process_vm_readv,
                                 SYS_process_vm_writev,
@@ -294,6 +300,7 @@ static void known_answers(void) {
 
 int main(void) {
     known_answers();
+    never_permitted();
     for (size_t i = 0; i < N_PAIRS; i++) {
         const size_t before = differences;
         compared = 0;
