@@ -554,9 +554,75 @@ def test_gitlinks_made_by_the_agent(r):
     r.git("add", "inner")
     r.git("commit", "-qm", "link")
     result, dirty = judged(r, "committed")
-    assert result["clean"] == 1, dirty
+    assert result["clean"] == 0 and ("?", b"inner/f") in dirty and ("?", b"inner/.git/HEAD") in dirty, dirty
     _, net, _, _ = r.diff()
     assert [(c["path"], c["new"]) for c in net] == [(b"inner", 0o160000)]
+    shutil.rmtree(r.path("inner"))
+    os.mkdir(r.path("inner"))
+    result, dirty = r.census()
+    assert result["clean"] == 1, dirty
+    r.write("inner/deep/er", "hidden")
+    os.symlink("deep", r.path("inner/link"))
+    os.mkfifo(r.path("inner/pipe"))
+    result, dirty = r.census()
+    assert sorted(dirty) == [("?", b"inner/deep/er"), ("?", b"inner/link"), ("X", b"inner/pipe")], dirty
+
+
+def test_gitlink_over_a_directory_of_the_baseline(r):
+    """What it covers is deleted for git, and still there."""
+    start(r)
+    head = r.git("rev-parse", "HEAD").strip()
+    r.git("rm", "-rq", "--cached", "dir")
+    r.git("update-index", "--add", "--cacheinfo", "160000,%s,dir" % head)
+    r.git("commit", "-qm", "cover")
+    assert r.git("status", "--porcelain", "--ignore-submodules=all") == ""
+    result, dirty = judged(r, "committed")
+    assert dirty == [("?", b"dir/b.txt")], dirty
+    os.mkdir(r.dir + "/check")
+    r.step("checkout", "--out", r.dir + "/check")
+    assert os.listdir(r.dir + "/check/dir") == []
+
+
+def test_gitlinks_and_the_commit_of_the_harness(r):
+    """It commits what lies there, and so the link goes."""
+    start(r)
+    git(r.ws, "init", "-q", "inner")
+    r.write("inner/f", "x")
+    git(r.path("inner"), "add", "f")
+    git(r.path("inner"), "commit", "-qm", "x")
+    r.git("add", "inner")
+    r.git("commit", "-qm", "link")
+    shutil.rmtree(r.path("inner/.git"))
+    r.look()
+    r.stop()
+    r.step("commit")
+    result, dirty = r.census("--made-by-harness")
+    assert result["clean"] == 1 and result["made"] == 1, dirty
+    _, net, _, _ = r.diff()
+    assert [(c["path"], c["new"]) for c in net] == [(b"inner/f", 0o100644)]
+
+
+def test_declared_submodule_is_left_alone(r):
+    """Its content is its own repository's; another link beside it is not."""
+    r.write("sub/s.txt", "s\n")
+    start(r, "--submodule", "sub")
+    r.write("sub/new", "x")
+    assert r.look()[1]["clean"] == 1
+    r.write("a.py", "print(2)\n")
+    git(r.ws, "init", "-q", "other")
+    r.write("other/f", "x")
+    git(r.path("other"), "add", "f")
+    git(r.path("other"), "commit", "-qm", "x")
+    r.git("add", "a.py", "other")
+    r.git("commit", "-qm", "work")
+    look = r.look()[1]
+    assert (look["moved"], look["clean"]) == (1, 0)
+    shutil.rmtree(r.path("other"))
+    os.mkdir(r.path("other"))
+    assert r.look()[1]["clean"] == 1
+    r.stop()
+    result, dirty = r.census()
+    assert result["clean"] == 1 and not dirty, dirty
 
 
 def test_committed_and_still_writing(r):
@@ -781,6 +847,18 @@ def test_empty_and_other_authors_commits(r):
     result, _ = judged(r, "committed")
     commits, net, each, patch = r.diff()
     assert len(commits) == 1 and not net and not each and patch == b""
+
+
+def test_constant_changes_are_looked_at_in_turn(r):
+    """A burst of looks, then 20 a second: an agent that never rests costs no processor."""
+    start(r)
+    begin = time.monotonic()
+    for _ in range(84):
+        assert r.look()[1]["clean"] == 1
+    assert time.monotonic() - begin > 0.9
+    r.look()
+    os.eventfd_write(r.wake_fd, 1)
+    r.stop()
 
 
 def test_busy_agent(r):

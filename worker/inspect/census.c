@@ -141,7 +141,7 @@ static int send_dirt(void *ctx, char letter, const char *path, size_t n, struct 
 static int look_for_dirt(struct census *c, struct out_result *r, struct err *e) {
     struct flat tree = {0};
     if (r->kind != RESULT_NONE && r->kind != RESULT_COMMITTED) return 0;
-    if (flatten_commit(&c->s.store, &c->head, &tree, e) < 0) {
+    if (session_flatten(&c->s, &c->head, &tree, e) < 0) {
         if (!inspect_is_finding(e)) return -1;
         r->kind = e->code == ERR_LIMIT ? RESULT_TOO_LARGE : RESULT_UNREADABLE;
         *e = ERR_INIT;

@@ -147,7 +147,7 @@ static int commit_on(struct work *w, const git_oid *head, const char **ret_what,
     struct scan scan = {.ws_fd = w->s.ws_fd, .tree = &w->tree, .ignore = &w->s.ignore, .dirt = collect, .ctx = w};
     git_oid tree, made = *head;
     *ret_what = "nothing to commit";
-    if (flatten_commit(&w->s.store, head, &w->tree, e) < 0 || scan_worktree(&scan, e) < 0) return -1;
+    if (session_flatten(&w->s, head, &w->tree, e) < 0 || scan_worktree(&scan, e) < 0) return -1;
     if (w->additions.n + w->removals.n > 0) {
         if (build_tree(w, &tree, e) < 0) return -1;
         git_commit *c = NULL;

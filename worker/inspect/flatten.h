@@ -21,8 +21,9 @@ struct flat_entry {
     uint32_t len;
     uint32_t mode; /* git's: 100644, 100755, 120000, 160000 octal */
     git_oid oid;
-    bool seen;   /* by the walk in progress */
-    bool hashed; /* key and hash are valid */
+    bool seen;      /* by the walk in progress */
+    bool hashed;    /* key and hash are valid */
+    bool submodule; /* one that the case declared: what lies below it is not ours to judge (session.h) */
     struct stat_key key;
     git_oid hash; /* of the file in the worktree that `key` describes */
 };

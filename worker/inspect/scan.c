@@ -2,7 +2,9 @@
  *
  * Nothing that the agent wrote has a say: no attributes, no filters, no ignore file of the worktree, no index flags. A
  * file is opened only when stat says that it is regular, and then with O_NOFOLLOW and O_NONBLOCK, because it may have
- * become a FIFO in between. A submodule's directory is not entered: its content is its own repository's business.
+ * become a FIFO in between. The directory of a submodule that the case declared is not entered: its content is its own
+ * repository's business. A link to a commit that the agent made itself is no such thing: what lies below it is in no
+ * tree, the verifier never sees it, and so it is untracked like any other file.
  */
 #include "worker/inspect/scan.h"
 
@@ -130,7 +132,7 @@ static int on_entry(void *ctx, const struct walk_entry *w, struct err *e) {
     if (x != NULL) {
         char letter = compare_tracked(p, w, x);
         if (letter != 0 && found(s, letter, w->path, w->path_len, e) < 0) return -1;
-        return is_dir && x->mode == GIT_FILEMODE_COMMIT ? WALK_SKIP : TAG_PLAIN;
+        return is_dir && x->submodule ? WALK_SKIP : TAG_PLAIN;
     }
     if (is_dir) return enter_directory(s, w);
     if (w->tag == TAG_IGNORED || ignore_match(s->ignore, w->path, w->path_len, false)) return WALK_SKIP;

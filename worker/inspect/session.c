@@ -10,16 +10,23 @@
 
 #define GITIGNORE_MAX (1u << 20)
 
+/* The root tree of the baseline, which is not empty. */
+static int baseline_tree(struct session *s, git_tree **ret, struct err *e) {
+    git_commit *c = NULL;
+    if (store_commit(&s->store, &s->store.baseline, &c, e) < 0) return -1;
+    int r = store_tree(&s->store, git_commit_tree_id(c), ret, e);
+    git_commit_free(c);
+    return r;
+}
+
 /* Only the root's .gitignore, only from the baseline commit: what the agent wrote into ignore files does not count. */
 static int load_ignore(struct session *s, struct err *e) {
     s->ignore.extra = s->args->ignore;
     s->ignore.n_extra = (size_t)s->args->n_ignore;
     if (s->store.baseline_empty) return 0;
-    git_commit *c = NULL;
     git_tree *t = NULL;
     git_odb_object *blob = NULL;
-    int r = store_commit(&s->store, &s->store.baseline, &c, e);
-    if (r == 0) r = store_tree(&s->store, git_commit_tree_id(c), &t, e);
+    int r = baseline_tree(s, &t, e);
     const git_tree_entry *en = r == 0 ? git_tree_entry_byname(t, ".gitignore") : NULL;
     if (en != NULL && (git_tree_entry_filemode_raw(en) & 0170000) == 0100000) {
         r = store_blob(&s->store, git_tree_entry_id(en), &blob, e);
@@ -29,8 +36,30 @@ static int load_ignore(struct session *s, struct err *e) {
     }
     git_odb_object_free(blob);
     git_tree_free(t);
-    git_commit_free(c);
     return r < 0 ? err_ctx(e, "the baseline's ignore rules") : 0;
+}
+
+static bool is_link_in(const git_tree *t, const char *path) {
+    git_tree_entry *en = NULL;
+    bool is_link = git_tree_entry_bypath(&en, t, path) == 0 && git_tree_entry_filemode_raw(en) == GIT_FILEMODE_COMMIT;
+    git_tree_entry_free(en);
+    return is_link;
+}
+
+int session_mark_submodules(struct session *s, struct flat *f, struct err *e) {
+    git_tree *t = NULL;
+    for (size_t i = 0; i < f->n && !s->store.baseline_empty; i++) {
+        if (f->v[i].mode != GIT_FILEMODE_COMMIT) continue;
+        if (t == NULL && baseline_tree(s, &t, e) < 0) return err_ctx(e, "the baseline's submodules");
+        f->v[i].submodule = is_link_in(t, flat_path(f, &f->v[i]));
+    }
+    git_tree_free(t);
+    return 0;
+}
+
+int session_flatten(struct session *s, const git_oid *commit, struct flat *f, struct err *e) {
+    if (flatten_commit(&s->store, commit, f, e) < 0) return -1;
+    return session_mark_submodules(s, f, e);
 }
 
 int session_open_at(struct session *s, const struct inspect_args *a, int ws_fd, struct err *e) {
