@@ -235,7 +235,7 @@ static int wait_output(struct worker *w, struct inspector *in, uint64_t deadline
     return 0;
 }
 
-int inspect_await(struct worker *w, struct inspector *in, unsigned looks, struct err *e) {
+int inspect_await(struct worker *w, struct inspector *in, uint64_t looks, struct err *e) {
     uint64_t deadline = clock_mono_us() + INSPECT_DEADLINE_US;
     while (!in->relay.has_baseline || in->relay.looks < looks) {
         if (wait_output(w, in, deadline, e) < 0) return -1;

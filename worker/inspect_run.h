@@ -35,7 +35,7 @@ void inspect_kill(struct inspector *in);
  * had its hands on the bytes a misbehaving inspector is the engine's doing, and so FAILED_INSPECT. */
 int inspect_run(struct worker *w, unsigned step, struct relay_result *ret_result, struct err *e);
 /* Waits until the watch has sent `looks` LOOK frames in total (BASELINE with looks 0). */
-int inspect_await(struct worker *w, struct inspector *in, unsigned looks, struct err *e);
+int inspect_await(struct worker *w, struct inspector *in, uint64_t looks, struct err *e);
 const char *inspect_step_name(unsigned step);
 
 #endif

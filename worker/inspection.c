@@ -32,7 +32,7 @@ static int wake(struct worker *w, struct err *e) {
 static int ask(struct worker *w, bool mute, struct err *e) {
     struct relay *r = &w->watch.relay;
     r->mute_looks = mute;
-    unsigned seen = r->looks;
+    uint64_t seen = r->looks;
     if (wake(w, e) < 0) return -1;
     int rc = inspect_await(w, &w->watch, seen + 1, e);
     r->mute_looks = false;

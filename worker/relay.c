@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
 
 void relay_init(struct relay *r, struct up *up, unsigned step) {
-    *r = (struct relay){.up = up, .step = step};
+    *r = (struct relay){.up = up, .step = step, .born_us = clock_mono_us()};
     frame_reader_init(&r->reader, MSG_TO_SUPERVISOR, MSG_CONTROL);
     r->reader.any_channel = true;
 }
@@ -62,9 +63,16 @@ static int read_failed(struct relay *r, const struct frame *f, struct err *e) {
     return 0;
 }
 
+static int check_rate(const struct relay *r, struct err *e) {
+    uint64_t seconds = (clock_mono_us() - r->born_us) / 1000000u;
+    if (r->looks < RELAY_LOOKS_AT_ONCE + RELAY_LOOKS_PER_S * seconds) return 0;
+    return err_set(e, ERR_LIMIT, "inspector sends more than %u LOOKs a second", RELAY_LOOKS_PER_S);
+}
+
 static int check(struct relay *r, const struct msg_rule *rule, struct err *e) {
     if (r->done || r->failed) return err_set(e, ERR_PROTO, "inspector sent %s after its end", rule->name);
     if ((rule->steps & r->step) == 0) return err_set(e, ERR_PROTO, "this inspector step may not send %s", rule->name);
+    if (rule->type == MSG_LOOK) return check_rate(r, e);
     if (rule->channel == MSG_CONTROL && ++r->frames > RELAY_MAX_FRAMES)
         return err_set(e, ERR_LIMIT, "inspector sent more than %u frames", RELAY_MAX_FRAMES);
     if ((rule->flags & MSG_ONCE) == 0) return 0;

@@ -11,7 +11,11 @@
 #include "worker/up.h"
 
 #define RELAY_OID_SIZE 65           /* 40 or 64 hex digits + NUL */
-#define RELAY_MAX_FRAMES (1u << 20) /* control frames of one inspector step */
+#define RELAY_MAX_FRAMES (1u << 20) /* control frames of one inspector step, but for LOOK */
+/* LOOK frames: so many at once, and so many a second in the long run. An engine may live for a week and change .git all
+ * the time; our inspector looks 20 times a second then (watch.c). */
+#define RELAY_LOOKS_AT_ONCE 4096u
+#define RELAY_LOOKS_PER_S 100u
 
 struct relay_result {
     bool seen;
@@ -24,6 +28,7 @@ struct relay {
     unsigned step; /* one INSPECT_* bit */
     struct frame_reader reader;
     uint32_t frames;
+    uint64_t born_us;   /* monotonic */
     uint64_t seen_once; /* bit: msg type, for types below 64 */
     bool done;          /* DONE was read */
     bool failed;        /* FAILED was read: `failure` is its text, not passed up */
@@ -33,7 +38,7 @@ struct relay {
 
     bool has_baseline;
     char baseline[RELAY_OID_SIZE]; /* "" while unborn */
-    unsigned looks;
+    uint64_t looks;
     bool look_moved, look_clean; /* of the last LOOK */
     struct relay_result result;
 };

@@ -102,6 +102,30 @@ static void test_watch(void) {
     rig_close(&r);
 }
 
+/* n looks, unpassed: how many until the relay has enough of them? */
+static uint64_t looks_until_refused(uint64_t age_s, uint64_t n) {
+    struct rig r;
+    rig_open(&r, INSPECT_WATCH);
+    r.relay.mute_looks = true;
+    r.relay.born_us -= age_s * 1000000u;
+    int rc = 0;
+    for (uint64_t i = 0; rc == 0 && i < n; i++) {
+        put_look(&r, 1, 0);
+        rc = feed(&r);
+    }
+    CHECK(rc == 0 || (r.e.code == ERR_LIMIT && strstr(r.e.text, "LOOK") != NULL));
+    uint64_t looks = r.relay.looks;
+    rig_close(&r);
+    return looks;
+}
+
+/* A day of constant changes at the inspector's own pace is honest; a flood is not. */
+static void test_rate_of_looks(void) {
+    CHECK(looks_until_refused(86400, 86400 * 20) == 86400 * 20);
+    uint64_t flood = looks_until_refused(10, 1u << 20);
+    CHECK(flood >= RELAY_LOOKS_AT_ONCE + 10 * RELAY_LOOKS_PER_S && flood < 100000);
+}
+
 static void test_may_not(void) {
     static const unsigned never[] = {MSG_HELLO,        MSG_READY,      MSG_STARTED,    MSG_ENGINE_END,
                                      MSG_VERIFY_START, MSG_VERIFY_END, MSG_VERIFY_SKIP};
@@ -174,6 +198,7 @@ static void test_ends(void) {
 
 int main(void) {
     test_watch();
+    test_rate_of_looks();
     test_may_not();
     test_result();
     test_ends();

@@ -5,6 +5,9 @@
  * works while we read: it is a hint when to stop. The verdict is the census step's, after the engine's death, without
  * any memory.
  *
+ * An agent may change something in .git all the time. After a burst there are LOOKS_PER_S looks a second and no more:
+ * what is lost is a twentieth of a second when it stops.
+ *
  * It ends when nobody reads its frames any more, or nobody can wake it any more.
  */
 #include <errno.h>
@@ -24,6 +27,9 @@
 #include "worker/inspect/scan.h"
 #include "worker/inspect/session.h"
 
+#define LOOKS_PER_S 20u
+#define LOOKS_AT_ONCE 64u
+
 struct watch {
     struct session s;
     struct flat tree;       /* of tree_head, with what earlier looks learned about the files */
@@ -31,8 +37,9 @@ struct watch {
     enum relation relation; /* of tree_head to the baseline */
     struct stat_key index_key;
     bool index_clean;
-    int looks;    /* so far */
-    bool listing; /* this look names its dirt */
+    uint64_t due_us; /* when the looks so far would have ended, at LOOKS_PER_S */
+    int looks;       /* so far */
+    bool listing;    /* this look names its dirt */
     uint32_t dirt_sent;
 };
 
@@ -55,7 +62,7 @@ static int follow_head(struct watch *w, const struct head *h, struct err *e) {
     struct err why = ERR_INIT;
     store_begin(&w->s.store);
     int r = commits_since_baseline(&w->s.store, &head, &w->relation, NULL, &why);
-    if (r == 0) r = flatten_commit(&w->s.store, &head, &fresh, &why);
+    if (r == 0) r = session_flatten(&w->s, &head, &fresh, &why);
     if (r < 0) {
         flat_release(&fresh);
         if (inspect_is_finding(&why)) return 0;
@@ -108,6 +115,20 @@ static int wait_for_wake(struct err *e) {
     }
 }
 
+/* 1: look; 0: the reader went away; -1: error. */
+static int wait_for_turn(struct watch *w, struct err *e) {
+    const uint64_t interval = 1000000u / LOOKS_PER_S, burst = LOOKS_AT_ONCE * interval;
+    uint64_t now = clock_mono_us();
+    if (w->due_us > now + burst) {
+        struct pollfd p = {.fd = out_fd(), .events = 0};
+        int n = poll(&p, 1, clock_left_ms(w->due_us - burst));
+        if (n < 0 && errno != EINTR) return err_sys(e, "poll");
+        if (n > 0) return 0;
+    }
+    w->due_us = (w->due_us > now ? w->due_us : now) + interval;
+    return 1;
+}
+
 static int make_baseline(struct watch *w, const struct inspect_args *a, struct err *e) {
     uint64_t start = clock_mono_us();
     struct baseline made;
@@ -127,7 +148,8 @@ static int make_baseline(struct watch *w, const struct inspect_args *a, struct e
                       count.reflogs, count.hooks);
     if (r == 0)
         r = out_baseline(git_oid_tostr(hex, sizeof hex, &made.commit), true, made.files, made.bytes, made.commits, e);
-    return r < 0 ? -1 : session_open_at(&w->s, a, take_fd(&ws_fd), e);
+    if (r == 0) r = session_open_at(&w->s, a, take_fd(&ws_fd), e);
+    return r < 0 ? -1 : session_mark_submodules(&w->s, &w->tree, e);
 }
 
 /* From here on the workspace is the agent's, and we only read it. */
@@ -145,7 +167,7 @@ int step_watch(const struct inspect_args *a, enum failed_class *ret_class, struc
     if (r < 0) err_ctx(e, "baseline");
     if (r == 0) r = give_up_writing(a, e);
     if (r == 0) *ret_class = FAILED_INSPECT;
-    while (r == 0 && (r = wait_for_wake(e)) == 1) r = look(&w, e);
+    while (r == 0 && (r = wait_for_wake(e)) == 1 && (r = wait_for_turn(&w, e)) == 1) r = look(&w, e);
     flat_release(&w.tree);
     session_release(&w.s);
     return r;
