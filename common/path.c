@@ -1,9 +1,11 @@
-/* path.c - see path.h. Allowed rules compare bytes. Forbidden rules compare after folding ASCII case and dropping the code
- * points that HFS+ ignores, because a file that a host or a tool would take for ".git" must not pass as something else. */
+/* path.c - see path.h. Allowed rules compare bytes. Forbidden rules compare as the least careful file system would
+ * (fold.h), because a file that a host or a tool would take for ".git" must not pass as something else. */
 #include "common/path.h"
 
 #include <stdint.h>
 #include <string.h>
+
+#include "common/fold.h"
 
 #define SEGMENT_MAX 4096
 
@@ -39,30 +41,6 @@ int path_rule_check(enum path_rule_kind kind, const char *rule, struct err *e) {
     return 0;
 }
 
-/* Code points that HFS+ drops when it compares names: U+200C..200F, 202A..202E, 206A..206F, FEFF. As UTF-8. */
-static size_t ignorable(const unsigned char *p, size_t n) {
-    if (n < 3) return 0;
-    if (p[0] == 0xe2 && p[1] == 0x80 && ((p[2] >= 0x8b && p[2] <= 0x8f) || (p[2] >= 0xaa && p[2] <= 0xae))) return 3;
-    if (p[0] == 0xe2 && p[1] == 0x81 && p[2] >= 0xaa && p[2] <= 0xaf) return 3;
-    if (p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf) return 3;
-    return 0;
-}
-
-/* Folded copy of a segment. Longer than the buffer: cut, which can only make a forbidden match likelier to be looked at. */
-static size_t fold(const char *s, size_t n, char *out) {
-    size_t o = 0;
-    for (size_t i = 0; i < n && o < SEGMENT_MAX;) {
-        size_t skip = ignorable((const unsigned char *)s + i, n - i);
-        if (skip) {
-            i += skip;
-            continue;
-        }
-        char c = s[i++];
-        out[o++] = (c >= 'A' && c <= 'Z') ? (char)(c - 'A' + 'a') : c;
-    }
-    return o;
-}
-
 /* Windows drops trailing dots and spaces of a name. */
 static size_t without_tail(const char *s, size_t n) {
     while (n > 0 && (s[n - 1] == '.' || s[n - 1] == ' ')) n--;
@@ -95,10 +73,12 @@ struct segment {
     size_t n;
 };
 
-/* Takes the next segment off *path; false at the end. */
-static bool next_segment(const char **path, size_t *left, struct segment *ret) {
+/* Takes the next segment off *path; false at the end. With `windows` a backslash ends one too. */
+static bool next_segment(const char **path, size_t *left, bool windows, struct segment *ret) {
     if (*left == 0) return false;
     const char *slash = memchr(*path, '/', *left);
+    const char *back = windows ? memchr(*path, '\\', slash != NULL ? (size_t)(slash - *path) : *left) : NULL;
+    if (back != NULL) slash = back;
     ret->p = *path;
     ret->n = slash ? (size_t)(slash - *path) : *left;
     size_t step = slash ? ret->n + 1 : ret->n;
@@ -107,37 +87,53 @@ static bool next_segment(const char **path, size_t *left, struct segment *ret) {
     return true;
 }
 
-static bool segment_match(const struct segment *rule, const struct segment *name) {
+/* Windows opens "name:stream" in the file "name", and drops dots and spaces at its end. */
+static bool segment_match(const struct segment *rule, const struct segment *name, bool folded) {
+    if (glob(rule->p, rule->n, name->p, name->n)) return true;
+    if (!folded) return false;
     char r[SEGMENT_MAX], s[SEGMENT_MAX];
-    size_t rn = fold(rule->p, rule->n, r), sn = fold(name->p, name->n, s);
-    return glob(r, rn, s, sn) || glob(r, without_tail(r, rn), s, without_tail(s, sn)) ||
-           glob(rule->p, rule->n, name->p, name->n);
+    size_t rn = fold_name(rule->p, rule->n, r, sizeof r), sn = fold_name(name->p, name->n, s, sizeof s);
+    if (glob(r, rn, s, sn)) return true;
+    const char *colon = memchr(s, ':', sn);
+    if (colon != NULL && colon > s) sn = (size_t)(colon - s);
+    rn = without_tail(r, rn);
+    sn = without_tail(s, sn);
+    return glob(r, rn, s, sn) || fold_is_short_name(s, sn, r, rn);
 }
 
-static bool forbidden_match(const char *rule, const char *path, size_t n) {
+enum comparison { EXACT, FOLDED, WINDOWS /* folded, and a backslash separates */ };
+
+static bool matches_segments(const char *rule, const char *path, size_t n, enum comparison how) {
     size_t rn = strlen(rule);
     bool dir = rn > 0 && rule[rn - 1] == '/';
     size_t body = dir ? rn - 1 : rn;
     bool any_depth = memchr(rule, '/', body) == NULL;
+    bool windows = how == WINDOWS;
     struct segment r, s;
     if (any_depth) {
         r = (struct segment){.p = rule, .n = body};
-        while (
-            next_segment(&path, &n, &s)) /* a directory rule also forbids a file, symlink or submodule of that name */
-            if (segment_match(&r, &s)) return true;
+        while (next_segment(&path, &n, windows, &s)) /* a directory rule also forbids a file, symlink or submodule of
+                                                        that name */
+            if (segment_match(&r, &s, how != EXACT)) return true;
         return false;
     }
     const char *rp = rule;
     size_t rleft = body;
-    while (next_segment(&rp, &rleft, &r))
-        if (!next_segment(&path, &n, &s) || !segment_match(&r, &s)) return false;
+    while (next_segment(&rp, &rleft, false, &r))
+        if (!next_segment(&path, &n, windows, &s) || !segment_match(&r, &s, how != EXACT)) return false;
     /* an exact rule that now has something below it was replaced by a directory: still that path */
     return true;
+}
+
+static bool forbidden_match(const char *rule, const char *path, size_t n) {
+    return matches_segments(rule, path, n, FOLDED) ||
+           (memchr(path, '\\', n) != NULL && matches_segments(rule, path, n, WINDOWS));
 }
 
 bool path_rule_match(enum path_rule_kind kind, const char *rule, const char *path, size_t n) {
     size_t rn = strlen(rule);
     if (kind == PATH_FORBIDDEN) return forbidden_match(rule, path, n);
+    if (kind == PATH_IGNORED) return matches_segments(rule, path, n, EXACT);
     if (rn > 0 && rule[rn - 1] == '/') return n > rn && memcmp(rule, path, rn) == 0;
     return n == rn && memcmp(rule, path, n) == 0;
 }

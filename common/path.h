@@ -4,8 +4,10 @@
  * below it ("src/"). "." or "./" alone, a leading '/', "..", empty segments, control bytes and backslashes are refused.
  * allowed_writes has no wildcards. forbidden_paths also knows '*' (any run of bytes within one segment), and a pattern
  * without '/' or a one-segment directory ("vendor/") matches at any depth. Forbidden wins over allowed.
- * Comparison is on bytes for allowed. For forbidden it is also done case-folded (ASCII) and with HFS-ignorable code points
- * removed, so that ".GIT/" or "vend\u200bor/" does not slip past: on doubt a forbidden rule matches.
+ * Comparison is on bytes for allowed. For forbidden it is done as the least careful file system would, wherever the
+ * result may land: without case and in one normal form (fold.h: a long s is an s), without code points that are drawn as
+ * nothing, without trailing dots and spaces, without what follows a ':', with '\' as a separator, and with short names
+ * ("SECRET~1"). So ".GIT/", "vend\u200bor/" or "secrets::$DATA" do not slip past: on doubt a forbidden rule matches.
  */
 #ifndef CTO_COMMON_PATH_H
 #define CTO_COMMON_PATH_H
@@ -18,7 +20,9 @@
 #define PATH_RULE_MAX 512
 #define PATH_RULES_MAX 128
 
-enum path_rule_kind { PATH_ALLOWED, PATH_FORBIDDEN };
+/* PATH_IGNORED: the language of forbidden rules, compared on bytes, because what an ignore rule matches is not looked at.
+ */
+enum path_rule_kind { PATH_ALLOWED, PATH_FORBIDDEN, PATH_IGNORED };
 
 /* Is the rule well-formed for its kind? The error names the rule and what is wrong with it. */
 int path_rule_check(enum path_rule_kind kind, const char *rule, struct err *e);

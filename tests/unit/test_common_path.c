@@ -62,6 +62,91 @@ static void allowed(void) {
     CHECK(!path_rule_match(PATH_ALLOWED, "a", "a\0b", 3));
 }
 
+/* What an ignore rule matches is not looked at: so it matches what it says and nothing like it. */
+static void ignored(void) {
+    static const struct {
+        const char *rule, *path;
+        bool want;
+    } t[] = {
+        {"build/", "build/x", true},    {"build/", "a/build", true},
+        {"*.o", "a/b.o", true},         {"out/*.log", "out/a.log", true},
+        {"build/", "BUILD/x", false},   {"build/", "build./x", false},
+        {"build/", "build~1/x", false}, {"build/", "bu\xe2\x80\x8bild", false},
+        {"build/", "a\\build", false},  {"build/", "build:x", false},
+    };
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) match(PATH_IGNORED, t[i].rule, t[i].path, t[i].want);
+}
+
+/* Names that some file system takes for the forbidden one. */
+static void lookalikes(void) {
+    static const struct {
+        const char *rule, *path;
+        bool want;
+    } t[] = {
+        /* other normal forms and other cases of the same name */
+        {"secrets/",
+         "\xc5\xbf"
+         "ecrets/key",
+         true}, /* a long s */
+        {"keys/",
+         "\xe2\x84\xaa"
+         "eys/a",
+         true}, /* the sign of kelvin */
+        {"fish/",
+         "\xef\xac\x81"
+         "sh/a",
+         true}, /* fi, one letter */
+        {"credentials/",
+         "CREDENT\xc4\xb1"
+         "ALS/a",
+         true}, /* a dotless i */
+        {"stra\xc3\x9f"
+         "e/",
+         "STRASSE/a", true},
+        {"caf\xc3\xa9/", "cafe\xcc\x81/a", true},
+        {"cafe\xcc\x81/", "CAF\xc3\x89/a", true},
+        {"caf\xc3\xa9/", "cafe/a", false},
+        {"\xd1\x82\xd0\xb5\xd1\x81\xd1\x82/", "\xd0\xa2\xd0\x95\xd0\xa1\xd0\xa2/a", true}, /* Cyrillic */
+        {"\xd1\x82\xd0\xb5\xd1\x81\xd1\x82/", "\xd0\xba\xd0\xbe\xd0\xb4/a", false},
+        {"\xea\xb0\x81/", "\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8/a", true}, /* Hangul */
+        {"a\xcc\x81\xcc\xa3/", "a\xcc\xa3\xcc\x81/x", true},               /* marks in another order */
+        {"\xe6\x97\xa5/", "\xe6\x9c\xac/a", false},
+        {"\xe8\xb1\x88/", "\xef\xa4\x80/a", true}, /* a compatibility ideograph */
+        {"secrets/",
+         "se\xc2\xad"
+         "crets/a",
+         true}, /* a soft hyphen */
+        {"secrets/", "secrets\xef\xb8\x8f/a", true},
+        {"secrets/", "secret\xff/a", false},
+        {"secrets/",
+         "\xc1\xb3"
+         "ecrets/a",
+         false}, /* overlong: nobody's letter */
+        /* streams, backslashes and short names of Windows */
+        {".env", ".env::$DATA", true},
+        {".env", "a/.env:x", true},
+        {"secrets/", "secrets:x/a", true},
+        {"secrets/", ":secrets/a", false},
+        {".git/", "a\\.git\\config", true},
+        {"src/secret.c", "src\\secret.c", true},
+        {"*.key", "a\\b.key", true},
+        {"secrets/", "SECRET~1/a", true},
+        {"secrets/", "secre~10/a", true},
+        {"secrets/", "SE4F2A~1/a", true}, /* from the fifth on */
+        {"secrets/", "seekrt~1/a", false},
+        {"secrets/", "secret~x/a", false},
+        {"secrets/", "secrets~1/a", false}, /* seven letters: not a short name */
+        {"secrets/", "secret~1.backup/a", false},
+        {".git/", "GIT~1/config", true},
+        {".git/", "GITIGN~1", false},
+        {".github/workflows/", "GITHUB~1/WORKFL~1/ci.yml", true},
+        {".env.*", "ENV~1.LOC", true},
+        {"node_modules/", "NODE_M~1/x", true},
+        {"vendor/", "backup~1", false},
+    };
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) match(PATH_FORBIDDEN, t[i].rule, t[i].path, t[i].want);
+}
+
 static void forbidden(void) {
     static const struct {
         const char *rule, *path;
@@ -159,6 +244,8 @@ int main(void) {
     well_formed();
     allowed();
     forbidden();
+    lookalikes();
+    ignored();
     hostile();
     any_and_plain();
     return check_done();

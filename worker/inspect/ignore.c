@@ -135,13 +135,13 @@ void ignore_release(struct ignore *g) {
 /* A directory is ignored by a case rule when everything that could be in it is. */
 static bool extra_match(const struct ignore *g, const char *path, size_t n, bool is_dir) {
     if (g->n_extra == 0) return false;
-    if (!is_dir) return path_any_match(PATH_FORBIDDEN, g->extra, g->n_extra, path, n);
+    if (!is_dir) return path_any_match(PATH_IGNORED, g->extra, g->n_extra, path, n);
     char probe[4200];
     if (n + 5 > sizeof probe) return false;
     memcpy(probe, path, n);
     memcpy(probe + n, "/\001/\001", 5);
-    return path_any_match(PATH_FORBIDDEN, g->extra, g->n_extra, probe, n + 2) &&
-           path_any_match(PATH_FORBIDDEN, g->extra, g->n_extra, probe, n + 4);
+    return path_any_match(PATH_IGNORED, g->extra, g->n_extra, probe, n + 2) &&
+           path_any_match(PATH_IGNORED, g->extra, g->n_extra, probe, n + 4);
 }
 
 bool ignore_match(const struct ignore *g, const char *path, size_t n, bool is_dir) {
