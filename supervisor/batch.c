@@ -21,7 +21,7 @@ int batch_parse_jobs(const char *command, const char *text) {
     errno = 0;
     long n = strtol(text, &end, 10);
     if (errno == 0 && *end == '\0' && end != text && n >= 1 && n <= 4096) return (int)n;
-    cli_usage(command, "-j %s: a number from 1 to 4096 is expected", text);
+    cli_usage(command, "-j %.40s: a number from 1 to 4096 is expected", text);
     return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "supervisor/cli.h"
 
 #include <cjson/cJSON.h>
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,20 @@ int cli_usage(const char *command, const char *fmt, ...) {
     va_end(ap);
     log_line("%s: %s; see 'cto-harness %s --help'", command, text, command);
     return EXIT_USAGE;
+}
+
+int cli_bad_option(const char *command, int c, char **argv) {
+    const char *word = argv[optind > 0 ? optind - 1 : 0];
+    if (c == ':') return cli_usage(command, "%.60s needs a value", word);
+    if (strncmp(word, "--", 2) != 0) return cli_usage(command, "unknown option -%c", optopt);
+    if (optopt && strchr(word, '=')) return cli_usage(command, "%.60s: this option takes no value", word);
+    return cli_usage(command, "unknown option %.60s", word);
+}
+
+int cli_once(const char *command, const char *option, const char **slot, const char *value) {
+    if (*slot) return cli_usage(command, "%s is given twice", option);
+    *slot = value;
+    return 0;
 }
 
 int cli_print_json(cJSON *doc, int exit_code) {

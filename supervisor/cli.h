@@ -23,7 +23,7 @@ struct global_options {
     const char *program; /* argv[0] as given */
 };
 
-/* A command parses its own argv (argv[0] is its name) with getopt_long and prints its own --help. Global options are
+/* A command parses its own argv (argv[0] is its name) with getopt_long; --help never arrives there. Global options are
  * accepted before and after the command's name; main() has taken them out of argv already. */
 typedef int (*command_fn)(const struct global_options *g, int argc, char **argv);
 
@@ -31,7 +31,7 @@ struct command {
     const char *name;
     const char *summary; /* one line for the list in --help */
     command_fn run;
-    const char *help; /* usage, options, examples: what `NAME --help` prints */
+    const char *help; /* usage, options, examples, 80 columns: what `NAME --help` prints; main() sees to that */
 };
 const struct command *command_find(const char *name);
 
@@ -39,6 +39,11 @@ const struct command *command_find(const char *name);
  * operator's (2), ERR_UNSUPPORTED is 3, the rest is ours (4). */
 int cli_error(const struct err *e);
 int cli_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What getopt_long() gave back for an option that it does not like (`c` is '?' or ':', with an option string that begins with
+ * ':'), in one line. EXIT_USAGE. */
+int cli_bad_option(const char *command, int c, char **argv);
+/* Keeps the value of an option that may stand once only: with two values nobody knows which was meant. 0 or EXIT_USAGE. */
+int cli_once(const char *command, const char *option, const char **slot, const char *value);
 /* Prints and frees one JSON document, followed by a newline; a failed write (full disk, closed pipe) is EXIT_HARNESS. */
 struct cJSON;
 int cli_print_json(struct cJSON *doc, int exit_code);

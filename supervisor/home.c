@@ -73,23 +73,27 @@ static int self_dir(char out[PATH_MAX], struct err *e) {
     return 0;
 }
 
-static int resolve_cases(struct home *h, const char *option, struct err *e) {
-    if (option) {
-        char raw[PATH_MAX];
-        if (absolute(raw, option, "--cases", e) < 0) return -1;
-        if (!realpath(raw, h->cases))
-            return err_set(e, ERR_USAGE, "--cases %s: %s; give a directory of cases", option, strerror(errno));
-        return is_dir(h->cases) ? 0 : err_set(e, ERR_USAGE, "--cases %s: not a directory", option);
-    }
+int home_default_cases(char ret[PATH_MAX], struct err *e) {
     /* The data installed with this very program, wherever the prefix was moved to; else those of the tree it was built in (a
      * build tree has no such neighbour, and an older installation must not hide its cases); else where install puts them. */
     char self[PATH_MAX], beside[PATH_MAX];
     if (self_dir(self, e) < 0 || join(beside, e, self, "../share/cto-harness/cases") < 0) return -1;
     const char *tries[] = {beside, CTO_SOURCE_DIR "/cases", CTO_DATA_DIR "/cases"};
     for (size_t k = 0; k < sizeof tries / sizeof tries[0]; k++)
-        if (is_dir(tries[k]) && realpath(tries[k], h->cases)) return 0;
+        if (is_dir(tries[k]) && realpath(tries[k], ret)) return 0;
     return err_set(e, ERR_MISSING, "no cases in %s or %s: install the program, or give --cases DIR", tries[1],
                    tries[2]);
+}
+
+static int resolve_cases(struct home *h, const char *option, struct err *e) {
+    char raw[PATH_MAX];
+    if (!option) return home_default_cases(h->cases, e);
+    if (absolute(raw, option, "--cases", e) < 0) return -1;
+    if (!realpath(raw, h->cases))
+        return err_set(e, ERR_USAGE, "--cases %.300s: %s; give a directory of cases", option, strerror(errno));
+    return is_dir(h->cases)
+               ? 0
+               : err_set(e, ERR_USAGE, "--cases %.300s: not a directory; give a directory of cases", option);
 }
 
 /* The other programs: beside this one, in the libexec of the same prefix, where install puts them. */

@@ -34,7 +34,8 @@ static int look_up(const struct home *h, const char *name, struct located *ret, 
 
 int locate(const struct home *h, const char *name, struct located *ret, struct err *e) {
     memset(ret, 0, sizeof *ret);
-    if (strlen(name) >= sizeof ret->dir) return err_set(e, ERR_USAGE, "the name of the run is too long");
+    if (strlen(name) >= sizeof ret->dir)
+        return err_set(e, ERR_USAGE, "the name of the run is too long; `cto-harness report list` shows what there is");
     if (strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
         if (!is_dir(name)) return err_set(e, ERR_USAGE, "%s: no such directory", name);
         snprintf(ret->dir, sizeof ret->dir, "%s", name);

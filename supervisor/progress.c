@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "common/io.h"
+#include "supervisor/table.h"
 
 #define LIVE_MAX 8
 
@@ -41,9 +43,10 @@ static void wipe(struct progress *p) {
     for (; p->drawn > 0; p->drawn--) fputs("\033[1A\033[2K", stderr);
 }
 
+/* A line that wrapped would be two on the screen, and wipe() would leave one of them. */
 static int columns(void) {
-    struct winsize w;
-    return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 20 ? w.ws_col : 80;
+    int n = table_width(STDERR_FILENO);
+    return n > 0 ? n : 80;
 }
 
 static void draw(struct progress *p) {
@@ -59,13 +62,13 @@ static void draw(struct progress *p) {
         running++;
         snprintf(line, sizeof line, "  %-28s %-11s %5.1f s", p->live[i].id, run_state_name(p->live[i].state),
                  (double)(now - p->live[i].since_us) / 1e6);
-        fprintf(stderr, "%.*s\n", width - 1, line);
+        table_line(stderr, width, line);
         p->drawn++;
     }
     double eta = p->done > 0 ? elapsed / p->done * (p->total - p->done) : 0;
     snprintf(line, sizeof line, "  %d/%d done, %d running, %d unexpected, %.1f s, about %.0f s left", p->done, p->total,
              running, p->done - p->good, elapsed, eta);
-    fprintf(stderr, "%.*s\n", width - 1, line);
+    table_line(stderr, width, line);
     p->drawn++;
     fflush(stderr);
 }
@@ -106,9 +109,13 @@ void progress_done(struct progress *p, int i, const char *id, const struct run_r
         used += (size_t)snprintf(reasons + used, sizeof reasons - used, "%s%s", k ? "," : "",
                                  blocker_rule(rec->blockers[k].id)->reason);
     wipe(p);
-    const char *on = !p->color ? "" : as_expected ? "\033[32m" : "\033[31m", *off = p->color ? "\033[0m" : "";
-    fprintf(stderr, "%s%-7s%s %-28s %6.2f s  %s%s%s\n", on, rec ? verdict_name(rec->verdict) : "not run", off, id,
-            rec ? (double)(rec->finished_ms - rec->started_ms) / 1000 : 0.0, reasons, note[0] ? "  " : "", note);
+    AUTO_FREE char *line = NULL;
+    BUG_UNLESS(asprintf(&line, "%-7s %-28s %6.2f s  %s%s%s", rec ? verdict_name(rec->verdict) : "not run", id,
+                        rec ? (double)(rec->finished_ms - rec->started_ms) / 1000 : 0.0, reasons, note[0] ? "  " : "",
+                        note) > 0);
+    if (p->color) fputs(as_expected ? "\033[32m" : "\033[31m", stderr);
+    table_line(stderr, p->live_mode ? columns() : 0, line);
+    if (p->color) fputs("\033[0m", stderr);
     draw(p);
 }
 

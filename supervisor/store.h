@@ -87,6 +87,7 @@ struct store_filter {
     const char *before;                        /* run id: only runs older than it; unknown: ERR_USAGE */
     int limit;                                 /* 1..10000 */
 };
+bool store_status_known(const char *status); /* is it one of these words? NULL is */
 /* Newest first. The callback must not write to the store. */
 int store_runs_list(struct store *s, const struct store_filter *f, store_run_fn each, void *ctx, struct err *e);
 /* ERR_MISSING when there is none of that id. */

@@ -90,14 +90,16 @@ int store_runs_unfinished(struct store *s, store_run_fn each, void *ctx, struct 
     return st ? collect_rows(s, st, each, ctx, e) : -1;
 }
 
+bool store_status_known(const char *status) {
+    static const char *const words[] = {"pass", "fail", "blocked", "running"};
+    for (size_t i = 0; status && i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(words[i], status) == 0) return true;
+    return !status;
+}
+
 static int check_filter(const struct store_filter *f, struct err *e) {
-    static const char *const words[] = {"pass", "fail", "blocked", "running", NULL};
-    if (f->status) {
-        int i = 0;
-        while (words[i] && strcmp(words[i], f->status) != 0) i++;
-        if (!words[i])
-            return err_set(e, ERR_USAGE, "status \"%.40s\" is none of pass, fail, blocked, running", f->status);
-    }
+    if (!store_status_known(f->status))
+        return err_set(e, ERR_USAGE, "status \"%.40s\" is none of pass, fail, blocked, running", f->status);
     if (f->limit < 1 || f->limit > 10000) return err_set(e, ERR_USAGE, "limit must be 1 to 10000");
     return 0;
 }

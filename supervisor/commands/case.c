@@ -2,38 +2,46 @@
  *
  * Reads the cases folder only, no store and no run: it works before anything was ever run, and while runs go on.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/io.h"
 #include "common/json.h"
 #include "supervisor/case.h"
 #include "supervisor/cli.h"
 #include "supervisor/commands/case_new.h"
+#include "supervisor/seal.h"
+#include "supervisor/table.h"
 
-const char help_case[] =
-    "usage: cto-harness case list\n"
-    "       cto-harness case lint [ID... | all]\n"
-    "       cto-harness case new ID [--from ID]\n"
-    "\n"
-    "A case is a folder below the cases folder: case.json, task.md and fixture/. Failure fixtures are below "
-    "failures/.\n"
-    "\n"
-    "  list             every case: id, kind, expected end, title, verification\n"
-    "  lint             reads cases strictly and checks them against fixture, rules and the table of blockers;\n"
-    "                   one line \"file:line: key: message\" for each mistake; default: all\n"
-    "  new ID           makes a case that lints clean and passes on the fake backend, to be changed from there\n"
-    "      --from ID    as a copy of that case instead of the built-in example\n"
-    "\n"
-    "Global options: --cases DIR (which folder), --json, --quiet.\n"
-    "Exit codes: 0 done; 2 a mistake in a case or in the arguments; 4 the harness could not do it.\n"
-    "\n"
-    "Examples:\n"
-    "  cto-harness case list --json | jq -r '.cases[].id'\n"
-    "  cto-harness case lint r1-string-slugify no-diff\n"
-    "  cto-harness --cases ./my-cases case new fix-typo --from shell-wordcount\n";
+const char help_case[] = "Usage: cto-harness case list\n"
+                         "       cto-harness case lint [ID... | all]\n"
+                         "       cto-harness case new ID [--from ID]\n"
+                         "\n"
+                         "A case is a folder below the cases folder: case.json, task.md and fixture/.\n"
+                         "Failure fixtures are below failures/. 'cto-harness schema case' describes every\n"
+                         "key of case.json.\n"
+                         "\n"
+                         "  list             every case: id, kind, expected end, title, verification\n"
+                         "  lint             reads cases strictly and checks them against fixture, rules\n"
+                         "                   and the table of blockers; one line \"file:line: key: message\"\n"
+                         "                   for each mistake; default: all\n"
+                         "  new ID           makes a case that lints clean and passes on the fake backend,\n"
+                         "                   to be changed from there; with --cases DIR in DIR, which is\n"
+                         "                   made when it is not there\n"
+                         "      --from ID    as a copy of that case, of DIR or of the installed ones\n"
+                         "\n"
+                         "Global options: --cases DIR (which folder), --json, --quiet.\n"
+                         "Exit codes: 0 done; 2 a mistake in a case or in the arguments; 4 the harness\n"
+                         "could not do it.\n"
+                         "\n"
+                         "Examples:\n"
+                         "  cto-harness case list --json | jq -r '.cases[].id'\n"
+                         "  cto-harness case lint r1-string-slugify no-diff\n"
+                         "  cto-harness --cases ./my-cases case new fix-typo --from shell-wordcount\n";
 
 /* --- list --------------------------------------------------------------------------------------------------------- */
 
@@ -58,14 +66,24 @@ static void put_argv(struct buf *out, const struct spec_command *v) {
     }
 }
 
-static void print_row(const struct cto_case *c) {
+static const struct table_column list_columns[] = {{.title = "CASE", .least = 26},
+                                                   {.title = "KIND", .drop = 2},
+                                                   {.title = "EXPECT", .drop = 3},
+                                                   {.title = "TITLE", .least = 14, .drop = 4},
+                                                   {.title = "VERIFICATION", .least = 16, .drop = 1}};
+#define LIST_COLUMNS ((int)(sizeof(list_columns) / sizeof(list_columns[0])))
+
+static void put_row(struct table *t, const struct cto_case *c) {
     AUTO_BUF struct buf commands = BUF_INIT(256u << 10);
     for (int i = 0; i < c->n_verify; i++) {
         if (i) buf_puts(&commands, "; ");
         put_argv(&commands, &c->verify[i]);
     }
-    (void)printf("%-34s %-8s %-8s %-52s %s\n", c->id, c->kind, verdict_name(c->expect.status), c->title,
-                 c->n_verify ? buf_str(&commands) : "-");
+    table_cell(t, c->id, NULL);
+    table_cell(t, c->kind, NULL);
+    table_cell(t, verdict_name(c->expect.status), NULL);
+    table_cell(t, c->title, NULL);
+    table_cell(t, c->n_verify ? buf_str(&commands) : "-", NULL);
 }
 
 static cJSON *row_json(const struct cto_case *c) {
@@ -98,8 +116,7 @@ static int list_cases(const struct global_options *g, const char *cases_dir) {
     int rc = EXIT_PASS, n = case_ids(cases_dir, true, &ids, &e);
     if (n < 0) return cli_error(&e);
     cJSON *rows = g->json ? cJSON_CreateArray() : NULL;
-    if (!g->json && !g->quiet)
-        (void)printf("%-34s %-8s %-8s %-52s %s\n", "CASE", "KIND", "EXPECT", "TITLE", "VERIFICATION");
+    struct table *table = table_new(list_columns, LIST_COLUMNS);
     for (int i = 0; i < n; i++) {
         struct cto_case c;
         if (case_load(&c, cases_dir, ids[i], &e) < 0) {
@@ -109,10 +126,12 @@ static int list_cases(const struct global_options *g, const char *cases_dir) {
         if (rows)
             BUG_UNLESS(cJSON_AddItemToArray(rows, row_json(&c)));
         else
-            print_row(&c);
+            put_row(table, &c);
         case_release(&c);
     }
     case_ids_free(ids, n);
+    if (!rows) table_print(table, stdout, table_width(STDOUT_FILENO), !g->quiet);
+    table_free(table);
     if (!rows) return rc;
     cJSON *doc = cJSON_CreateObject();
     json_put(doc, "cases", rows);
@@ -152,7 +171,7 @@ static void complain(void *arg, const char *text) {
     if (out->errors)
         BUG_UNLESS(cJSON_AddItemToArray(out->errors, error_json(out->id, text)));
     else
-        (void)printf("%s\n", text);
+        table_line(stdout, 0, text);
 }
 
 static void lint_one(struct lint_output *out, const char *cases_dir, const char *id) {
@@ -212,65 +231,100 @@ static int lint_cases(const struct global_options *g, const char *cases_dir, int
 
 /* --- new ---------------------------------------------------------------------------------------------------------- */
 
-static int new_case(const struct global_options *g, const char *cases_dir, const char *id, const char *from) {
-    char place[CASE_ID_MAX + 16];
-    struct err e = ERR_INIT;
-    if (case_new(cases_dir, id, from, place, &e) < 0) return cli_error(&e);
+/* `--cases DIR` need not exist for `case new`: the first case of one's own is what makes it. */
+struct new_folder {
+    const char *made; /* NULL: it was there */
+};
+
+static int make_cases_folder(const struct global_options *g, struct new_folder *f, struct err *e) {
+    const char *dir = g->home.cases;
+    if (!dir || !dir[0]) return 0;
+    mode_t before = umask(022); /* source text, as the cases in it */
+    int rc = mkdir(dir, 0755);
+    (void)umask(before);
+    if (rc == 0)
+        f->made = dir;
+    else if (errno != EEXIST)
+        return err_set(e, ERR_USAGE, "--cases %.300s: %s; give a directory that can be made", dir, strerror(errno));
+    return 0;
+}
+
+/* Commands that work as they stand, typed in the same place: the same program, the same cases. */
+static void put_command(struct buf *b, const struct global_options *g, const char *cases_dir, const char *command,
+                        const char *id) {
+    buf_puts(b, "  ");
+    report_put_shell(b, g->program);
+    if (g->home.home) {
+        buf_puts(b, " --home ");
+        report_put_shell(b, g->home.home);
+    }
+    if (g->home.env_file) {
+        buf_puts(b, " --env-file ");
+        report_put_shell(b, g->home.env_file);
+    }
+    if (g->home.cases) {
+        buf_puts(b, " --cases ");
+        report_put_shell(b, cases_dir);
+    }
+    buf_printf(b, " %s %s\n", command, id);
+}
+
+static int say_made(const struct global_options *g, const char *cases_dir, const char *place, const char *id) {
+    AUTO_BUF struct buf dir = BUF_INIT(2 * PATH_MAX);
+    AUTO_BUF struct buf text = BUF_INIT(64u << 10);
+    buf_printf(&dir, "%s/%s", cases_dir, place);
     if (g->json) {
-        AUTO_BUF struct buf dir = BUF_INIT(8192);
-        buf_printf(&dir, "%s/%s", cases_dir, place);
         cJSON *doc = cJSON_CreateObject();
         json_put_str(doc, "id", id);
         json_put_str(doc, "dir", buf_str(&dir));
         return cli_print_json(doc, EXIT_PASS);
     }
-    if (!g->quiet)
-        (void)printf("made %s/%s\nnext: edit case.json, task.md and fixture/, then\n  cto-harness case lint %s\n"
-                     "  cto-harness run-case %s\n",
-                     cases_dir, place, id, id);
+    if (g->quiet) return EXIT_PASS;
+    buf_puts(&text, "made ");
+    report_put_text(&text, buf_str(&dir), false);
+    buf_puts(&text, "\nnext: edit case.json, task.md and fixture/, then\n");
+    put_command(&text, g, cases_dir, "case lint", id);
+    put_command(&text, g, cases_dir, "run-case", id);
+    (void)fputs(buf_str(&text), stdout);
     return EXIT_PASS;
+}
+
+static int new_case(const struct global_options *g, const char *id, const char *from) {
+    char place[CASE_ID_MAX + 16];
+    struct home h;
+    struct err e = ERR_INIT;
+    struct new_folder folder = {NULL};
+    int rc = case_id_check(id, &e);
+    if (rc == 0) rc = make_cases_folder(g, &folder, &e);
+    if (rc == 0) rc = home_resolve(&h, &g->home, &e);
+    if (rc == 0) rc = case_new(h.cases, id, from, place, &e);
+    if (rc == 0) return say_made(g, h.cases, place, id);
+    if (folder.made) (void)rmdir(folder.made);
+    return cli_error(&e);
 }
 
 /* --- command line ------------------------------------------------------------------------------------------------- */
 
-struct arguments {
-    const char *from;
-    bool help;
-};
-
-static int parse(struct arguments *a, int argc, char **argv) {
-    static const struct option options[] = {
-        {"from", required_argument, NULL, 'f'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-    optind = 0;
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (c == 'h')
-            a->help = true;
-        else if (c == 'f')
-            a->from = optarg;
-        else
-            return cli_usage("case", "unknown option or missing value: %s", argv[optind > 0 ? optind - 1 : 0]);
-    }
-    return EXIT_PASS;
-}
-
 int cmd_case(const struct global_options *g, int argc, char **argv) {
-    struct arguments a = {0};
+    static const struct option options[] = {{"from", required_argument, NULL, 'f'}, {NULL, 0, NULL, 0}};
+    const char *from = NULL;
     struct home h;
     struct err e = ERR_INIT;
-    int rc = parse(&a, argc, argv);
-    if (rc != EXIT_PASS) return rc;
-    if (a.help) return fputs(help_case, stdout) < 0 || fflush(stdout) ? EXIT_HARNESS : EXIT_PASS;
+    optind = 0;
+    for (int c; (c = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
+        if (c != 'f') return cli_bad_option("case", c, argv);
+        if (cli_once("case", "--from", &from, optarg) != 0) return EXIT_USAGE;
+    }
     if (optind >= argc) return cli_usage("case", "which one: list, lint or new?");
     const char *word = argv[optind];
     int n = argc - optind - 1;
     char **rest = argv + optind + 1;
-    bool is_new = strcmp(word, "new") == 0;
-    if (a.from && !is_new) return cli_usage("case", "--from is for `case new`");
+    bool is_new = strcmp(word, "new") == 0, lint = strcmp(word, "lint") == 0;
+    if (from && !is_new) return cli_usage("case", "--from is for 'case new'");
+    if (is_new && n != 1) return cli_usage("case", "new takes exactly one id, not %d", n);
+    if (is_new) return new_case(g, rest[0], from);
+    if (!lint && strcmp(word, "list") != 0) return cli_usage("case", "say list, lint or new, not \"%.60s\"", word);
+    if (!lint && n) return cli_usage("case", "list takes no argument: %.60s", rest[0]);
     if (home_resolve(&h, &g->home, &e) < 0) return cli_error(&e);
-    if (strcmp(word, "lint") == 0) return lint_cases(g, h.cases, n, rest);
-    if (strcmp(word, "list") == 0)
-        return n ? cli_usage("case", "list takes no argument: %s", rest[0]) : list_cases(g, h.cases);
-    if (!is_new) return cli_usage("case", "\"%s\" is not one of list, lint, new", word);
-    return n == 1 ? new_case(g, h.cases, rest[0], a.from) : cli_usage("case", "new takes exactly one id");
+    return lint ? lint_cases(g, h.cases, n, rest) : list_cases(g, h.cases);
 }

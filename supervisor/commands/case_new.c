@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "common/io.h"
+#include "supervisor/home.h"
 
 #define COPY_DEPTH 32
 #define LINK_MAX_LEN 4096
@@ -162,7 +163,12 @@ static int fill(int parent, const char *temporary, const char *id, const struct 
 static int make_folder(int parent, const char *name, const char *id, const struct cto_case *from, struct err *e) {
     char temporary[CASE_ID_MAX + 48];
     (void)snprintf(temporary, sizeof(temporary), ".new-%s-%ld", name, (long)getpid());
-    if (mkdirat(parent, temporary, 0755) < 0) return err_sys(e, "make a folder for case %s", id);
+    if (mkdirat(parent, temporary, 0755) < 0) {
+        if (errno == EACCES || errno == EROFS || errno == EPERM)
+            return err_set(e, ERR_USAGE, "the cases folder is not writable (%s): give one of your own with --cases DIR",
+                           strerror(errno));
+        return err_sys(e, "make a folder for case %s", id);
+    }
     int rc = fill(parent, temporary, id, from, e);
     if (rc == 0 && renameat2(parent, temporary, parent, name, RENAME_NOREPLACE) < 0)
         rc = errno == EEXIST ? err_set(e, ERR_USAGE, "case \"%s\" exists already", id) : err_sys(e, "name case %s", id);
@@ -182,18 +188,35 @@ static int place_new(const char *cases_dir, const char *id, const struct cto_cas
     return make_folder(parent, id, id, from, e);
 }
 
+int case_id_check(const char *id, struct err *e) {
+    if (case_id_valid(id)) return 0;
+    return err_set(e, ERR_USAGE,
+                   "\"%.80s\" is no case id: lower-case letters, digits and single '-', at most %d bytes, not \"all\" "
+                   "or \"failures\"",
+                   id, CASE_ID_MAX);
+}
+
+/* A case of this folder, else one of those that came with the program: what one starts from is seldom one's own yet. */
+static int load_source(struct cto_case *ret, const char *cases_dir, const char *id, struct err *e) {
+    char place[CASE_ID_MAX + 16], all[PATH_MAX];
+    struct err here = ERR_INIT, there = ERR_INIT;
+    if (case_find(cases_dir, id, place, &here) == 0) return case_load(ret, cases_dir, id, e);
+    if (home_default_cases(all, NULL) == 0 && strcmp(all, cases_dir) != 0) {
+        if (case_find(all, id, place, &there) == 0) return case_load(ret, all, id, e);
+        if (!strstr(here.text, "did you mean")) /* the folder that has something like it has the better hint */
+            return err_set(e, ERR_USAGE, "--from: not in %.120s, and of the installed cases: %s", cases_dir,
+                           there.text);
+    }
+    return err_set(e, ERR_USAGE, "--from: %s", here.text);
+}
+
 int case_new(const char *cases_dir, const char *id, const char *from, char place[CASE_ID_MAX + 16], struct err *e) {
     char taken[CASE_ID_MAX + 16];
     struct cto_case source;
-    if (!case_id_valid(id))
-        return err_set(
-            e, ERR_USAGE,
-            "\"%.80s\" is no case id: lower-case letters, digits and single '-', at most %d bytes, not \"all\" "
-            "or \"failures\"",
-            id, CASE_ID_MAX);
+    if (case_id_check(id, e) < 0) return -1;
     if (case_find(cases_dir, id, taken, NULL) == 0)
         return err_set(e, ERR_USAGE, "case \"%s\" exists already in %s/%s", id, cases_dir, taken);
-    if (from && case_load(&source, cases_dir, from, e) < 0) return -1;
+    if (from && load_source(&source, cases_dir, from, e) < 0) return -1;
     /* The program's own umask keeps evidence private; a case is source text for everybody who reads the tree. */
     mode_t before = umask(022);
     int rc = place_new(cases_dir, id, from ? &source : NULL, place, e);

@@ -13,15 +13,19 @@
 #include "supervisor/cli.h"
 #include "supervisor/env_file.h"
 #include "supervisor/launcher.h"
+#include "supervisor/seal.h"
 #include "supervisor/store.h"
+#include "supervisor/table.h"
 
-const char help_doctor[] =
-    "Usage: cto-harness doctor [--json]\n\n"
-    "Tries every mechanism that the sandbox needs, looks at programs, home and settings, and says what is missing and "
-    "what to\n"
-    "do. Changes nothing. Exit 0 when runs can start here, 3 when something required is missing.\n\n"
-    "Example:\n"
-    "  cto-harness doctor --json | jq '.checks[] | select(.ok | not)'\n";
+const char help_doctor[] = "Usage: cto-harness doctor [--json]\n"
+                           "\n"
+                           "Tries every mechanism that the sandbox needs, looks at programs, home and\n"
+                           "settings, and says what is missing and what to do. Changes nothing. Exit 0 when\n"
+                           "runs can start here, 3 when something required is missing.\n"
+                           "\n"
+                           "Examples:\n"
+                           "  cto-harness doctor\n"
+                           "  cto-harness doctor --json | jq '.checks[] | select(.ok | not)'\n";
 
 struct checkup {
     cJSON *list;
@@ -37,6 +41,8 @@ static void add(struct checkup *c, const char *name, bool ok, bool required, con
     cJSON_AddItemToArray(c->list, o);
     if (required && !ok) c->ok = false;
 }
+
+static bool is_ok(const cJSON *row) { return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, "ok")); }
 
 static void check_sandbox(struct checkup *c) {
     AUTO_BUF struct buf out = BUF_INIT(256u << 10);
@@ -147,8 +153,34 @@ static void check_settings(struct checkup *c) {
     }
 }
 
+/* What is missing is said again below the table where the table had to be cut: there it is the remedy that counts. */
+static void print_table(const cJSON *list) {
+    static const struct table_column columns[] = {
+        {.title = ""}, {.title = "", .least = 22}, {.title = "", .least = 10, .drop = 1}};
+    struct table *t = table_new(columns, 3);
+    int width = table_width(STDOUT_FILENO);
+    const cJSON *row;
+    cJSON_ArrayForEach(row, list) {
+        bool required = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, "required"));
+        table_cell(t, is_ok(row) ? "ok" : required ? "MISSING" : "absent", NULL);
+        table_cell(t, cJSON_GetObjectItemCaseSensitive(row, "name")->valuestring, NULL);
+        table_cell(t, cJSON_GetObjectItemCaseSensitive(row, "detail")->valuestring, NULL);
+    }
+    table_print(t, stdout, width, false);
+    table_free(t);
+    cJSON_ArrayForEach(row, list) {
+        const char *name = cJSON_GetObjectItemCaseSensitive(row, "name")->valuestring;
+        const char *detail = cJSON_GetObjectItemCaseSensitive(row, "detail")->valuestring;
+        AUTO_BUF struct buf line = BUF_INIT(8192);
+        buf_printf(&line, "\n%s: ", name);
+        report_put_text(&line, detail, false);
+        if (width > 0 && !is_ok(row) && strlen(name) + strlen(detail) + 16 > (size_t)width)
+            printf("%s\n", buf_str(&line));
+    }
+}
+
 int cmd_doctor(const struct global_options *g, int argc, char **argv) {
-    if (argc > 1) return cli_usage("doctor", "unexpected argument %s", argv[1]);
+    if (argc > 1) return cli_usage("doctor", "unexpected argument %.60s", argv[1]);
     struct checkup c = {.list = cJSON_CreateArray(), .ok = true};
     check_sandbox(&c);
     check_home(&c, g);
@@ -162,17 +194,7 @@ int cmd_doctor(const struct global_options *g, int argc, char **argv) {
         json_put(doc, "checks", c.list);
         return cli_print_json(doc, code);
     }
-    const cJSON *row;
-    cJSON_ArrayForEach(row, c.list) {
-        bool ok = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, "ok"));
-        bool required = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, "required"));
-        printf("%-9s %-26s %s\n",
-               ok         ? "ok"
-               : required ? "MISSING"
-                          : "absent",
-               cJSON_GetObjectItemCaseSensitive(row, "name")->valuestring,
-               cJSON_GetObjectItemCaseSensitive(row, "detail")->valuestring);
-    }
+    print_table(c.list);
     printf("\n%s\n", c.ok ? "Runs can start on this host." : "Something required is missing: runs would end blocked.");
     cJSON_Delete(c.list);
     return fflush(stdout) == 0 ? code : EXIT_HARNESS;

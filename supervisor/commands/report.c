@@ -10,24 +10,36 @@
 #include "common/clock.h"
 #include "common/io.h"
 #include "common/json.h"
+#include "supervisor/case.h"
 #include "supervisor/cli.h"
+#include "supervisor/engines.h"
 #include "supervisor/locate.h"
 #include "supervisor/seal.h"
 #include "supervisor/store.h"
+#include "supervisor/table.h"
 
-const char help_report[] =
-    "usage: cto-harness report show RUN [--md|--json]\n"
-    "       cto-harness report list [--status S] [--backend B] [--case C] [--matrix M] [--before RUN] [--limit N] "
-    "[--json]\n"
-    "\n"
-    "show   the report of a run or matrix, by id or by directory\n"
-    "list   runs, newest first; --status is pass, fail, blocked or running; --before RUN is the next page after RUN;\n"
-    "       --limit is 1 to 10000, default 50\n"
-    "\n"
-    "examples:\n"
-    "  cto-harness report list --status fail --limit 20\n"
-    "  cto-harness report list --case r1-string-slugify --json | jq -r '.runs[0].run_id'\n"
-    "  cto-harness report show 20261122T111914Z-r1-string-slugify-4711\n";
+const char help_report[] = "Usage: cto-harness report show RUN [--md | --json]\n"
+                           "       cto-harness report list [--status S] [--backend B] [--case C]\n"
+                           "                               [--matrix M] [--before RUN] [--limit N] [--json]\n"
+                           "\n"
+                           "  show             the report of a run or matrix, by id or by directory; --md\n"
+                           "                   (the default) prints report.md, --json report.json\n"
+                           "  list             runs, newest first\n"
+                           "      --status S   only pass, fail, blocked or running\n"
+                           "      --backend B  only runs of this backend\n"
+                           "      --case C     only runs of this case\n"
+                           "      --matrix M   only runs of this matrix\n"
+                           "      --before RUN the next page: what is older than RUN\n"
+                           "      --limit N    at most so many, 1 to 10000; default 50\n"
+                           "\n"
+                           "A backend, case or matrix that nobody knows is an error (exit 2): neither this\n"
+                           "build nor the cases nor any run in the store has it. One that is known and has\n"
+                           "no runs gives an empty list (exit 0).\n"
+                           "\n"
+                           "Examples:\n"
+                           "  cto-harness report list --status fail --limit 20\n"
+                           "  cto-harness report list --case r1-string-slugify --json | jq '.runs[0].run_id'\n"
+                           "  cto-harness report show 20261122T111914Z-r1-string-slugify-4711\n";
 
 #define REPORT_MAX (64u << 20)
 
@@ -64,19 +76,17 @@ static int print_report(const char *dir, bool json, struct err *e) {
 }
 
 static int show(const struct global_options *g, int argc, char **argv) {
-    static const struct option options[] = {
-        {"md", no_argument, NULL, 'm'}, {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
+    static const struct option options[] = {{"md", no_argument, NULL, 'm'}, {0}};
     struct err e = ERR_INIT;
     struct home h;
-    bool json = g->json;
+    bool md = false;
     optind = 0;
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (c == 'h') return fputs(help_report, stdout) < 0 ? EXIT_HARNESS : EXIT_PASS;
-        if (c != 'm' && c != 'j') return cli_usage("report", "unknown option");
-        json = c == 'j';
+    for (int c; (c = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
+        if (c != 'm') return cli_bad_option("report", c, argv);
+        md = true;
     }
-    if (argc - optind != 1) return cli_usage("report", "show takes one run");
+    if (argc - optind != 1) return cli_usage("report", "show takes exactly one run, not %d", argc - optind);
+    if (md && g->json) return cli_usage("report", "--md and --json: one of them");
     struct located *at = calloc(1, sizeof *at);
     BUG_UNLESS(at != NULL);
     int rc = home_resolve(&h, &g->home, &e);
@@ -84,7 +94,7 @@ static int show(const struct global_options *g, int argc, char **argv) {
     if (rc == 0 && at->in_store && !at->is_matrix && at->row.state != RUN_DONE)
         rc = err_set(&e, ERR_USAGE, "run %s is not finished: it is in state %s", argv[optind],
                      run_state_name(at->row.state));
-    if (rc == 0) rc = print_report(at->dir, json, &e);
+    if (rc == 0) rc = print_report(at->dir, g->json, &e);
     free(at);
     return rc < 0 ? cli_error(&e) : rc;
 }
@@ -92,8 +102,17 @@ static int show(const struct global_options *g, int argc, char **argv) {
 /* --- list
  * ------------------------------------------------------------------------------------------------------------- */
 
+static const struct table_column list_columns[] = {{.title = "STATUS"},
+                                                   {.title = "BACKEND", .drop = 1},
+                                                   {.title = "STARTED", .drop = 2},
+                                                   {.title = "TOOK", .drop = 3, .right = true},
+                                                   {.title = "RUN", .least = 44},
+                                                   {.title = "REASONS", .least = 12, .drop = 4}};
+#define LIST_COLUMNS ((int)(sizeof list_columns / sizeof list_columns[0]))
+
 struct listing {
     cJSON *runs; /* NULL: a table */
+    struct table *table;
     bool colour;
     int n;
     char last[RUN_ID_MAX];
@@ -150,46 +169,101 @@ static int put_row(void *ctx, const struct store_run_row *row) {
         put_json(l, row);
         return 0;
     }
-    if (l->n == 1) printf("%-8s %-8s %-19s %9s  %-48s %s\n", "STATUS", "BACKEND", "STARTED", "TOOK", "RUN", "REASONS");
     clock_stamp(row->started_ms, stamp);
     stamp[10] = ' ';
     stamp[19] = '\0';
     if (row->finished_ms) snprintf(took, sizeof took, "%.2f s", (double)(row->finished_ms - row->started_ms) / 1000);
-    printf("%s%-8s%s %-8s %s %9s  %-48s %s\n", l->colour ? colour_of(row) : "", status_of(row),
-           l->colour ? "\x1b[0m" : "", row->backend, stamp, took, row->run_id,
-           row->verdict == VERDICT_NONE && row->state < RUN_STATE_COUNT ? run_state_name(row->state) : row->reasons);
+    table_cell(l->table, status_of(row), l->colour ? colour_of(row) : NULL);
+    table_cell(l->table, row->backend, NULL);
+    table_cell(l->table, stamp, NULL);
+    table_cell(l->table, took, NULL);
+    table_cell(l->table, row->run_id, NULL);
+    bool running = row->verdict == VERDICT_NONE && row->state < RUN_STATE_COUNT;
+    table_cell(l->table, running ? run_state_name(row->state) : row->reasons, NULL);
+    return 0;
+}
+
+static int parse_limit(const char *text, int *ret) {
+    char *end = NULL;
+    long n = strtol(text, &end, 10);
+    if (!text[0] || *end || n < 1 || n > 10000)
+        return cli_usage("report", "--limit %.20s: a number from 1 to 10000 is expected", text);
+    *ret = (int)n;
     return 0;
 }
 
 static int parse_list(int argc, char **argv, struct store_filter *f) {
-    static const struct option options[] = {
-        {"status", required_argument, NULL, 's'}, {"backend", required_argument, NULL, 'b'},
-        {"case", required_argument, NULL, 'c'},   {"matrix", required_argument, NULL, 'm'},
-        {"before", required_argument, NULL, 'p'}, {"limit", required_argument, NULL, 'n'},
-        {"help", no_argument, NULL, 'h'},         {0}};
+    static const struct option options[] = {{"status", required_argument, NULL, 0},
+                                            {"backend", required_argument, NULL, 1},
+                                            {"case", required_argument, NULL, 2},
+                                            {"matrix", required_argument, NULL, 3},
+                                            {"before", required_argument, NULL, 4},
+                                            {"limit", required_argument, NULL, 5},
+                                            {0}};
+    const char *limit = NULL, **slots[] = {&f->status, &f->backend, &f->case_id, &f->matrix_id, &f->before, &limit};
     *f = (struct store_filter){.limit = 50};
     optind = 0;
-    for (int c; (c = getopt_long(argc, argv, "hn:", options, NULL)) != -1;) {
-        char *end = NULL;
-        long n;
-        switch (c) {
-        case 's': f->status = optarg; break;
-        case 'b': f->backend = optarg; break;
-        case 'c': f->case_id = optarg; break;
-        case 'm': f->matrix_id = optarg; break;
-        case 'p': f->before = optarg; break;
-        case 'n':
-            n = strtol(optarg, &end, 10);
-            if (!optarg[0] || *end || n < 1 || n > 10000)
-                return cli_usage("report", "--limit %.20s: a number from 1 to 10000", optarg);
-            f->limit = (int)n;
-            break;
-        case 'h': return fputs(help_report, stdout) < 0 ? EXIT_HARNESS : EXIT_PASS;
-        default: return cli_usage("report", "unknown option");
-        }
+    for (int c; (c = getopt_long(argc, argv, ":n:", options, NULL)) != -1;) {
+        int at = c == 'n' ? 5 : c;
+        char name[16];
+        if (at == '?' || at == ':') return cli_bad_option("report", c, argv);
+        snprintf(name, sizeof name, "--%s", options[at].name);
+        if (cli_once("report", name, slots[at], optarg) != 0) return EXIT_USAGE;
+        if (!optarg[0]) return cli_usage("report", "%s is empty", name);
     }
+    if (limit && parse_limit(limit, &f->limit) != 0) return EXIT_USAGE;
     if (optind < argc) return cli_usage("report", "list takes no \"%.60s\"", argv[optind]);
-    return -1;
+    return store_status_known(f->status)
+               ? 0
+               : cli_usage("report", "--status %.40s: pass, fail, blocked or running is expected", f->status);
+}
+
+/* --- an empty list: nothing there, or a filter that can never match?
+ * A word that nobody knows is a slip of the pen, and an empty list would hide it: `git log NAME` and `gh run list --workflow
+ * NAME` refuse it, too. What exists and was not run yet is no mistake. */
+
+static int count_row(void *ctx, const struct store_run_row *row) {
+    (void)row;
+    ++*(int *)ctx;
+    return 0;
+}
+
+static bool any_run(struct store *s, struct store_filter f) {
+    int n = 0;
+    f.limit = 1;
+    return store_runs_list(s, &f, count_row, &n, NULL) < 0 || n > 0;
+}
+
+static int check_backend(struct store *s, const char *name, struct err *e) {
+    const char *names[16];
+    char hint[256];
+    int n = 0;
+    if (engine_find(name) || any_run(s, (struct store_filter){.backend = name})) return 0;
+    for (; n < 16 && engine_at(n); n++) names[n] = engine_at(n)->name;
+    case_suggest(name, names, n, hint, sizeof hint);
+    return err_set(e, ERR_USAGE,
+                   "--backend %.60s: no such backend, and no run of one%s; `cto-harness engines` lists them", name,
+                   hint);
+}
+
+static int check_case(struct store *s, const struct home *h, const char *id, struct err *e) {
+    char place[CASE_ID_MAX + 16];
+    struct err why = ERR_INIT;
+    if (case_find(h->cases, id, place, &why) == 0 || any_run(s, (struct store_filter){.case_id = id})) return 0;
+    return err_set(e, ERR_USAGE, "--case: %s; no run of it either", why.text);
+}
+
+static int check_filters(struct store *s, const struct home *h, const struct store_filter *f, struct err *e) {
+    struct store_matrix m;
+    if (f->backend && check_backend(s, f->backend, e) < 0) return -1;
+    if (f->case_id && check_case(s, h, f->case_id, e) < 0) return -1;
+    if (f->matrix_id && store_matrix_get(s, f->matrix_id, &m, NULL) < 0)
+        return err_set(
+            e, ERR_USAGE,
+            "--matrix %.160s: no such matrix in %.160s; 'cto-harness report list --json | jq .runs[].matrix_id' "
+            "shows them",
+            f->matrix_id, h->store);
+    return 0;
 }
 
 static int list(const struct global_options *g, int argc, char **argv) {
@@ -198,16 +272,20 @@ static int list(const struct global_options *g, int argc, char **argv) {
     struct store_filter f;
     struct store *s = NULL;
     int code = parse_list(argc, argv, &f);
-    if (code >= 0) return code;
+    if (code != 0) return code;
     if (home_resolve(&h, &g->home, &e) < 0 || store_open(h.store, false, &s, &e) < 0) return cli_error(&e);
-    struct listing l = {.runs = g->json ? cJSON_CreateArray() : NULL};
-    l.colour = !g->no_color && !getenv("NO_COLOR") && isatty(1);
+    struct listing l = {.runs = g->json ? cJSON_CreateArray() : NULL, .table = table_new(list_columns, LIST_COLUMNS)};
+    l.colour = !g->no_color && table_width(STDOUT_FILENO) > 0;
     int rc = store_runs_list(s, &f, put_row, &l, &e);
+    if (rc == 0 && l.n == 0) rc = check_filters(s, &h, &f, &e);
     store_close(s);
     if (rc < 0) {
         cJSON_Delete(l.runs);
+        table_free(l.table);
         return cli_error(&e);
     }
+    if (!g->json && l.n > 0) table_print(l.table, stdout, table_width(STDOUT_FILENO), true);
+    table_free(l.table);
     if (!g->json) {
         if (l.n == 0 && !g->quiet) printf("no runs\n");
         if (l.n == f.limit && !g->quiet) printf("next page: --before %s\n", l.last);
@@ -224,7 +302,5 @@ int cmd_report(const struct global_options *g, int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
     if (strcmp(what, "show") == 0) return show(g, argc - 1, argv + 1);
     if (strcmp(what, "list") == 0) return list(g, argc - 1, argv + 1);
-    if (strcmp(what, "--help") == 0 || strcmp(what, "-h") == 0)
-        return fputs(help_report, stdout) < 0 ? EXIT_HARNESS : EXIT_PASS;
-    return cli_usage("report", "say `show` or `list`");
+    return cli_usage("report", what[0] ? "say show or list, not \"%.60s\"" : "say show or list%s", what);
 }

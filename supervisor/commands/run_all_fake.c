@@ -2,31 +2,49 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "supervisor/batch.h"
+#include "supervisor/table.h"
 
-const char help_run_all_fake[] = "Usage: cto-harness run-all-fake [-j N] [--failures] [--only CASE]...\n\n"
-                                 "Runs every case on the fake lane and writes a matrix report. Passes (exit 0) when "
-                                 "every case ended as it should.\n\n"
+#define ONLY_MAX 256
+
+const char help_run_all_fake[] = "Usage: cto-harness run-all-fake [-j N] [--failures] [--only CASE]...\n"
+                                 "\n"
+                                 "Runs every case on the fake lane and writes a matrix report. Passes (exit 0)\n"
+                                 "when every case ended as it should.\n"
+                                 "\n"
                                  "  -j, --jobs N   runs at the same time (default: the number of processors)\n"
                                  "  --failures     also the failure fixtures\n"
-                                 "  --only CASE    only this case; may be repeated\n\n"
+                                 "  --only CASE    only this case; may be repeated\n"
+                                 "\n"
                                  "Examples:\n"
                                  "  cto-harness run-all-fake\n"
                                  "  cto-harness run-all-fake -j 8 --json | jq .totals\n";
 
+static const struct table_column columns[] = {{.title = "case", .least = 26},
+                                              {.title = "status"},
+                                              {.title = "expected"},
+                                              {.title = "time", .drop = 1, .right = true},
+                                              {.title = "blockers", .least = 12, .drop = 2}};
+
 static void print_table(const struct batch *b) {
-    printf("%-28s %-8s %-8s %9s  %s\n", "case", "status", "expected", "time", "blockers");
+    struct table *t = table_new(columns, (int)(sizeof columns / sizeof columns[0]));
     for (int i = 0; i < b->n; i++) {
         const struct matrix_row *r = &b->rows[i];
-        printf("%-28s %-8s %-8s %7.2f s  ", r->case_id, r->status == VERDICT_NONE ? "not run" : verdict_name(r->status),
-               r->as_expected              ? "yes"
-               : r->status == VERDICT_NONE ? "-"
-                                           : "NO",
-               (double)r->duration_ms / 1000);
-        for (int k = 0; k < r->n_blockers; k++) printf("%s%s", k ? "," : "", blocker_rule(r->blockers[k])->reason);
-        printf("%s\n", r->as_expected || r->status == VERDICT_NONE ? "" : "   <-- not as expected");
+        bool ran = r->status != VERDICT_NONE;
+        AUTO_BUF struct buf why = BUF_INIT(4096);
+        table_cell(t, r->case_id, NULL);
+        table_cell(t, ran ? verdict_name(r->status) : "not run", NULL);
+        table_cell(t, r->as_expected ? "yes" : ran ? "NO" : "-", NULL);
+        table_cellf(t, "%.2f s", (double)r->duration_ms / 1000);
+        for (int k = 0; k < r->n_blockers; k++)
+            buf_printf(&why, "%s%s", k ? "," : "", blocker_rule(r->blockers[k])->reason);
+        if (ran && !r->as_expected) buf_puts(&why, "   <-- not as expected");
+        table_cell(t, buf_str(&why), NULL);
     }
+    table_print(t, stdout, table_width(STDOUT_FILENO), true);
+    table_free(t);
 }
 
 static void count(const struct batch *b, struct store_matrix *m) {
@@ -110,6 +128,14 @@ static int run(const struct global_options *g, char **ids, int n, int jobs) {
     return code;
 }
 
+static bool add_only(char **only, int *n, char *id) {
+    for (int i = 0; i < *n; i++)
+        if (strcmp(only[i], id) == 0) return cli_usage("run-all-fake", "--only %.60s is given twice", id), false;
+    if (*n == ONLY_MAX) return cli_usage("run-all-fake", "--only: at most %d of them", ONLY_MAX), false;
+    only[(*n)++] = id;
+    return true;
+}
+
 int cmd_run_all_fake(const struct global_options *g, int argc, char **argv) {
     static const struct option options[] = {{"jobs", required_argument, NULL, 'j'},
                                             {"failures", no_argument, NULL, 'f'},
@@ -117,15 +143,17 @@ int cmd_run_all_fake(const struct global_options *g, int argc, char **argv) {
                                             {0}};
     int jobs = batch_default_jobs(), n_only = 0;
     bool failures = false;
-    char *only[256];
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, "j:", options, NULL)) != -1;) {
-        if (c == 'j' && (jobs = batch_parse_jobs("run-all-fake", optarg)) == 0) return EXIT_USAGE;
+    const char *jobs_text = NULL;
+    char *only[ONLY_MAX];
+    optind = 0;
+    for (int c; (c = getopt_long(argc, argv, ":j:", options, NULL)) != -1;) {
+        if (c == '?' || c == ':') return cli_bad_option("run-all-fake", c, argv);
         if (c == 'f') failures = true;
-        if (c == 'o' && n_only < 256) only[n_only++] = optarg;
-        if (c == '?') return cli_usage("run-all-fake", "unknown option %s, or its value is missing", argv[optind - 1]);
+        if (c == 'j' && cli_once("run-all-fake", "-j", &jobs_text, optarg) != 0) return EXIT_USAGE;
+        if (c == 'j' && (jobs = batch_parse_jobs("run-all-fake", optarg)) == 0) return EXIT_USAGE;
+        if (c == 'o' && !add_only(only, &n_only, optarg)) return EXIT_USAGE;
     }
-    if (optind != argc) return cli_usage("run-all-fake", "unexpected argument %s", argv[optind]);
+    if (optind != argc) return cli_usage("run-all-fake", "unexpected argument %.60s", argv[optind]);
     if (n_only > 0) return run(g, only, n_only, jobs);
     struct err e = ERR_INIT;
     struct home h;

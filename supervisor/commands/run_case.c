@@ -9,17 +9,20 @@
 #include "supervisor/batch.h"
 #include "supervisor/engines.h"
 
-const char help_run_case[] =
-    "Usage: cto-harness run-case CASE [--engine NAME] [--keep]\n\n"
-    "Runs one case in the sandbox and writes its evidence. The exit code is the verdict: 0 pass, 1 fail, 3 blocked.\n\n"
-    "  --engine NAME  the backend (default: fake); 'cto-harness engines' lists them\n"
-    "  --keep         leave the work directory as work/<run id>.kept\n\n"
-    "With --json the run's report.json is printed. A failure fixture is a case too: it fails as it should, and so does "
-    "the\n"
-    "command.\n\n"
-    "Examples:\n"
-    "  cto-harness run-case r1-string-slugify\n"
-    "  cto-harness run-case r1-string-slugify --json | jq .status\n";
+const char help_run_case[] = "Usage: cto-harness run-case CASE [--engine NAME] [--keep]\n"
+                             "\n"
+                             "Runs one case in the sandbox and writes its evidence. The exit code is the\n"
+                             "verdict: 0 pass, 1 fail, 3 blocked.\n"
+                             "\n"
+                             "  --engine NAME  the backend (default: fake); 'cto-harness engines' lists them\n"
+                             "  --keep         leave the work directory as work/<run id>.kept\n"
+                             "\n"
+                             "With --json the run's report.json is printed. A failure fixture is a case too:\n"
+                             "it fails as it should, and so does the command.\n"
+                             "\n"
+                             "Examples:\n"
+                             "  cto-harness run-case r1-string-slugify\n"
+                             "  cto-harness run-case r1-string-slugify --json | jq .status\n";
 
 static int print_report(const char *path, int code) {
     AUTO_BUF struct buf b = BUF_INIT(0);
@@ -63,17 +66,19 @@ int cmd_run_case(const struct global_options *g, int argc, char **argv) {
     static const struct option options[] = {
         {"engine", required_argument, NULL, 'e'}, {"keep", no_argument, NULL, 'k'}, {0}};
     struct batch_options o = {.engine = engine_at(0)->name, .jobs = 1, .quiet = true, .no_color = g->no_color};
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (c == 'e')
-            o.engine = optarg;
-        else if (c == 'k')
+    const char *engine = NULL;
+    optind = 0;
+    for (int c; (c = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
+        if (c == 'k')
             o.keep = true;
-        else
-            return cli_usage("run-case", "unknown option %s, or its value is missing", argv[optind - 1]);
+        else if (c != 'e')
+            return cli_bad_option("run-case", c, argv);
+        else if (cli_once("run-case", "--engine", &engine, optarg) != 0)
+            return EXIT_USAGE;
     }
+    if (engine) o.engine = engine;
     if (optind + 1 != argc) return cli_usage("run-case", "exactly one CASE is expected");
     if (!engine_find(o.engine))
-        return cli_usage("run-case", "unknown engine %s ('cto-harness engines' lists them)", o.engine);
+        return cli_usage("run-case", "unknown engine \"%.60s\" ('cto-harness engines' lists them)", o.engine);
     return run(g, argv[optind], &o);
 }

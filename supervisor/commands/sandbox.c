@@ -7,15 +7,17 @@
 #include "supervisor/cli.h"
 #include "supervisor/launcher.h"
 
-const char help_sandbox[] =
-    "Usage: cto-harness sandbox exec [--profile P] [--write DIR]... [--read DIR]... [OPTION]... -- CMD [ARG]...\n\n"
-    "Runs CMD in the jail that engines run in: namespaces, minimal read-only root, Landlock, seccomp, no network but "
-    "its own\n"
-    "loopback. It is the program cto-harness-sandbox, which takes the same options; 'cto-harness-sandbox --help' lists "
-    "them.\n\n"
-    "Examples:\n"
-    "  cto-harness sandbox exec -- id\n"
-    "  cto-harness sandbox exec --write \"$PWD\" -- make test\n";
+const char help_sandbox[] = "Usage: cto-harness sandbox exec [--profile P] [--write DIR]... [--read DIR]...\n"
+                            "                                [OPTION]... -- CMD [ARG]...\n"
+                            "\n"
+                            "Runs CMD in the jail that engines run in: namespaces, minimal read-only root,\n"
+                            "Landlock, seccomp, no network but its own loopback. It is the program\n"
+                            "cto-harness-sandbox, which takes the same options;\n"
+                            "'cto-harness sandbox exec --help' lists them.\n"
+                            "\n"
+                            "Examples:\n"
+                            "  cto-harness sandbox exec -- id\n"
+                            "  cto-harness sandbox exec --write \"$PWD\" -- make test\n";
 
 int cmd_sandbox(const struct global_options *g, int argc, char **argv) {
     (void)g;

@@ -8,14 +8,15 @@
 #include "embedded.h"
 #include "supervisor/cli.h"
 
-const char help_schema[] =
-    "usage: cto-harness schema [NAME]\n"
-    "\n"
-    "Prints the JSON Schema (2020-12) of what this program writes and reads; without NAME, the names.\n"
-    "\n"
-    "examples:\n"
-    "  cto-harness schema\n"
-    "  cto-harness schema report > report.schema.json\n";
+const char help_schema[] = "Usage: cto-harness schema [NAME]\n"
+                           "\n"
+                           "Prints the JSON Schema of a document that this program writes or reads; without\n"
+                           "a name the names.\n"
+                           "\n"
+                           "Examples:\n"
+                           "  cto-harness schema\n"
+                           "  cto-harness schema report > report.schema.json\n"
+                           "  cto-harness schema case | jq .properties.allowed_writes.description\n";
 
 static int list_names(bool json) {
     if (!json) {
@@ -31,13 +32,10 @@ static int list_names(bool json) {
 }
 
 int cmd_schema(const struct global_options *g, int argc, char **argv) {
-    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
+    static const struct option options[] = {{0}};
     optind = 0;
-    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (c != 'h') return cli_usage("schema", "unknown option");
-        fputs(help_schema, stdout);
-        return EXIT_PASS;
-    }
+    int c = getopt_long(argc, argv, ":", options, NULL);
+    if (c != -1) return cli_bad_option("schema", c, argv);
     if (optind == argc) return list_names(g->json);
     if (argc - optind > 1) return cli_usage("schema", "one name, not %d", argc - optind);
     for (size_t i = 0; i < embedded_schemas_count; i++) {

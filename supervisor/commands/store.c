@@ -8,16 +8,16 @@
 #include "supervisor/cli.h"
 #include "supervisor/store.h"
 
-const char help_store[] =
-    "usage: cto-harness store info [--json]\n"
-    "       cto-harness store check [--json]\n"
-    "\n"
-    "info   version, counts and sizes of the store\n"
-    "check  is the file whole, does every reference lead somewhere, do the rows make sense; exit 1 when not\n"
-    "\n"
-    "examples:\n"
-    "  cto-harness store info\n"
-    "  cto-harness --home /srv/cto store check --json | jq .errors\n";
+const char help_store[] = "Usage: cto-harness store info [--json]\n"
+                          "       cto-harness store check [--json]\n"
+                          "\n"
+                          "  info   version, counts and sizes of the store\n"
+                          "  check  is the file whole, does every reference lead somewhere, do the rows\n"
+                          "         make sense; exit 1 when not\n"
+                          "\n"
+                          "Examples:\n"
+                          "  cto-harness store info\n"
+                          "  cto-harness --home /srv/cto store check --json | jq .errors\n";
 
 struct findings {
     cJSON *list;
@@ -98,20 +98,17 @@ static int info(const struct global_options *g, struct store *s, const char *pat
 }
 
 int cmd_store(const struct global_options *g, int argc, char **argv) {
-    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
+    static const struct option options[] = {{0}};
     struct err e = ERR_INIT;
     struct home h;
     struct store *s = NULL;
     optind = 0;
-    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (c != 'h') return cli_usage("store", "unknown option");
-        fputs(help_store, stdout);
-        return EXIT_PASS;
-    }
+    int c = getopt_long(argc, argv, ":", options, NULL);
+    if (c != -1) return cli_bad_option("store", c, argv);
     const char *what = optind < argc ? argv[optind] : "";
     bool is_check = strcmp(what, "check") == 0;
-    if (argc - optind != 1 || (!is_check && strcmp(what, "info") != 0))
-        return cli_usage("store", "say `info` or `check`");
+    if (!is_check && strcmp(what, "info") != 0) return cli_usage("store", "say info or check, not \"%.60s\"", what);
+    if (argc - optind != 1) return cli_usage("store", "%s takes no argument: %.60s", what, argv[optind + 1]);
     if (home_resolve(&h, &g->home, &e) < 0 || store_open(h.store, false, &s, &e) < 0) return cli_error(&e);
     int code = is_check ? check(g, s, h.store) : info(g, s, h.store);
     store_close(s);

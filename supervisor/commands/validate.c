@@ -10,19 +10,23 @@
 
 #include "common/io.h"
 #include "supervisor/batch.h"
+#include "supervisor/table.h"
 #include "supervisor/tree_digest.h"
 #include "supervisor/verify.h"
 
-const char help_validate[] =
-    "Usage: cto-harness validate failure-matrix [-j N] [--json]\n"
-    "       cto-harness validate failure-matrix --table\n\n"
-    "Runs every failure fixture under cases/failures and checks status, blocker, event and artifacts of each run "
-    "against its\n"
-    "declaration. One entry per failure class. Exit 0 only when all hold.\n\n"
-    "  -j, --jobs N  runs at the same time (default: the number of processors)\n"
-    "  --table       run nothing; print the table of all reasons as Markdown\n\n"
-    "Example:\n"
-    "  cto-harness validate failure-matrix --json | jq '.ok, (.classes[] | {class, reason, status})'\n";
+const char help_validate[] = "Usage: cto-harness validate failure-matrix [-j N] [--json]\n"
+                             "       cto-harness validate failure-matrix --table\n"
+                             "\n"
+                             "Runs every failure fixture under cases/failures and checks status, blocker,\n"
+                             "event and artifacts of each run against its declaration. One entry per failure\n"
+                             "class. Exit 0 only when all hold.\n"
+                             "\n"
+                             "  -j, --jobs N  runs at the same time (default: the number of processors)\n"
+                             "  --table       run nothing; print the table of all reasons as Markdown\n"
+                             "\n"
+                             "Examples:\n"
+                             "  cto-harness validate failure-matrix\n"
+                             "  cto-harness validate failure-matrix --json | jq '.ok, .classes[].class'\n";
 
 /* The twelve classes, in the order of the design. `later`: the fake lane cannot show it yet, and why. */
 static const struct {
@@ -188,6 +192,25 @@ static void check_all(struct matrix_check *m, const char *cases_before) {
     cJSON_AddItemToArray(m->checked, cJSON_CreateString("cases directory unchanged"));
 }
 
+static void print_classes(const cJSON *classes_json) {
+    static const struct table_column columns[] = {{.title = ""},
+                                                  {.title = "", .least = 12},
+                                                  {.title = "", .least = 12, .drop = 2},
+                                                  {.title = "", .least = 12, .drop = 1}};
+    struct table *t = table_new(columns, 4);
+    const cJSON *c;
+    cJSON_ArrayForEach(c, classes_json) {
+        const cJSON *passed = cJSON_GetObjectItemCaseSensitive(c, "passed");
+        const char *why = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(c, "not_shown_because"));
+        table_cell(t, cJSON_IsNull(passed) ? "not shown" : cJSON_IsTrue(passed) ? "ok" : "FAILED", NULL);
+        table_cell(t, cJSON_GetObjectItemCaseSensitive(c, "class")->valuestring, NULL);
+        table_cell(t, cJSON_GetObjectItemCaseSensitive(c, "reason")->valuestring, NULL);
+        table_cell(t, why ? why : "", NULL);
+    }
+    table_print(t, stdout, table_width(STDOUT_FILENO), false);
+    table_free(t);
+}
+
 static int print_result(struct matrix_check *m, const struct global_options *g) {
     int code = m->ok ? EXIT_PASS : EXIT_FAIL;
     if (g->json) {
@@ -201,17 +224,7 @@ static int print_result(struct matrix_check *m, const struct global_options *g) 
         return cli_print_json(doc, code);
     }
     const cJSON *c;
-    cJSON_ArrayForEach(c, m->classes) {
-        const cJSON *passed = cJSON_GetObjectItemCaseSensitive(c, "passed");
-        const cJSON *why = cJSON_GetObjectItemCaseSensitive(c, "not_shown_because");
-        printf("%-9s %-24s %s%s\n",
-               cJSON_IsNull(passed)   ? "not shown"
-               : cJSON_IsTrue(passed) ? "ok"
-                                      : "FAILED",
-               cJSON_GetObjectItemCaseSensitive(c, "class")->valuestring,
-               cJSON_GetObjectItemCaseSensitive(c, "reason")->valuestring, "");
-        if (cJSON_IsString(why)) printf("          %s\n", why->valuestring);
-    }
+    print_classes(m->classes);
     cJSON_ArrayForEach(c, m->errors) printf("error: %s\n", c->valuestring);
     printf("%s: %d fixtures, %d errors\n", m->ok ? "ok" : "FAILED", m->b->n, cJSON_GetArraySize(m->errors));
     cJSON_Delete(m->checked);
@@ -286,18 +299,17 @@ static int print_reasons(void) {
 }
 
 int cmd_validate(const struct global_options *g, int argc, char **argv) {
-    static const struct option options[] = {{"jobs", required_argument, NULL, 'j'},
-                                            {"table", no_argument, NULL, 't'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"jobs", required_argument, NULL, 'j'}, {"table", no_argument, NULL, 't'}, {0}};
     int jobs = batch_default_jobs();
     bool table = false;
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, "j:", options, NULL)) != -1;) {
+    const char *jobs_text = NULL;
+    optind = 0;
+    for (int c; (c = getopt_long(argc, argv, ":j:", options, NULL)) != -1;) {
+        if (c == '?' || c == ':') return cli_bad_option("validate", c, argv);
         if (c == 't') table = true;
-        if (c == 'h') return fputs(help_validate, stdout) < 0 ? EXIT_HARNESS : EXIT_PASS;
+        if (c == 'j' && cli_once("validate", "-j", &jobs_text, optarg) != 0) return EXIT_USAGE;
         if (c == 'j' && (jobs = batch_parse_jobs("validate", optarg)) == 0) return EXIT_USAGE;
-        if (c == '?') return cli_usage("validate", "unknown option %s, or its value is missing", argv[optind - 1]);
     }
     if (optind + 1 != argc || strcmp(argv[optind], "failure-matrix") != 0)
         return cli_usage("validate", "one validator is expected: failure-matrix");

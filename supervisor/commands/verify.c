@@ -12,23 +12,32 @@
 #include "supervisor/cli.h"
 #include "supervisor/locate.h"
 #include "supervisor/store.h"
+#include "supervisor/table.h"
 #include "supervisor/verify.h"
 
-const char help_verify[] =
-    "usage: cto-harness verify RUN_DIR|RUN_ID... [--json]\n"
-    "       cto-harness verify --all [--json]\n"
-    "\n"
-    "Checks that nothing in a run directory was changed, removed, added or reordered: the set of files and their "
-    "digests\n"
-    "(SHA256SUMS), the hash chain of the events, the report against itself, the files and the events, the task "
-    "contract.\n"
-    "Works offline on a copied directory. Names the first thing that does not hold. Runs known to the store are held\n"
-    "against the digests there, too. Exit 0 when everything holds, 1 when not, 2 for an unknown run.\n"
-    "\n"
-    "examples:\n"
-    "  cto-harness verify ./copied-run\n"
-    "  cto-harness verify 20261122T111914Z-r1-string-slugify-4711 --json | jq .ok\n"
-    "  cto-harness verify --all\n";
+const char help_verify[] = "Usage: cto-harness verify RUN_DIR|RUN_ID... [--json]\n"
+                           "       cto-harness verify --all [--json]\n"
+                           "\n"
+                           "Checks that nothing in a run directory was changed, removed, added or reordered:\n"
+                           "the set of files and their digests (SHA256SUMS), the hash chain of the events,\n"
+                           "the report against itself, the files and the events, the task contract. Works\n"
+                           "offline on a copied directory, of a run or a matrix. Names the first thing that\n"
+                           "does not hold.\n"
+                           "\n"
+                           "Whoever rewrites all of a directory consistently is found out only by digests\n"
+                           "that he could not reach: those in the store. A run that the store of this home\n"
+                           "knows is held against them, also as a copy elsewhere; where there is no such\n"
+                           "store, that is said. There is no signature in this version.\n"
+                           "\n"
+                           "  --all            every run and matrix of the store, and every directory beside\n"
+                           "                   them\n"
+                           "\n"
+                           "Exit codes: 0 everything holds; 1 something does not; 2 an unknown run.\n"
+                           "\n"
+                           "Examples:\n"
+                           "  cto-harness verify ./copied-run\n"
+                           "  cto-harness verify 20261122T111914Z-r1-string-slugify-4711 --json | jq .ok\n"
+                           "  cto-harness verify --all\n";
 
 struct tally {
     const struct global_options *g;
@@ -61,11 +70,15 @@ static void record(struct tally *t, const char *name, const char *dir, const str
     t->checked++;
     t->failed += !v->ok;
     cJSON_AddItemToArray(t->runs, describe(v, dir, NULL));
-    if (t->g->json) return;
+    if (t->g->json || (v->ok && t->g->quiet)) return;
+    AUTO_FREE char *line = NULL;
     if (!v->ok)
-        printf("%s: does not hold: %s%s%s\n", name, v->file, v->file[0] ? " " : "", v->what);
-    else if (!t->g->quiet)
-        printf("%s: ok (%s, %d files, %u events)\n", name, v->status[0] ? v->status : "matrix", v->files, v->events);
+        BUG_UNLESS(asprintf(&line, "%s: does not hold: %s%s%s", name, v->file, v->file[0] ? " " : "", v->what) > 0);
+    else if (v->status[0])
+        BUG_UNLESS(asprintf(&line, "%s: ok (%s, %d files, %u events)", name, v->status, v->files, v->events) > 0);
+    else
+        BUG_UNLESS(asprintf(&line, "%s: ok (matrix, %d files)", name, v->files) > 0);
+    table_line(stdout, v->ok ? table_width(STDOUT_FILENO) : 0, line); /* what does not hold is said whole */
 }
 
 static void skip(struct tally *t, const char *name, const char *dir, const char *why) {
@@ -74,7 +87,9 @@ static void skip(struct tally *t, const char *name, const char *dir, const char 
     snprintf(none.run_id, sizeof none.run_id, "%s", name);
     t->skipped++;
     cJSON_AddItemToArray(t->runs, describe(&none, dir, why));
-    if (!t->g->json && !t->g->quiet) printf("%s: not checked: %s\n", name, why);
+    AUTO_FREE char *line = NULL;
+    BUG_UNLESS(asprintf(&line, "%s: not checked: %s", name, why) > 0);
+    if (!t->g->json && !t->g->quiet) table_line(stdout, 0, line);
 }
 
 static void contradict(struct verify_report *v, const char *file, const char *what) {
@@ -223,14 +238,13 @@ static int finish(struct tally *t, bool single) {
 }
 
 int cmd_verify(const struct global_options *g, int argc, char **argv) {
-    static const struct option options[] = {{"all", no_argument, NULL, 'a'}, {"help", no_argument, NULL, 'h'}, {0}};
+    static const struct option options[] = {{"all", no_argument, NULL, 'a'}, {0}};
     struct err e = ERR_INIT;
     struct home h;
     bool all = false;
     optind = 0;
-    for (int c; (c = getopt_long(argc, argv, "ah", options, NULL)) != -1;) {
-        if (c == 'h') return fputs(help_verify, stdout) < 0 ? EXIT_HARNESS : EXIT_PASS;
-        if (c != 'a') return cli_usage("verify", "unknown option");
+    for (int c; (c = getopt_long(argc, argv, ":a", options, NULL)) != -1;) {
+        if (c != 'a') return cli_bad_option("verify", c, argv);
         all = true;
     }
     if (all == (optind < argc)) return cli_usage("verify", "name a run directory or run id, or say --all");

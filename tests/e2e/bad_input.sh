@@ -24,7 +24,7 @@ refused '--home needs a value' 2 "$HARNESS" run-case x --home
 refused 'exactly one CASE' 2 fresh run-case
 refused 'exactly one CASE' 2 fresh run-case a b
 refused 'unknown option --what' 2 fresh run-case answer-only --what
-refused 'unknown engine nobody.*engines' 2 fresh run-case answer-only --engine nobody
+refused 'unknown engine "nobody".*engines' 2 fresh run-case answer-only --engine nobody
 refused 'answer-onyl.*answer-only' 2 fresh run-case answer-onyl
 refused 'no-such-case' 2 fresh run-all-fake --only no-such-case
 refused '\.\./answer-only' 2 fresh run-case ../answer-only

@@ -39,7 +39,7 @@ refused() {
     code=$?
     lines=$(wc -l <"$W/refused.err")
     if [ "$code" -ne "$want" ] || [ "$lines" -ne 1 ] || [ -s "$W/refused.out" ] || ! grep -Eq -- "$word" "$W/refused.err"; then
-        fail "${*: -4}: exit $code (want $want), $lines lines on stderr, want one with '$word': $(head -c 600 "$W/refused.err" "$W/refused.out")"
+        fail "$(head -c 300 <<<"${*: -4}"): exit $code (want $want), $lines lines on stderr, want one with '$word': $(head -c 600 "$W/refused.err" "$W/refused.out")"
     fi
 }
 # What a directory holds: names, types, modes, contents; without the store's journals, which also a reader may make.
