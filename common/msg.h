@@ -81,6 +81,8 @@ enum msg_channel { MSG_CONTROL, MSG_BULK };
  *   TRACE       str step, u64 start (monotonic us), u64 duration us, u8 ok, str detail
  *   FAILED      u8 enum failed_class, u32 err_code, u32 errno, str text: the worker gives up; nothing follows
  *   DONE        (empty): every step was done; the worker exits 0 after it
+ *   DENIED      u8 enum denied_by, u16 index of the command, u8 enum denied_kind, str system call, u64 count, 3 u64 arguments of
+ *               the first time: what the seccomp filter refused. Shown, never judged.
  *   OUTPUT      u8 enum out_stream, then raw bytes
  *   ARTIFACT    u8 enum artifact_id, then raw bytes
  *   ARTIFACT_END u8 enum artifact_id, u64 total size */
@@ -107,6 +109,7 @@ enum msg_channel { MSG_CONTROL, MSG_BULK };
     X(DONE, 30, MSG_TO_SUPERVISOR, MSG_CONTROL, IN_WORK, MSG_ONCE, INSPECT_ANY, 0)                                 \
     X(VERIFY_START, 31, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING) | IN(VERIFYING), 0, 0, 2)                   \
     X(ATTEMPT, 32, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING), 0, INSPECT_CENSUS, 512)                         \
+    X(DENIED, 33, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(ENGINE) | IN(STOPPING) | IN(VERIFYING), 0, 0, 256)            \
     X(OUTPUT, 64, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, 0, 16u << 10)                                           \
     X(ARTIFACT, 65, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, INSPECT_DIFF, 16u << 10)                              \
     X(ARTIFACT_END, 66, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, INSPECT_DIFF, 9)
@@ -180,6 +183,13 @@ enum failed_class {
     FAILED_WORKER = 2,  /* the worker itself could not go on (ENOSPC, a missing fixture): infrastructure */
     FAILED_INSPECT = 3, /* an inspector died, hung or broke its protocol after the engine had its hands on the bytes */
     FAILED_SPEC = 4,    /* the RUN_SPEC is not acceptable, or of another build */
+};
+
+enum denied_by { DENIED_BY_ENGINE = 1, DENIED_BY_VERIFIER = 2 };
+enum denied_kind {
+    DENIED_FIRST = 1,  /* refused for the first time */
+    DENIED_TOTAL = 2,  /* at the end of the jail, when it was refused more than once */
+    DENIED_UNSEEN = 3, /* no name: refusals of this jail cannot be observed here */
 };
 
 enum out_stream { OUT_STDOUT = 1, OUT_STDERR = 2, OUT_VERIFY = 3 };

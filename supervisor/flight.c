@@ -11,6 +11,7 @@
 
 #include "build_id.h"
 #include "common/io.h"
+#include "supervisor/denials.h"
 #include "supervisor/gates.h"
 
 void flight_artifact_error(struct flight *f, const struct err *e) {
@@ -95,7 +96,13 @@ static void on_trace(void *ctx, const char *step, uint64_t start_us, uint64_t du
     if (evidence_trace(f->ev, step, start_us, dur_us, ok, detail, &e) < 0) flight_artifact_error(f, &e);
 }
 
-static const struct run_ops ops = {on_entered, on_stop, on_kill, on_wake, on_bulk, on_trace};
+static void on_denied(void *ctx, const struct denied_call *d) {
+    struct flight *f = ctx;
+    struct err e = ERR_INIT;
+    if (evidence_event(f->ev, DENIALS_EVENT, denials_event(d), &e) < 0) flight_artifact_error(f, &e);
+}
+
+static const struct run_ops ops = {on_entered, on_stop, on_kill, on_wake, on_bulk, on_trace, on_denied};
 
 static void on_bytes(void *ctx, enum msg_channel c, const void *p, size_t n) {
     struct flight *f = ctx;

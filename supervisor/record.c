@@ -22,6 +22,9 @@ void record_release(struct run_record *r) {
     r->n_dirty = 0;
     free(r->verify);
     r->verify = NULL;
+    free(r->denied);
+    r->denied = NULL;
+    r->n_denied = 0;
     free(r->blockers);
     r->blockers = NULL;
     r->n_blockers = 0;

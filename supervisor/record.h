@@ -19,6 +19,8 @@
 #define RECORD_MAX_CHANGES 20000
 #define RECORD_MAX_DIRTY 200
 #define RECORD_MAX_GATES 8
+#define RECORD_MAX_DENIED 256
+#define DENIED_ARGS 3
 
 /* Lists of byte strings packed into one buffer: records of u8 letter, u32 modes, u16 length, bytes. */
 struct change {
@@ -42,6 +44,15 @@ struct verify_result {
     int32_t code;
     uint64_t duration_us, output_bytes, dropped_bytes;
     char detail[200];
+};
+
+/* A system call that a jail's filter refused, see denials.h. */
+struct denied_call {
+    unsigned by; /* enum denied_by */
+    int command;
+    char name[40];
+    uint64_t count, args[DENIED_ARGS];
+    bool closed; /* its total has been told */
 };
 
 struct blocker_entry {
@@ -103,6 +114,10 @@ struct run_record {
 
     struct verify_result *verify; /* owned, c->n_verify of them, or NULL: record_verify(), record_verify_slot() */
     char verify_skip[400];        /* "" when not skipped */
+
+    struct denied_call *denied; /* owned, or NULL */
+    int n_denied;
+    bool denied_truncated, denied_unseen;
 
     bool worker_done;  /* DONE was received */
     bool worker_clean; /* exit status 0 */

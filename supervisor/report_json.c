@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/io.h"
 #include "common/json.h"
+#include "supervisor/denials.h"
 #include "supervisor/evidence_internal.h"
 #include "supervisor/seal.h"
 #include "supervisor/verdict.h"
@@ -258,6 +259,8 @@ static cJSON *sandbox(const struct run_record *r) {
     cJSON_DeleteItemFromObjectCaseSensitive(o, "case_limits");
     json_put_bool(o, "reported", reported);
     json_put(o, "case_limits", case_limits(r->c));
+    cJSON_DeleteItemFromObjectCaseSensitive(o, "denied");
+    json_put(o, "denied", denials_json(r));
     return o;
 }
 

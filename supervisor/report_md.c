@@ -14,6 +14,7 @@
 #include "common/io.h"
 #include "common/json.h"
 #include "common/text.h"
+#include "supervisor/denials.h"
 #include "supervisor/seal.h"
 #include "supervisor/verdict.h"
 
@@ -267,6 +268,7 @@ static void put_sandbox(struct buf *b, const struct run_record *r) {
         buf_puts(b, "\n");
     }
     cJSON_Delete(o);
+    denials_md(b, r);
     for (int i = 0; i < r->n_gates; i++) {
         if (i == 0) buf_puts(b, "\nGates:\n\n");
         buf_printf(b, "- %s: %s", r->gates[i].name, r->gates[i].status);

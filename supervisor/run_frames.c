@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/path.h"
+#include "supervisor/denials.h"
 #include "supervisor/run_internal.h"
 
 typedef int (*on_fn)(struct run *r, uint64_t now, struct rd *rd, struct err *e);
@@ -263,6 +264,14 @@ static int on_trace(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
     return 0;
 }
 
+static int on_denied(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    (void)now;
+    const struct denied_call *told;
+    if (denials_take(r->rec, rd, &told, e) < 0) return -1;
+    if (told && rd_done(rd)) r->ops->denied(r->ctx, told);
+    return 0;
+}
+
 static int on_failed(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
     unsigned class = rd_u8(rd);
     rd_u32(rd);
@@ -303,6 +312,7 @@ static on_fn handler(unsigned type) {
     case MSG_VERIFY_END: return on_verify_end;
     case MSG_VERIFY_SKIP: return on_verify_skip;
     case MSG_TRACE: return on_trace;
+    case MSG_DENIED: return on_denied;
     case MSG_FAILED: return on_failed;
     case MSG_DONE: return on_done;
     default: return NULL;

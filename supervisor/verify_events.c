@@ -54,6 +54,17 @@ static int same_run(struct verify_state *v, const cJSON *f[K_COUNT]) {
     return 0;
 }
 
+/* Who, what and how often: an event that lacks one of them says nothing. */
+static int check_denied(struct verify_state *v, const cJSON *data) {
+    const char *by = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "profile"));
+    const char *call = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "syscall"));
+    const cJSON *count = cJSON_GetObjectItemCaseSensitive(data, "count");
+    if (by && (strcmp(by, "engine") == 0 || strcmp(by, "verifier") == 0) && call && call[0] && cJSON_IsNumber(count) &&
+        count->valuedouble >= 1)
+        return 0;
+    return verify_bad(v, EVIDENCE_EVENTS, "event %u: sandbox.denied does not say who was refused what", v->seq + 1);
+}
+
 /* What later checks need of some events' data. */
 static int take_data(struct verify_state *v, const char *type, const cJSON *data) {
     const char *digest = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "digest"));
@@ -66,6 +77,8 @@ static int take_data(struct verify_state *v, const char *type, const cJSON *data
         v->completed = true;
         v->completed_data = cJSON_Duplicate(data, true);
         BUG_UNLESS(v->completed_data != NULL);
+    } else if (strcmp(type, "sandbox.denied") == 0) {
+        return check_denied(v, data);
     } else if (strcmp(type, "backend.gate.blocked") == 0 && !v->gate_data) {
         v->gate_data = cJSON_Duplicate(data, true);
         BUG_UNLESS(v->gate_data != NULL);

@@ -142,6 +142,7 @@ static int run_engine(struct worker *w, struct ending *end, struct err *e) {
     g.jailed.err = OUT_STDERR;
     g.jailed.watch = &w->watch;
     g.jailed.stoppable = true;
+    g.jailed.observed = DENIED_BY_ENGINE;
     g.jailed.on_started = started;
     return jailed_run(w, &g.jailed, end, e);
 }

@@ -102,8 +102,10 @@ static int pump_it(struct worker *w, struct jailed *j, struct jail *jail, const 
     if (j->timeout_us != 0) p.deadline_us = clock_mono_us() + j->timeout_us;
     ret->started = true;
     if (j->on_started != NULL) j->on_started(w, jail);
+    if (j->observed != 0) denied_started(&j->denied, jail);
     struct jail_end end = {0};
     if (pump_run(&p, &end, e) < 0) return -1;
+    if (j->observed != 0) denied_totals(&j->denied, jail);
     from_jail(&end, &p, ret);
     return 0;
 }
@@ -117,6 +119,8 @@ static int run_piped(struct worker *w, struct jailed *j, struct ending *ret, str
     j->spec.stderr_fd = j->err != 0 && j->err == j->out ? w0 : w1;
     struct jail *jail = NULL;
     struct err why = ERR_INIT;
+    denied_observe(&j->denied, w, j->observed, j->command);
+    j->spec.observer = j->observed != 0 ? &j->denied.observer : NULL;
     int rc = jail_start(&j->spec, &jail, &why);
     if (w0 >= 0) close(take_fd(&w0)); /* only the jail holds the write ends */
     if (w1 >= 0) close(take_fd(&w1));

@@ -4,6 +4,7 @@
 #define CTO_WORKER_JAILED_H
 
 #include "sandbox/jail.h"
+#include "worker/denied.h"
 #include "worker/worker.h"
 
 struct ending {
@@ -21,9 +22,12 @@ struct jailed {
     enum out_stream out, err; /* equal: both go into one pipe, in order; 0: to /dev/null */
     struct inspector *watch;  /* read while the program lives; NULL: none */
     bool stoppable;
-    uint64_t timeout_us; /* 0: none */
+    uint64_t timeout_us;     /* 0: none */
+    enum denied_by observed; /* refused calls are told to the supervisor as this one's; 0: not */
+    int command;             /* index of the verification command */
     /* Called right after the exec. */
     void (*on_started)(struct worker *w, const struct jail *j);
+    struct denied denied; /* own */
 };
 
 /* A program that cannot be found or a jail that cannot be built is an ending, not an error; ERR_UNSUPPORTED (the host

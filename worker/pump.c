@@ -108,13 +108,14 @@ static void hear(void *ctx) {
 
 /* --- the loop --------------------------------------------------------------------------------------------------- */
 
-enum { AT_CONTROL, AT_JAIL, AT_WATCH, AT_STREAM, AT_COUNT = AT_STREAM + 2 };
+enum { AT_CONTROL, AT_JAIL, AT_WATCH, AT_DENIED, AT_STREAM, AT_COUNT = AT_STREAM + 2 };
 
 static void fill_set(const struct pump *p, struct pollfd set[AT_COUNT]) {
     bool listening = p->w->up.listen != NULL;
     set[AT_CONTROL] = (struct pollfd){.fd = p->w->up.control, .events = listening ? POLLIN : 0};
     set[AT_JAIL] = (struct pollfd){.fd = jail_pidfd(p->jail), .events = POLLIN};
     set[AT_WATCH] = (struct pollfd){.fd = p->watch != NULL ? p->watch->out : -1, .events = POLLIN};
+    set[AT_DENIED] = (struct pollfd){.fd = jail_denied_fd(p->jail), .events = POLLIN};
     for (int i = 0; i < 2; i++)
         set[AT_STREAM + i] = (struct pollfd){.fd = i < p->n_streams ? p->streams[i].fd : -1, .events = POLLIN};
 }
@@ -154,6 +155,7 @@ static int one_round(struct pump *p, struct err *e) {
     if (set[AT_CONTROL].revents & POLLIN) hear(p);
     if (set[AT_JAIL].revents != 0) return 1;
     if (set[AT_WATCH].revents != 0 && read_watch(p, e) < 0) return -1;
+    if (set[AT_DENIED].revents & POLLIN) jail_denied_serve(p->jail);
     for (int i = 0; i < p->n_streams; i++)
         if (set[AT_STREAM + i].revents != 0) read_stream(p, &p->streams[i]);
     return 0;

@@ -87,6 +87,8 @@ static int run_command(struct worker *w, int index, struct err *e) {
         .out = OUT_VERIFY,
         .err = OUT_VERIFY,
         .timeout_us = (uint64_t)cmd->timeout_ms * 1000,
+        .observed = DENIED_BY_VERIFIER,
+        .command = index,
     };
     send_start(w, index);
     struct span s = span_start("verify %d", index);

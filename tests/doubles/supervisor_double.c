@@ -181,6 +181,7 @@ static const struct {
     {MSG_DIRTY, "l:letter s:path"},
     {MSG_COMMIT, "s:oid b:parents q:time s:author s:subject"},
     {MSG_ATTEMPT, "b:kind s:name"},
+    {MSG_DENIED, "b:by h:command b:kind s:syscall q:count q:a0 q:a1 q:a2"},
     {MSG_CHANGE, "b:scope l:letter o:old o:new s:path"},
     {MSG_VERIFY_START, "h:index"},
     {MSG_VERIFY_END, "h:index e:kind i:code q:us q:output q:dropped s:detail"},

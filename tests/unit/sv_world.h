@@ -20,7 +20,7 @@ struct world {
     struct run_record rec;
     struct run r;
     uint64_t now;
-    int entered[RUN_STATE_COUNT], kills, stops, wakes, bulks, traces;
+    int entered[RUN_STATE_COUNT], kills, stops, wakes, bulks, traces, denied;
     enum stop_reason stop_reason;
     char order[512]; /* states as they were entered */
     size_t bulk_bytes;
@@ -52,7 +52,13 @@ static inline void world_trace(void *ctx, const char *step, uint64_t start, uint
     ((struct world *)ctx)->traces++;
 }
 
-static const struct run_ops world_ops = {world_entered, world_stop, world_kill, world_wake, world_bulk, world_trace};
+static inline void world_denied(void *ctx, const struct denied_call *d) {
+    CHECK(d && d->name[0]);
+    ((struct world *)ctx)->denied++;
+}
+
+static const struct run_ops world_ops = {world_entered, world_stop,  world_kill,  world_wake,
+                                         world_bulk,    world_trace, world_denied};
 
 /* A case with one verification command of 7 s, 60 s in all, quiet with 2 s of grace and 30 s at most. Planned. */
 static inline struct world *world_new(void) {
@@ -128,6 +134,10 @@ static inline void payload_of(enum msg_type type, struct buf *b) {
         buf_put_u16(b, 0), buf_put_u8(b, END_EXITED), buf_put_u32(b, 0);
         for (int i = 0; i < 3; i++) buf_put_u64(b, 0);
         buf_put_str(b, "");
+        break;
+    case MSG_DENIED:
+        buf_put_u8(b, DENIED_BY_ENGINE), buf_put_u16(b, 0), buf_put_u8(b, DENIED_FIRST), buf_put_str(b, "ptrace");
+        for (int i = 0; i < 4; i++) buf_put_u64(b, i == 0);
         break;
     case MSG_VERIFY_SKIP: buf_put_str(b, "no result"); break;
     case MSG_TRACE:

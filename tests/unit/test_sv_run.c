@@ -66,6 +66,12 @@ static void honest(void) {
     }
 }
 
+static void denied_of(struct buf *b, unsigned by, unsigned command, unsigned kind, const char *name, uint64_t count) {
+    buf_put_u8(b, (uint8_t)by), buf_put_u16(b, (uint16_t)command), buf_put_u8(b, (uint8_t)kind), buf_put_str(b, name);
+    buf_put_u64(b, count);
+    for (int i = 0; i < 3; i++) buf_put_u64(b, 0);
+}
+
 /* What a killed run does with whatever follows: nothing, until the worker is gone; then it seals, once. */
 static void killed_once(struct world *w, enum blocker why) {
     enum run_state at = w->r.state;
@@ -251,6 +257,23 @@ static void malformed_lists(void) {
         buf_put_u8(&b, no_attempts[i]), buf_put_str(&b, "origin");
         refuses_buf(RUN_INSPECTING, MSG_ATTEMPT, &b, "ATTEMPT: kind");
     }
+    static const struct {
+        uint8_t by;
+        uint16_t command;
+        uint8_t kind;
+        const char *name;
+        uint64_t count;
+    } denied[] = {{0, 0, 1, "bpf", 1},     {3, 0, 1, "bpf", 1},
+                  {1, 1, 1, "bpf", 1},     {2, 1, 1, "bpf", 1},
+                  {1, 0, 0, "bpf", 1},     {1, 0, 4, "bpf", 1},
+                  {1, 0, 1, "", 1},        {1, 0, 1, "b pf", 1},
+                  {1, 0, 1, "bpf\x1b", 1}, {1, 0, 1, "bpf", 0},
+                  {1, 0, 1, "bpf", 2},     {1, 0, 2, "bpf", 2},
+                  {1, 0, 3, "bpf", 0},     {1, 0, 1, "a_name_that_is_longer_than_any_system_call", 1}};
+    for (size_t i = 0; i < sizeof denied / sizeof denied[0]; i++) {
+        denied_of(&b, denied[i].by, denied[i].command, denied[i].kind, denied[i].name, denied[i].count);
+        refuses_buf(RUN_ENGINE, MSG_DENIED, &b, "DENIED");
+    }
     struct world *w = world_at(RUN_VERIFYING); /* the same command twice */
     say(w, MSG_VERIFY_END);
     CHECK(w->kills == 0);
@@ -264,6 +287,44 @@ static void malformed_lists(void) {
     say(w, MSG_TRACE);
     CHECK(w->kills == 1 && w->rec.cause_blocker == BLOCKER_worker_protocol_violation);
     worker_goes(w);
+    world_free(w);
+}
+
+/* Each call once when it is first refused, once more with its total; more kinds than there is room for are counted as such. */
+static void denials(void) {
+    AUTO_BUF struct buf b = BUF_INIT(1 << 16);
+    struct world *w = world_at(RUN_ENGINE);
+    say(w, MSG_DENIED);
+    denied_of(&b, DENIED_BY_ENGINE, 0, DENIED_FIRST, "mount", 1);
+    frame(w, MSG_DENIED, &b);
+    buf_reset(&b);
+    denied_of(&b, DENIED_BY_ENGINE, 0, DENIED_TOTAL, "ptrace", 7);
+    frame(w, MSG_DENIED, &b);
+    CHECK(w->kills == 0 && w->denied == 3 && w->rec.n_denied == 2 && w->rec.denied[0].count == 7);
+    frame(w, MSG_DENIED, &b); /* its total again */
+    CHECK(w->kills == 1 && w->rec.cause_blocker == BLOCKER_worker_protocol_violation && w->denied == 3);
+    worker_goes(w);
+    world_free(w);
+    w = world_at(RUN_ENGINE);
+    say(w, MSG_DENIED);
+    say(w, MSG_DENIED); /* for the first time again */
+    CHECK(w->kills == 1);
+    worker_goes(w);
+    world_free(w);
+    w = world_at(RUN_ENGINE);
+    for (int i = 0; i < RECORD_MAX_DENIED + 5; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "call_%d", i);
+        buf_reset(&b);
+        denied_of(&b, DENIED_BY_ENGINE, 0, DENIED_FIRST, name, 1);
+        frame(w, MSG_DENIED, &b);
+    }
+    CHECK(w->kills == 0 && w->denied == RECORD_MAX_DENIED && w->rec.n_denied == RECORD_MAX_DENIED &&
+          w->rec.denied_truncated);
+    buf_reset(&b);
+    denied_of(&b, DENIED_BY_ENGINE, 0, DENIED_UNSEEN, "", 0);
+    frame(w, MSG_DENIED, &b);
+    CHECK(w->kills == 0 && w->rec.denied_unseen);
     world_free(w);
 }
 
@@ -431,6 +492,7 @@ int main(void) {
     malformed_lists();
     garbage();
     bounded_lists();
+    denials();
     orders_of_the_end();
     exit_before_bytes();
     half_a_frame();
