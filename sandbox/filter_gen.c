@@ -55,7 +55,7 @@ enum rule {
     FCNTL_PROGRAM, /* one of a list */
     OWN_PRIORITY,  /* PRIO_PROCESS, 0 */
     SELF_AT_0,     /* pid 0 */
-    IOCTL_PROGRAM, /* one of a list */
+    IOCTL_PROGRAM, /* one of a list; TIOCSCTTY without force */
     IOCTL_REFLINK,
     IOCTL_LOOPBACK,
     IOCTL_LISTENER,
@@ -138,8 +138,8 @@ static void allow_mknod(struct decision *d, unsigned mode_arg) {
 }
 
 /* A list, not "all but TIOCSTI, TIOCLINUX, TIOCSETD": device and file system ioctls are the widest surface there is.
- * No TIOCSCTTY either: a session leader with an inherited terminal would take it over. Nor TCXONC and TIOCEXCL: they
- * outlive the jail, and a terminal that is held or exclusive is lost to its operator. */
+ * No TCXONC and TIOCEXCL: they outlive the jail, and a terminal that is held or exclusive is lost to its operator.
+ * TIOCGPTN and what follows is for terminals of the jail's own devpts. */
 static const uint32_t ioctl_program[] = {
     TCGETS,
     TCSETS,
@@ -155,6 +155,15 @@ static const uint32_t ioctl_program[] = {
     TIOCOUTQ,
     TIOCGETD,
     TIOCNOTTY,
+    0x802c542a /* TCGETS2 */,
+    0x402c542b /* TCSETS2 */,
+    0x402c542c /* TCSETSW2 */,
+    0x402c542d /* TCSETSF2 */,
+    TIOCGPTN,
+    TIOCSPTLCK,
+    0x80045439 /* TIOCGPTLCK */,
+    0x5441 /* TIOCGPTPEER */,
+    TIOCPKT,
     FIONREAD,
     FIONBIO,
     FIOASYNC,
@@ -233,6 +242,14 @@ static const uint32_t personality_list[] = {0xffffffffu, 0};
 static const uint32_t sched_ordinary[] = {0 /* OTHER */, 3 /* BATCH */, 5 /* IDLE */,
                                           0x40000000u,   0x40000003u,   0x40000005u};
 
+/* A controlling terminal, for a leader of a session: one that is nobody's, so never the operator's, which is his
+ * session's; taking that one away is argument 1. */
+static void allow_ioctls(struct decision *d) {
+    static const struct check controlling[2] = {{1, LOW32, TIOCSCTTY}, {2, LOW32, 0}};
+    ALLOW_LIST(d, 1, ioctl_program);
+    allow_if(d, controlling, 2);
+}
+
 static void allow_socket(struct decision *d, uint32_t domain, uint32_t type, uint32_t protocol) {
     const struct check c[3] = {
         {0, LOW32, domain}, {1, LOW32 & ~(uint32_t)(SOCK_CLOEXEC | SOCK_NONBLOCK), type}, {2, LOW32, protocol}};
@@ -273,7 +290,7 @@ static void apply_rule(struct decision *d, enum rule rule) {
     case FCNTL_PROGRAM: ALLOW_LIST(d, 1, fcntl_program); break;
     case OWN_PRIORITY: allow_two(d, 0, 0); break;
     case SELF_AT_0: allow_masked(d, 0, LOW32, 0); break;
-    case IOCTL_PROGRAM: ALLOW_LIST(d, 1, ioctl_program); break;
+    case IOCTL_PROGRAM: allow_ioctls(d); break;
     case IOCTL_REFLINK: ALLOW_LIST(d, 1, ioctl_reflink); break;
     case IOCTL_LOOPBACK: ALLOW_LIST(d, 1, ioctl_loopback); break;
     case IOCTL_LISTENER: ALLOW_LIST(d, 1, ioctl_listener); break;

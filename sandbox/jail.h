@@ -124,7 +124,7 @@ struct jail_limits {
 };
 
 /* What runs and in what. Borrowed for the duration of jail_start only. Inside, always there: /usr and its links, chosen
- * files of /etc, own passwd and group, /proc (read-only), /dev/{null,zero,full,random,urandom,tty-less}, /scratch (a sized
+ * files of /etc, own passwd and group, /proc (read-only), /dev/{null,zero,full,random,urandom}, /dev/ptmx and /dev/pts (own terminals; no /dev/tty), /scratch (a sized
  * tmpfs with home and tmp), /tmp -> scratch/tmp. */
 struct jail_spec {
     enum jail_profile profile;

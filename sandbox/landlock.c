@@ -131,6 +131,7 @@ int landlock_jail_rules(const struct landlock *l, const struct trees *t, struct 
         {"/", LL_LIST},
         {"/etc", LL_READ},
         {"/proc", LL_READ},
+        {"/dev/pts", LL_LIST | LL_DEVICE},
         {"/scratch", LL_READ | LL_WRITE | LL_EXEC},
         {"/tmp", LL_READ | LL_WRITE | LL_EXEC},
     };

@@ -8,7 +8,7 @@
  * detached; absolute paths go on meaning the old root until pivot_root. /proc is mounted before the old root goes
  * away, because the kernel lets a user namespace mount one only while a complete one is in sight. Read-only is last.
  *
- * /dev has no tty, /dev/shm lies in scratch. The names of files in /proc/self/mountinfo that stem from the host (the
+ * /dev has no tty, /dev/shm lies in scratch; /dev/pts is an instance of the jail's own, with no terminal of the host. The names of files in /proc/self/mountinfo that stem from the host (the
  * path of a bound directory within its file system) cannot be hidden from inside: give work directories neutral names.
  */
 #include <errno.h>
@@ -26,13 +26,16 @@
 
 #define ROOT_BYTES (UINT64_C(8) << 20)
 #define ROOT_INODES 4096
+/* The kernel has one count of terminals for all its instances. */
+#define TERMINALS_MAX "64"
 
-static const char *const root_dirs[] = {"etc", "etc/ssl", "dev", "proc", "var", "run", NULL};
+static const char *const root_dirs[] = {"etc", "etc/ssl", "dev", "dev/pts", "proc", "var", "run", NULL};
 static const struct {
     const char *at, *to;
 } root_links[] = {
     {"dev/fd", "/proc/self/fd"},       {"dev/stdin", "/proc/self/fd/0"}, {"dev/stdout", "/proc/self/fd/1"},
-    {"dev/stderr", "/proc/self/fd/2"}, {"dev/shm", "/scratch/shm"},      {"etc/mtab", "/proc/mounts"},
+    {"dev/stderr", "/proc/self/fd/2"}, {"dev/shm", "/scratch/shm"},      {"dev/ptmx", "pts/ptmx"},
+    {"etc/mtab", "/proc/mounts"},
 };
 static const char *const scratch_dirs[] = {"home", "tmp", "shm", NULL};
 
@@ -82,6 +85,18 @@ static int attach(int tree, int dir, const char *path, struct err *e) {
         return err_ctx(e, "%s", *path ? path : "bind");
     }
     return 0;
+}
+
+/* Terminals of the jail's own. Devices must work here, so no K_MOUNT_NODEV: the kernel makes nothing but terminals in it.
+ * A kernel that has no such terminals has none for the jail either. */
+static int attach_terminals(int root, struct err *e) {
+    AUTO_FD int fs = k_fsopen("devpts", K_FSOPEN_CLOEXEC);
+    if (fs < 0) return errno == ENODEV ? 0 : mechanism_err(e, JAIL_M_ROOT, "fsopen devpts");
+    if (fs_option(fs, "max", TERMINALS_MAX, e) < 0 || fs_option(fs, "mode", "0620", e) < 0 ||
+        fs_option(fs, "ptmxmode", "0666", e) < 0)
+        return -1;
+    AUTO_FD int tree = fs_mount(fs, K_MOUNT_NOSUID | K_MOUNT_NOEXEC, e);
+    return tree < 0 ? err_ctx(e, "/dev/pts") : attach(tree, root, "dev/pts", e);
 }
 
 /* --- contents ----------------------------------------------------------------------------------------------------- */
@@ -243,7 +258,9 @@ static int fill_root(int root, const struct root_plan *p, struct err *e) {
     if (fill_skeleton(root, p, e) < 0 || attach_standard(root, p->trees, e) < 0) return -1;
     if (!p->worker) {
         AUTO_FD int proc = new_proc(e);
-        if (proc < 0 || attach(proc, root, "proc", e) < 0 || attach_scratch(root, p, e) < 0) return -1;
+        if (proc < 0 || attach(proc, root, "proc", e) < 0 || attach_terminals(root, e) < 0 ||
+            attach_scratch(root, p, e) < 0)
+            return -1;
     }
     return attach_binds(root, p->trees, e);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # ctest: timeout=240
 # Python, Node, SQLite, Perl and the shell inside the jail as outside: pools of processes by every start method, shared memory,
-# TLS and Unix sockets on loopback, pipes, timers, locks, watchers, worker threads, JIT and wasm, npm from a local cache.
+# TLS and Unix sockets on loopback, terminals, pipes, timers, locks, watchers, worker threads, JIT and wasm, npm from a local cache.
 . "$2/tests/lib/e2e.bash"
 . "$2/tests/lib/honest.bash"
 mkdir "$W/scripts"
@@ -68,6 +68,26 @@ print(lines(['sh', '-c', 'ulimit -c; echo $0'], start_new_session=True), lines([
 PY
 python3 nets.py
 python3 -c 'import ctypes, decimal, lzma, bz2, zlib, hashlib, sqlite3, ctypes.util; print(ctypes.CDLL(None).abs(-3), hashlib.new("sha3_256", b"").hexdigest()[:8], ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 7)())'
+cat >terminals.py <<'PY'
+import asyncio, fcntl, os, pty, signal, struct, sys, termios, tty
+def talk(line):
+    pid, fd = pty.fork()
+    if pid == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('4H', 24, 80, 0, 0))
+        print(os.isatty(0), os.ttyname(0).startswith('/dev/pts/'), os.tcgetpgrp(0) == os.getpgrp(), os.get_terminal_size(), input().upper(), flush=True)
+        os.execvp('cat', ['cat'])
+    os.write(fd, line)
+    seen = b''
+    while line.upper().strip() not in seen: seen += os.read(fd, 999)
+    os.write(fd, b'\x03')
+    return seen.decode().split('\n'), os.waitpid(pid, 0)[1]
+print(talk(b'typed\n'))
+m, s = os.openpty(); tty.setraw(s); os.write(s, b'raw\n'); print(os.read(m, 9), termios.tcgetattr(s)[3] & termios.ECHO)
+os.close(s)
+print(pty.spawn([sys.executable, '-c', 'import sys; print(sys.stdout.isatty())']))
+PY
+python3 terminals.py
+script -qec 'tty | cut -c1-9; stty size >/dev/null && echo sized' /dev/null
 mkdir -p pkg && cat >pkg/test_many.py <<'PY'
 import os, subprocess, sys, pytest
 @pytest.mark.parametrize('n', range(40))
@@ -181,4 +201,14 @@ for program in node npm; do
         echo "not tried: $program is not here"
     fi
 done
+# Terminals are counted by the host as a whole: a jail's share is bounded. It sees none but its own.
+got=$("$SANDBOX" -- python3 -c '
+import os
+seen, held = os.listdir("/dev/pts"), []
+try:
+    while len(held) < 1000: held.append(os.openpty())
+except OSError: pass
+print(seen, len(held))')
+[ "$got" = "['ptmx'] 64" ] || fail "terminals: $got"
+checks=$((checks + 1))
 e2e_end

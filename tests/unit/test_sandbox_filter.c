@@ -210,6 +210,9 @@ static void known_answers(void) {
     CHECK(answer(p, NATIVE, SYS_ioctl, 0, 0x5412 /* TIOCSTI */, 0) == refused);
     CHECK(answer(p, NATIVE, SYS_ioctl, 0, UINT64_C(0x100005412), 0) == refused);
     CHECK(answer(p, NATIVE, SYS_ioctl, 0, 0x5401 /* TCGETS */, 0) == SECCOMP_RET_ALLOW);
+    CHECK(answer(p, NATIVE, SYS_ioctl, 0, 0x540e /* TIOCSCTTY */, 0) == SECCOMP_RET_ALLOW);
+    CHECK(answer(p, NATIVE, SYS_ioctl, 0, 0x540e, 1) == refused);
+    CHECK(answer(p, NATIVE, SYS_ioctl, 0, 0x540e, UINT64_C(0x100000001)) == refused);
     CHECK(answer(p, NATIVE, SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 6) == SECCOMP_RET_ALLOW);
     CHECK(answer(p, NATIVE, SYS_socket, AF_NETLINK, SOCK_RAW, 0) == refused);
     CHECK(answer(p, NATIVE, SYS_fchmod, 0, 04755, 0) == refused &&
