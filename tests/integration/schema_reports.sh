@@ -17,6 +17,35 @@ while read -r name; do h schema "$name" > "$home/schemas/$name.json" || exit 1; 
 h schema no-such-thing 2> /dev/null
 [ $? -eq 2 ] || { echo "an unknown schema must be exit 2"; exit 1; }
 
+# Whoever writes a case, or reads a report, asks the schema what a key is for: each one says it, in words of its own. The steps of
+# the fake lane are told in one sentence, which names every word that the reader knows.
+python3 - "$home/schemas" "$src/supervisor/case_steps.c" <<'PY' || exit 1
+import glob, json, re, sys
+bad = count = 0
+
+def walk(node, path):
+    global bad, count
+    if not isinstance(node, dict):
+        return
+    for key, value in node.get("properties", {}).items():
+        count += 1
+        text, here = value.get("description", ""), f"{path}.{key}"
+        if len(text) < 12 or text[-1] not in ".?" or re.sub("[^a-z]", "", text.lower()) == re.sub("[^a-z]", "", key.lower()):
+            bad += 1
+            print(f"{here}: no description that helps: {text!r}")
+        walk(value, here)
+    for key in "items", "additionalProperties":
+        walk(node.get(key), path + "[]")
+
+for path in glob.glob(sys.argv[1] + "/*.json"):
+    walk(json.load(open(path)), path.rsplit("/", 1)[1])
+steps = json.load(open(sys.argv[1] + "/case.json"))["properties"]["fake"]["properties"]["steps"]["description"]
+words = re.findall(r'^    \{"([a-z_]+)",', open(sys.argv[2]).read(), re.M)
+missing = [w for w in words if not re.search(rf"\b{w}\b", steps)]
+print(f"{count} keys, {bad} without a description; {len(words)} steps, not described: {missing}")
+sys.exit(1 if bad or missing or count < 200 or len(words) < 20 else 0)
+PY
+
 # One pass, one fail, one blocked at least; the exit codes are judged elsewhere.
 h run-case r1-string-slugify --json > "$home/pass.json"
 h run-case disallowed-file --json > "$home/fail.json"
