@@ -2,10 +2,12 @@
  * where there is one. It reads only, works on a copied directory, and needs neither store nor home for that. */
 #include <cjson/cJSON.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/io.h"
 #include "common/json.h"
@@ -41,7 +43,8 @@ const char help_verify[] = "Usage: cto-harness verify RUN_DIR|RUN_ID... [--json]
 
 struct tally {
     const struct global_options *g;
-    const struct home *h;
+    const struct home *h;       /* NULL: there is none, which a path does not need */
+    char no_home[ERR_TEXT_MAX]; /* why */
     cJSON *runs;
     int checked, failed, skipped;
     char last[RUN_ID_MAX]; /* paging through the store */
@@ -49,7 +52,15 @@ struct tally {
 };
 #define PAGE 200
 
-static cJSON *describe(const struct verify_report *v, const char *dir, const char *skipped) {
+/* Was the directory compared with what the store knows of it? Whoever rewrites all of a directory consistently is found out by
+ * that only, so where it was not done the answer says so. */
+struct comparison {
+    bool done;
+    char why[700]; /* why not */
+};
+
+static cJSON *describe(const struct verify_report *v, const char *dir, const char *skipped,
+                       const struct comparison *c) {
     cJSON *o = cJSON_CreateObject();
     BUG_UNLESS(o != NULL);
     json_put_bool(o, "ok", v->ok);
@@ -63,22 +74,27 @@ static cJSON *describe(const struct verify_report *v, const char *dir, const cha
     json_put_int(o, "events", v->events);
     json_put_int(o, "bytes", (int64_t)v->bytes);
     json_put_str(o, "report_sha256", v->report_sha256[0] ? v->report_sha256 : NULL);
+    json_put_bool(o, "held_against_store", c && c->done);
+    json_put_str(o, "not_held_because", c && !c->done ? c->why : NULL);
     return o;
 }
 
-static void record(struct tally *t, const char *name, const char *dir, const struct verify_report *v) {
+static void record(struct tally *t, const char *name, const char *dir, const struct verify_report *v,
+                   const struct comparison *c) {
     t->checked++;
     t->failed += !v->ok;
-    cJSON_AddItemToArray(t->runs, describe(v, dir, NULL));
+    cJSON_AddItemToArray(t->runs, describe(v, dir, NULL, c));
     if (t->g->json || (v->ok && t->g->quiet)) return;
     AUTO_FREE char *line = NULL;
+    const char *in_itself = c->done ? "" : " in itself", *gap = c->done ? "" : "; ", *why = c->done ? "" : c->why;
     if (!v->ok)
         BUG_UNLESS(asprintf(&line, "%s: does not hold: %s%s%s", name, v->file, v->file[0] ? " " : "", v->what) > 0);
     else if (v->status[0])
-        BUG_UNLESS(asprintf(&line, "%s: ok (%s, %d files, %u events)", name, v->status, v->files, v->events) > 0);
+        BUG_UNLESS(asprintf(&line, "%s: ok%s (%s, %d files, %u events)%s%s", name, in_itself, v->status, v->files,
+                            v->events, gap, why) > 0);
     else
-        BUG_UNLESS(asprintf(&line, "%s: ok (matrix, %d files)", name, v->files) > 0);
-    table_line(stdout, v->ok ? table_width(STDOUT_FILENO) : 0, line); /* what does not hold is said whole */
+        BUG_UNLESS(asprintf(&line, "%s: ok%s (matrix, %d files)%s%s", name, in_itself, v->files, gap, why) > 0);
+    table_line(stdout, v->ok && c->done ? table_width(STDOUT_FILENO) : 0, line); /* news is said whole */
 }
 
 static void skip(struct tally *t, const char *name, const char *dir, const char *why) {
@@ -86,7 +102,7 @@ static void skip(struct tally *t, const char *name, const char *dir, const char 
     memset(&none, 0, sizeof none);
     snprintf(none.run_id, sizeof none.run_id, "%s", name);
     t->skipped++;
-    cJSON_AddItemToArray(t->runs, describe(&none, dir, why));
+    cJSON_AddItemToArray(t->runs, describe(&none, dir, why, NULL));
     AUTO_FREE char *line = NULL;
     BUG_UNLESS(asprintf(&line, "%s: not checked: %s", name, why) > 0);
     if (!t->g->json && !t->g->quiet) table_line(stdout, 0, line);
@@ -114,10 +130,60 @@ static void hold_against_matrix(struct verify_report *v, const struct store_matr
         contradict(v, "report.json", "is not the one that was written: the store has another digest");
 }
 
+/* A path: what is in there says which run or matrix it is, and the store of this home may know that one. */
+static int compare(const struct tally *t, struct verify_report *v, bool is_matrix, struct comparison *c,
+                   struct err *e) {
+    struct store *s = NULL;
+    struct located *known = calloc(1, sizeof *known);
+    BUG_UNLESS(known != NULL);
+    if (t->h && locate_store(t->h, &s, e) < 0) {
+        free(known);
+        return -1;
+    }
+    if (s && is_matrix && store_matrix_get(s, v->run_id, &known->matrix, NULL) == 0)
+        c->done = known->matrix.report_sha256[0] != '\0';
+    else if (s && !is_matrix && store_run_get(s, v->run_id, &known->row, NULL) == 0)
+        c->done = known->row.state == RUN_DONE;
+    if (c->done && is_matrix) hold_against_matrix(v, &known->matrix);
+    if (c->done && !is_matrix) hold_against_row(v, &known->row);
+    if (!c->done)
+        snprintf(c->why, sizeof c->why, "not held against a store, and nothing is signed: %s%.400s%s",
+                 !t->h ? "no home ("
+                 : s   ? ""
+                       : "there is no ",
+                 !t->h ? t->no_home : t->h->store,
+                 !t->h ? ")"
+                 : s   ? " does not know it"
+                       : "");
+    store_close(s);
+    free(known);
+    return 0;
+}
+
+/* The directory of a matrix has its id in its report, and none of the files that a run must have. */
+static bool is_matrix_dir(const char *dir, char id[RUN_ID_MAX]) {
+    struct stat sb;
+    AUTO_BUF struct buf text = BUF_INIT(0);
+    AUTO_FD int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fstatat(fd, EVIDENCE_EVENTS, &sb, AT_SYMLINK_NOFOLLOW) == 0 ||
+        fstatat(fd, EVIDENCE_CONTRACT, &sb, AT_SYMLINK_NOFOLLOW) == 0 ||
+        io_read_file_at(fd, EVIDENCE_REPORT, 64u << 20, &text, NULL) < 0)
+        return false;
+    cJSON *o = cJSON_ParseWithLength(buf_str(&text), text.len);
+    const char *said = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, "matrix_id"));
+    bool is = said && strlen(said) < RUN_ID_MAX && cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(o, "rows"));
+    if (is) snprintf(id, RUN_ID_MAX, "%s", said);
+    cJSON_Delete(o);
+    return is;
+}
+
 /* A run that the store knows and the disk does not is lost evidence, not an unknown run. */
 static int check_one(struct tally *t, const char *name, const struct located *at, struct err *e) {
     struct verify_report v;
     struct err why = ERR_INIT;
+    struct comparison c = {.done = at->in_store};
+    char matrix_id[RUN_ID_MAX] = "";
+    bool matrix = at->is_matrix || (!at->in_store && is_matrix_dir(at->dir, matrix_id));
     bool done = !at->in_store || (at->is_matrix ? at->matrix.finished_ms != 0 : at->row.state == RUN_DONE);
     if (at->in_store && at->is_matrix && done && at->matrix.report_path[0] == '\0') {
         skip(t, name, at->dir, "the matrix was interrupted before it had a report; its runs are checked on their own");
@@ -127,8 +193,9 @@ static int check_one(struct tally *t, const char *name, const struct located *at
         skip(t, name, at->dir, at->is_matrix ? "the matrix is not finished" : "the run is not finished");
         return 0;
     }
-    int rc = at->is_matrix ? verify_matrix_dir(at->dir, &v, &why)
-                           : verify_run_dir(at->dir, at->id[0] ? at->id : NULL, &v, &why);
+    int rc =
+        matrix ? verify_matrix_dir(at->dir, &v, &why) : verify_run_dir(at->dir, at->id[0] ? at->id : NULL, &v, &why);
+    if (matrix_id[0]) snprintf(v.run_id, sizeof v.run_id, "%s", matrix_id);
     if (rc < 0 && !(at->in_store && why.code == ERR_MISSING)) {
         if (e) *e = why;
         return -1;
@@ -136,7 +203,8 @@ static int check_one(struct tally *t, const char *name, const struct located *at
     if (rc < 0) contradict(&v, "", "the directory is missing, but the store knows it");
     if (at->is_matrix) hold_against_matrix(&v, &at->matrix);
     if (at->in_store && !at->is_matrix) hold_against_row(&v, &at->row);
-    record(t, name, at->dir, &v);
+    if (!at->in_store && compare(t, &v, matrix, &c, e) < 0) return -1;
+    record(t, name, at->dir, &v, &c);
     return 0;
 }
 
@@ -248,8 +316,15 @@ int cmd_verify(const struct global_options *g, int argc, char **argv) {
         all = true;
     }
     if (all == (optind < argc)) return cli_usage("verify", "name a run directory or run id, or say --all");
-    if (home_resolve(&h, &g->home, &e) < 0) return cli_error(&e);
-    struct tally t = {.g = g, .h = &h, .runs = cJSON_CreateArray()};
+    struct tally t = {.g = g, .h = &h};
+    if (home_resolve(&h, &g->home, &e) < 0) { /* whoever has a copy needs neither home nor cases of his own */
+        bool needed = all || g->home.home || g->home.cases || g->home.env_file;
+        for (int i = optind; i < argc; i++) needed |= strchr(argv[i], '/') == NULL && strcmp(argv[i], ".") != 0;
+        if (needed) return cli_error(&e);
+        t.h = NULL;
+        snprintf(t.no_home, sizeof t.no_home, "%s", e.text);
+    }
+    t.runs = cJSON_CreateArray();
     BUG_UNLESS(t.runs != NULL);
     int rc = all ? check_all(&t) : check_named(&t, argc - optind, argv + optind);
     if (rc == 0) rc = finish(&t, !all && argc - optind == 1);

@@ -129,5 +129,40 @@ for width in 12 40 100; do
     done
 done
 [[ $(screen 40 env NO_COLOR=1 "$HARNESS" --home "$W/home" report list | LC_ALL=C grep -c $'\x1b') == 0 ]] || fail 'NO_COLOR'
+# --- verify: who rewrote a whole directory is found out by a store that knows the run; where there is none, that is said
+run=$(h report list --case failed-tests --json | jq -r '.runs[0].run_id')
+forged="$W/forged/$run"
+mkdir forged && cp -r "$W/home/harness-runs/$run" "$forged"
+check 'a true copy is held against the store' [ "$(h verify "$forged" --json | jq -c '[.ok, .held_against_store, .not_held_because]')" = '[true,true,null]' ]
+python3 - "$forged" <<'PY'
+import hashlib, os, re, sys
+os.chdir(sys.argv[1])
+sha = lambda b: hashlib.sha256(b).hexdigest()
+report, log = open("report.json", "rb").read(), open("test.log", "rb").read()
+new_log = log + b"OK\n"
+own = re.search(rb'"report.json":\t"([0-9a-f]{64})"', report)[1]
+new = report.replace(sha(log).encode(), sha(new_log).encode()).replace(own, b"")
+new = new.replace(b'"report.json":\t""', b'"report.json":\t"' + sha(new).encode() + b'"')
+sums = open("SHA256SUMS", "rb").read()
+for a, b in (log, new_log), (report, new):
+    assert sha(a).encode() in sums
+    sums = sums.replace(sha(a).encode(), sha(b).encode())
+for name, data in ("report.json", new), ("test.log", new_log), ("SHA256SUMS", sums):
+    open(name, "wb").write(data)
+PY
+h verify "$forged" >out 2>err
+[ $? -eq 1 ] && grep -q 'does not hold: report.json .*store has another digest' out || fail "a forged copy: $(cat out err)"
+"$HARNESS" --home "$W/nothing" verify "$forged" >out 2>err
+[ $? -eq 0 ] && grep -q "ok in itself .*; not held against a store, and nothing is signed: there is no $W/nothing/cto.db" out || fail "without a store: $(cat out err)"
+env -u HOME -u CTO_HOME -u HERMES_HOME "$HARNESS" verify "$forged" >out 2>err
+[ $? -eq 0 ] && grep -q 'ok in itself .*; not held against a store, and nothing is signed: no home' out || fail "without a home: $(cat out err)"
+"$HARNESS" --home "$W/h2" verify "$forged" --json >out 2>err || fail "another home: $(cat err)"
+check 'another store says that it does not know the run' [ "$(jq -c '[.ok, .held_against_store, (.not_held_because | test("does not know it"))]' out)" = '[true,false,true]' ]
+cp -r "$W/home/harness-runs/$matrix" "$W/forged/matrix"
+check 'a copied matrix' [ "$(h verify ./forged/matrix --json | jq -c '[.ok, .held_against_store]')" = '[true,true]' ]
+sed -i 's/"fail":\t0/"fail":\t1/' forged/matrix/report.json
+(cd forged/matrix && sha256sum report.json report.md >SHA256SUMS)
+h verify ./forged/matrix >out 2>err
+[ $? -eq 1 ] && grep -q 'does not hold: report.json' out || fail "a forged matrix: $(cat out err)"
 sound
 e2e_end
