@@ -8,9 +8,10 @@
 static int safe(const char *name) { return name_is_safe(name, strlen(name)); }
 
 int main(void) {
-    static const char *const good[] = {
-        "a",  ".gitignore", ".gitmodules", "git",      "..a",   ".g",    "git~2", "git~10",       ".git2", "a\\b",
-        "-x", " ",          "\x01",        "\xff\xfe", ".gitx", "x.git", ".gi t", "\xe2\x80\x8b", "...",   "git ~1"};
+    static const char *const good[] = {"a",     ".gitignore", ".gitmodules", "git",    "..a",   ".g",
+                                       "git~2", "git~10",     ".git2",       "a\\b",   "-x",    " ",
+                                       "\x01",  "\xff\xfe",   ".gitx",       "x.git",  ".gi t", "\xe2\x80\x8b",
+                                       "...",   "git ~1",     "a\\x2db",     "a\\...", "\\"};
     static const char *const bad[] = {"",
                                       ".",
                                       "..",
@@ -23,6 +24,11 @@ int main(void) {
                                       ".git:x",
                                       ".git::$INDEX_ALLOCATION",
                                       ".git\\x",
+                                      "a\\.git\\x",
+                                      "a\\GIT~1",
+                                      "..\\x",
+                                      "a\\..\\..\\x",
+                                      "a\\..",
                                       "git~1",
                                       "GIT~1",
                                       "git~1.",

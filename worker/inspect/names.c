@@ -1,7 +1,8 @@
 /* names.c - names of tree entries.
  *
  * git with its default configuration refuses all of these names itself, so an honest agent never has one. A tree with
- * one was built by hand, in the hope that a checkout writes into somebody's .git.
+ * one was built by hand, in the hope that a checkout writes into somebody's .git. Windows takes a backslash for a
+ * separator: what stands between two of them is looked at like a name.
  */
 #include "worker/inspect/names.h"
 
@@ -45,6 +46,12 @@ bool name_is_safe(const char *name, size_t n) {
     if (n == 0 || n > 255) return false;
     if (memchr(name, '/', n) != NULL || memchr(name, '\0', n) != NULL) return false;
     if (n == 1 && name[0] == '.') return false;
-    if (n == 2 && name[0] == '.' && name[1] == '.') return false;
-    return !name_is_dotgit(name, n);
+    for (size_t start = 0; start <= n;) {
+        const char *back = memchr(name + start, '\\', n - start);
+        size_t end = back != NULL ? (size_t)(back - name) : n;
+        if (end - start == 2 && memcmp(name + start, "..", 2) == 0) return false;
+        if (name_is_dotgit(name + start, end - start)) return false;
+        start = end + 1;
+    }
+    return true;
 }
