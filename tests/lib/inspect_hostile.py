@@ -200,6 +200,78 @@ def test_replaced_and_grafted_history(r):
     judged(r, "not_descendant")
 
 
+def test_replaced_objects(r):
+    """With `git replace` git shows other bytes under the same id."""
+    start(r)
+    r.write("b.py", "good\n")
+    r.commit()
+    was = r.git("rev-parse", "HEAD:b.py").strip()
+    other = r.git("hash-object", "-w", "--stdin", input=b"evil\n").strip()
+    r.git("replace", was, other)
+    os.unlink(r.path("b.py"))
+    r.git("checkout", "-q", "--", "b.py")
+    assert open(r.path("b.py")).read() == "evil\n"
+    result, dirty = judged(r, "committed")
+    assert dirty == [("M", b"b.py")], dirty
+    assert b"+good" in r.diff()[3]
+
+
+def outside(r):
+    """A repository of somebody else, with a branch of our name."""
+    other = r.dir + "/other"
+    os.mkdir(other)
+    git(other, "init", "-q", "-b", "main")
+    git(other, "commit", "-q", "--allow-empty", "-m", "other")
+    return other, git(other, "rev-parse", "HEAD").strip()
+
+
+def test_commondir_is_not_followed(r):
+    """For git everything but HEAD and index is then elsewhere."""
+    start(r)
+    other, there = outside(r)
+    r.write("a.py", "print(2)\n")
+    head = r.commit()
+    r.write(".git/commondir", other + "/.git\n")
+    r.write(".git/gitdir", other + "/.git\n")
+    os.makedirs(r.path(".git/worktrees/w"))
+    r.write(".git/worktrees/w/commondir", "../..\n")
+    r.write(".git/worktrees/w/gitdir", other + "/.git\n")
+    assert r.git("rev-parse", "HEAD").strip() == there
+    result, _ = judged(r, "committed")
+    assert result["head"] == head and result["clean"] == 1, result
+
+
+def test_promised_objects_stay_missing(r):
+    """A partial clone would fetch what is not there, with whatever program its remote names."""
+    start(r)
+    r.write("a.py", "print(2)\n")
+    r.commit()
+    blob = r.git("rev-parse", "HEAD:a.py").strip()
+    os.unlink(r.path(".git/objects/%s/%s" % (blob[:2], blob[2:])))
+    trap = "touch '%s/sprung'" % r.dir
+    for key, value in (("core.repositoryFormatVersion", "1"), ("extensions.partialClone", "o"), ("remote.o.promisor", "true"),
+                       ("remote.o.url", "ext::sh -c \"%s\"" % trap), ("protocol.ext.allow", "always")):
+        r.git("config", key, value)
+    result, _ = judged_any(r)
+    assert result["kind"] == "unreadable" and blob in result["detail"], result
+    assert not os.path.exists(r.dir + "/sprung")
+
+
+def test_reflogs_say_nothing(r):
+    start(r)
+    r.write("a.py", "print(2)\n")
+    head = r.commit()
+    shutil.rmtree(r.path(".git/logs"))
+    os.makedirs(r.path(".git/logs/refs"))
+    os.mkfifo(r.path(".git/logs/HEAD"))
+    os.symlink("/", r.path(".git/logs/refs/heads"))
+    for name in ("ORIG_HEAD", "FETCH_HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD"):
+        r.write(".git/" + name, "12" * 20 + "\n")
+    os.mkfifo(r.path(".git/index.lock"))
+    result, _ = judged(r, "committed")
+    assert result["head"] == head and result["clean"] == 1
+
+
 def test_shallow(r):
     start(r)
     missing = "12" * 20
@@ -467,6 +539,46 @@ def test_index_variants_of_git(r):
     r.write(".git/index", good)
     assert r.look()[1]["clean"] == 1
     r.stop()
+
+
+def index_entry(name, oid):
+    data = struct.pack(">10I", 0, 0, 0, 0, 0, 0, 0o100644, 0, 0, 0) + bytes.fromhex(oid) + struct.pack(">H", len(name))
+    return (data + name).ljust((len(data) + len(name) + 8) // 8 * 8, b"\0")
+
+
+def test_index_with_names_that_lead_out(r):
+    start(r)
+    blob = r.git("rev-parse", "HEAD:a.py").strip()
+    for name in (b"../out", b"/etc/out", b".git/config", b".GIT/config", b"A.PY", b"a.py/x", b"dir/../../out", b"dir//x",
+                 b".", b"c:\\x", b"git~1/config", b"n" * 5000):
+        body = b"DIRC" + struct.pack(">II", 2, 1) + index_entry(name, blob)
+        r.write(".git/index", body + hashlib.sha1(body).digest())
+        assert r.look()[1]["clean"] == 0, name
+        result, dirty = r.census()
+        assert result["kind"] == "none" and all(letter == "I" for letter, _ in dirty) and dirty, (name, dirty)
+    assert not os.path.exists(r.dir + "/out")
+    r.stop()
+
+
+def test_sparse_index(r):
+    """Whole directories as one entry, their files not there."""
+    start(r)
+    r.git("sparse-checkout", "set", "--cone", "--sparse-index", "nothing")
+    assert not os.path.exists(r.path("dir")) and r.git("status", "--porcelain") == ""
+    result, dirty = judged(r, "none")
+    assert ("D", b"dir/b.txt") in dirty, dirty
+
+
+def test_case_only_changes(r):
+    start(r)
+    r.git("mv", "a.py", "A.py")
+    r.git("commit", "-qm", "case")
+    r.write("dir/B.TXT", "twin\n")
+    r.commit()
+    result, _ = judged(r, "committed")
+    assert result["clean"] == 1
+    _, net, _, _ = r.diff()
+    assert [(c["letter"], c["path"]) for c in net] == [("A", b"A.py"), ("D", b"a.py"), ("A", b"dir/B.TXT")], net
 
 
 def test_index_with_twins(r):
@@ -866,9 +978,9 @@ def test_busy_agent(r):
     start(r)
     script = r.dir + "/busy.sh"
     with open(script, "w") as f:
-        f.write("cd '%s'\nwhile :; do mkdir -p t/u; echo x >t/u/f; rm -rf t; mkfifo t; rm t; ln -s . t; rm t; "
+        f.write("cd '%s'\nwhile :; do mkdir -p t/u; echo x >t/u/f; rm -rf t; echo >t; rm t; mkfifo t; rm t; ln -s . t; rm t; "
                 "echo y >a.py; rm a.py; "
-                "mkfifo a.py; rm a.py; mv .git .g2; mv .g2 .git; done" % r.ws)
+                "mkfifo a.py; rm a.py; mkdir a.py; rmdir a.py; mv .git .g2; mv .g2 .git; done" % r.ws)
     p = subprocess.Popen(["sh", script], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
         for _ in range(100):
