@@ -1,7 +1,9 @@
 """What is small to write and vast to read, and what is simply vast: each step ends soon and says why."""
 import hashlib
 import os
+import shutil
 import struct
+import tempfile
 import time
 import zlib
 
@@ -83,6 +85,72 @@ def test_pack_of_zip_bombs(r):
         head = pack_entry(3, len(zeros), b"")[:-8]
         entries.append(head + packed)
     assert "of work to unpack" in bomb(r, entries, look=False)
+
+
+def test_a_million_refs(r):
+    """A quarter of a million are read; a million are not, and that is said."""
+    start(r)
+    r.write("a.py", "print(2)\n")
+    head = r.commit()
+    os.unlink(r.path(".git/refs/heads/main"))
+    line = head.encode() + b" refs/tags/%07d\n"
+    mine = head.encode() + b" refs/heads/main\n"
+    r.write(".git/packed-refs", mine + b"".join(line % i for i in range(250000)))
+    os.makedirs(r.path(".git/refs/tags"), exist_ok=True)
+    for i in range(5000):
+        r.write(".git/refs/tags/l%d" % i, head)
+    begin = time.monotonic()
+    assert r.look()[1]["moved"] == 1
+    r.write(".git/packed-refs", mine + b"".join(line % i for i in range(1000000)))
+    assert r.look()[1]["moved"] == 0
+    r.stop()
+    result, _ = r.census()
+    assert result["kind"] == "unreadable" and "packed-refs: larger" in result["detail"], result
+    assert time.monotonic() - begin < 30
+
+
+def test_a_million_files(r):
+    """One above the bound: nobody counts the rest, and the tree is not clean."""
+    if not os.access("/dev/shm", os.W_OK):
+        return
+    many = type(r)(r.tool, tempfile.mkdtemp(prefix="cto-inspect.", dir="/dev/shm"))
+    try:
+        start(many)
+        many.stop()
+        many.write("m/0", "x")
+        for i in range(1, 1000001):
+            os.link(many.path("m/0"), many.path("m/%d" % i))
+        begin = time.monotonic()
+        result, dirty = many.census()
+        seconds = time.monotonic() - begin
+        assert result["kind"] == "none" and result["clean"] == 0 and len(dirty) == 200, (result, len(dirty))
+        assert seconds < 60, seconds
+        many.step("commit")
+        result, _ = many.census("--made-by-harness")
+        assert result["kind"] == "too_large" and "more than" in result["detail"], result
+    finally:
+        many.close()
+        shutil.rmtree(many.dir)
+
+
+def test_a_large_blob(r):
+    """100 MB is honest work: committed, compared, checked out."""
+    start(r)
+    with open(r.path("large"), "wb") as f:
+        for _ in range(100):
+            f.write(os.urandom(1 << 10) * 1024)
+    r.commit()
+    begin = time.monotonic()
+    assert r.look(timeout=60)[1]["moved"] == 1
+    r.stop()
+    result, _ = r.census()
+    assert result["kind"] == "committed" and result["clean"] == 1, result
+    _, net, _, patch = r.diff()
+    assert [c["path"] for c in net] == [b"large"] and patch
+    os.mkdir(r.dir + "/check")
+    r.step("checkout", "--out", r.dir + "/check")
+    assert os.path.getsize(r.dir + "/check/large") == 100 << 20
+    assert time.monotonic() - begin < 100
 
 
 run(globals())

@@ -134,9 +134,11 @@ static int inflate_entry(struct reading *r, uint64_t size, uint8_t head[DELTA_HE
         rc = inflate(&r->z, Z_NO_FLUSH);
         r->used = r->have - r->z.avail_in;
         size_t n = sizeof r->scratch - r->z.avail_out;
-        if ((rc != Z_OK && rc != Z_STREAM_END) || (made += n) > size)
+        if ((rc != Z_OK && rc != Z_STREAM_END) || n > size - made)
             return corrupt(e, "an entry is not what its size says");
-        if (made == n) memcpy(head, r->scratch, n < DELTA_HEAD ? n : DELTA_HEAD);
+        /* the first bytes may come in pieces: our buffer ends where it ends */
+        for (size_t i = 0; i < n && made + i < DELTA_HEAD; i++) head[made + i] = r->scratch[i];
+        made += n;
         if (spend(r, 2 * n, e) < 0) return -1;
     }
     return made == size ? 0 : corrupt(e, "an entry is not what its size says");
