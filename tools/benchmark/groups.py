@@ -1,4 +1,4 @@
-"""groups - the six measurements. Each takes a Bench and returns title, figures, ratios, targets and whether they are met."""
+"""groups - the measurements. Each takes a Bench and returns title, figures, ratios, targets and whether they are met."""
 import grp
 import json
 import os
@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import time
 
+from honest import group_g
 from measure import MINIMAL, CannotMeasure, finish, percentile, ratio, result, run, say, spread, start, target
 
 # --- a: the jail -------------------------------------------------------------------------------------------------------
@@ -373,4 +374,4 @@ def group_f(bench):
 
 
 GROUPS = {'a': ('jail', group_a), 'b': ('run', group_b), 'c': ('throughput', group_c), 'd': ('stop', group_d),
-          'e': ('memory', group_e), 'f': ('store', group_f)}
+          'e': ('memory', group_e), 'f': ('store', group_f), 'g': ('honest', group_g)}
