@@ -83,6 +83,9 @@ char *spec_emit(const struct run_spec *s) {
     json_put_bool(root, "network_none", s->network_none);
     put_list(root, "ignore", s->ignore, s->n_ignore);
     put_list(root, "read_roots", s->read_roots, s->n_read_roots);
+    put_list(root, "hidden", s->hidden, s->n_hidden);
+    put_optional(root, "person_home", s->person_home);
+    json_put_int(root, "landlock_abi_min", s->landlock_abi_min);
     put_limits(root, &s->limits);
     json_put(root, "verify", verify_json(s));
     put_list(root, "pristine", s->pristine, s->n_pristine);
@@ -188,6 +191,9 @@ int spec_parse(struct run_spec *ret, const void *p, size_t n, struct err *e) {
     s.network_none = json_bool(&o, "network_none", false);
     s.n_ignore = read_list(&o, "ignore", s.ignore, SPEC_MAX_PATHS, 512);
     s.n_read_roots = read_list(&o, "read_roots", s.read_roots, SPEC_MAX_PATHS, 4096);
+    s.n_hidden = read_list(&o, "hidden", s.hidden, SPEC_MAX_HIDDEN, 4096);
+    s.person_home = json_str(&o, "person_home", JSON_OPTIONAL, 4096);
+    s.landlock_abi_min = json_int(&o, "landlock_abi_min", 0, 0, 1000);
     read_limits(&o, &s.limits);
     read_verify(&o, &s);
     s.n_pristine = read_list(&o, "pristine", s.pristine, SPEC_MAX_PATHS, 512);

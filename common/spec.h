@@ -15,6 +15,7 @@
 #define SPEC_MAX_VERIFY 16
 #define SPEC_MAX_PATHS 128
 #define SPEC_MAX_SUBMODULES 8
+#define SPEC_MAX_HIDDEN 8
 
 enum commit_by { COMMIT_AGENT, COMMIT_HARNESS };
 extern const char *const commit_by_words[]; /* "agent", "harness", NULL */
@@ -68,6 +69,10 @@ struct run_spec {
     const char
         *read_roots[SPEC_MAX_PATHS]; /* absolute host paths an engine needs, mounted read-only at the same place */
     int n_read_roots;
+    const char *hidden[SPEC_MAX_HIDDEN]; /* the harness's own directories: no read root may show them */
+    int n_hidden;
+    const char *person_home;  /* of whoever started this; or NULL */
+    int64_t landlock_abi_min; /* less is no sandbox for this case; 0: any */
     struct spec_limits limits;
 
     /* verification */

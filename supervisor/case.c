@@ -123,6 +123,17 @@ static bool check_plain_path(const char *s, char *why, size_t size) {
     return false;
 }
 
+/* Their names stand in the sandbox's report, which has a size. */
+#define READ_ROOT_MAX 255
+#define READ_ROOTS_MAX 16
+/* Which of these a run may show is a question for the host that it runs on: worker/read_roots.c. */
+static bool check_absolute_path(const char *s, char *why, size_t size) {
+    if (is_line(s) && s[0] == '/' && strlen(s) <= READ_ROOT_MAX && path_is_plain_relative(s + 1, strlen(s + 1)))
+        return true;
+    (void)snprintf(why, size, "\"%.100s\" is not a plain absolute path of a directory below \"/\"", s);
+    return false;
+}
+
 static bool check_word(const char *s, const char *const *words, const char *what, char *why, size_t size) {
     char hint[160];
     int n = count_words(words);
@@ -205,6 +216,9 @@ static void read_rules(struct json_obj *o, struct cto_case *c) {
     read_full_list(o, "forbidden_actions", check_action, &c->forbidden_actions);
     read_list(o, "ignore", JSON_OPTIONAL, check_forbidden, &c->ignore);
     read_list(o, "pristine", JSON_OPTIONAL, check_plain_path, &c->pristine);
+    read_list(o, "read_roots", JSON_OPTIONAL, check_absolute_path, &c->read_roots);
+    if (c->read_roots.n > READ_ROOTS_MAX) (void)json_fail(o, "read_roots", "more than %d", READ_ROOTS_MAX);
+    c->landlock_abi_min = json_int(o, "landlock_abi_min", 0, 0, 1000);
     c->clean_start_required = json_bool(o, "clean_start_required", true);
     c->diff_required = json_bool(o, "diff_required", true);
     if (json_has(o, "required_events"))

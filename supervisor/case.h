@@ -12,6 +12,7 @@
  *   required_events [type] (default: the order of a pass), commit ("agent"|"harness"; default "agent"),
  *   end_of_life ("quiet"|"first_commit"|"exit"), grace_ms (2000), grace_max_ms (30000),
  *   network ("loopback"|"none"), ignore [rule], pristine [path],
+ *   read_roots [absolute path of the host, shown read-only to engine and verification at the same place], landlock_abi_min,
  *   timeouts {backend_s (300), idle_s (0: none)},
  *   limits {memory_bytes, processes, cpu_s, disk_bytes, inodes, open_files, file_bytes, scratch_bytes, output_bytes,
  *           log_lines, run_dir_bytes},
@@ -52,14 +53,15 @@ struct cto_case {
         *no_test_rationale;
     bool approval_required, clean_start_required, diff_required, network_none, baseline_empty;
     struct case_list backends, success_criteria, evidence_expectations, allowed_writes, forbidden_paths,
-        forbidden_actions, required_events, ignore, pristine;
+        forbidden_actions, required_events, ignore, pristine, read_roots;
     struct spec_command *verify;
     int n_verify;
     enum commit_by commit;
     enum end_of_life end_of_life;
     int64_t grace_ms, grace_max_ms, backend_timeout_ms, idle_timeout_ms;
     struct spec_limits limits;
-    int64_t run_dir_bytes; /* 0: no own limit */
+    int64_t landlock_abi_min; /* 0: any */
+    int64_t run_dir_bytes;    /* 0: no own limit */
     int64_t history_commits;
     struct spec_submodule submodules[SPEC_MAX_SUBMODULES];
     int n_submodules;

@@ -30,7 +30,8 @@ static void pack_text(struct packer *p, const char **s) {
 void case_lists(struct cto_case *c, struct case_list *ret[CASE_LISTS]) {
     struct case_list *const all[CASE_LISTS] = {&c->backends,        &c->success_criteria, &c->evidence_expectations,
                                                &c->allowed_writes,  &c->forbidden_paths,  &c->forbidden_actions,
-                                               &c->required_events, &c->ignore,           &c->pristine};
+                                               &c->required_events, &c->ignore,           &c->pristine,
+                                               &c->read_roots};
     memcpy(ret, all, sizeof(all));
 }
 

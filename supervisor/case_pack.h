@@ -4,7 +4,7 @@
 
 #include "supervisor/case.h"
 
-#define CASE_LISTS 9
+#define CASE_LISTS 10
 /* All lists of a case. */
 void case_lists(struct cto_case *c, struct case_list *ret[CASE_LISTS]);
 /* Moves everything that `c` points to into one allocation, c->memory, which owns it from here on. What it pointed to before

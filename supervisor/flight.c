@@ -195,6 +195,10 @@ static char *build_spec(const struct flight *f) {
                            .task = c->task,
                            .commit = c->commit,
                            .network_none = c->network_none,
+                           .hidden = {f->x->home.home, f->x->home.runs, f->x->home.work},
+                           .n_hidden = 3,
+                           .person_home = getenv("HOME"),
+                           .landlock_abi_min = c->landlock_abi_min,
                            .limits = c->limits,
                            .n_verify = c->n_verify,
                            .keep = f->keep};
@@ -202,6 +206,7 @@ static char *build_spec(const struct flight *f) {
     if (c->n_verify > 0) memcpy(s->verify, c->verify, (size_t)c->n_verify * sizeof s->verify[0]);
     copy_list(s->ignore, &s->n_ignore, &c->ignore);
     copy_list(s->pristine, &s->n_pristine, &c->pristine);
+    copy_list(s->read_roots, &s->n_read_roots, &c->read_roots);
     char *text = spec_emit(s);
     free(s);
     return text;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "worker/read_roots.h"
 #include "worker/worker.h"
 
 static size_t collect_binds(const struct run_spec *s, struct jail_bind *b) {
@@ -22,6 +23,11 @@ static size_t collect_binds(const struct run_spec *s, struct jail_bind *b) {
 static int confine(struct worker *w, struct err *e) {
     struct jail_bind binds[3 + SPEC_MAX_PATHS];
     struct jail_enter_spec spec = {.binds = binds, .n_binds = collect_binds(&w->spec, binds)};
+    const int abi = jail_landlock_abi();
+    if (abi < w->spec.landlock_abi_min)
+        return err_set(e, ERR_UNSUPPORTED, "landlock: this kernel has ABI %d, the case requires %d", abi,
+                       (int)w->spec.landlock_abi_min);
+    if (read_roots_check(&w->spec, e) < 0) return -1;
     if (jail_enter(&spec, &w->report, e) < 0 || jail_restrict_worker(&w->report, e) < 0) return -1;
     /* A change of credentials on the way has cleared the parent-death signal. */
     if (jail_bind_life(w->supervisor, WORKER_FD_CONTROL) < 0) up_lost();

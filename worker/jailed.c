@@ -38,6 +38,7 @@ static void set_run_limits(const struct worker *w, struct jail_spec *s) {
         .scratch_bytes = (uint64_t)l->scratch_bytes,
     };
     s->loopback = !w->spec.network_none;
+    s->landlock_min = (int)w->spec.landlock_abi_min;
 }
 
 static struct pump_cap make_cap(const struct worker *w) {

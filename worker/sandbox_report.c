@@ -1,6 +1,7 @@
 /* sandbox_report.c - READY's JSON: the sandbox of this run, as the report shows it.
  *
  *   {"mode": "root"|"user", "kernel": "6.1.0-18-amd64", "landlock_abi": 7,
+ *    "read_roots": [what the case shows of the host to engine and verifier],
  *    "landlock_missing": {what this kernel's Landlock lacks: what holds it instead},
  *    "worker":   {"mechanisms": [name], "seccomp_instructions": n},
  *    "engine":   {"mechanisms": [name], "write_roots": ["/workspace", "/scratch"], "network": "loopback"|"none",
@@ -70,6 +71,7 @@ char *sandbox_report_json(const struct worker *w) {
     json_put_str(o, "mode", w->mode == JAIL_MODE_ROOT ? "root" : "user");
     json_put_str(o, "kernel", un.release);
     put_landlock(o);
+    json_put(o, "read_roots", json_strings(w->spec.read_roots, (size_t)w->spec.n_read_roots));
     json_put(own, "mechanisms", mechanisms(w->report.in_force));
     json_put_int(own, "seccomp_instructions", w->report.seccomp_instructions);
     json_put(o, "worker", own);

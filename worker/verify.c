@@ -76,13 +76,17 @@ static void send_end(struct worker *w, int index, const struct ending *end) {
 
 static int run_command(struct worker *w, int index, struct err *e) {
     const struct spec_command *cmd = &w->spec.verify[index];
-    static const struct jail_bind binds[] = {{.source = "/work/check/ws", .target = "/workspace", .writable = true}};
+    struct jail_bind binds[1 + SPEC_MAX_PATHS] = {
+        {.source = "/work/check/ws", .target = "/workspace", .writable = true}};
+    size_t n_binds = 1;
+    for (int i = 0; i < w->spec.n_read_roots; i++) /* the tool chain that the engine had */
+        binds[n_binds++] = (struct jail_bind){.source = w->spec.read_roots[i], .target = w->spec.read_roots[i]};
     struct jailed j = {
         .spec = {.profile = JAIL_VERIFIER,
                  .argv = cmd->argv,
                  .cwd = "/workspace",
                  .binds = binds,
-                 .n_binds = 1,
+                 .n_binds = n_binds,
                  .uid = w->mode == JAIL_MODE_ROOT ? (uid_t)w->spec.verifier_uid : 0},
         .out = OUT_VERIFY,
         .err = OUT_VERIFY,

@@ -34,6 +34,8 @@ static void full(struct run_spec *s) {
     s->keep = true;
     for (int i = 0; i < SPEC_MAX_PATHS; i++) s->ignore[i] = "x/", s->read_roots[i] = "/opt/x", s->pristine[i] = "t.py";
     s->n_ignore = s->n_read_roots = s->n_pristine = SPEC_MAX_PATHS;
+    for (int i = 0; i < SPEC_MAX_HIDDEN; i++) s->hidden[i] = "/home/x/cto";
+    s->n_hidden = SPEC_MAX_HIDDEN, s->person_home = "/home/x", s->landlock_abi_min = 1000;
     s->limits = (struct spec_limits){INT64_C(1) << 50, 2, 3, 4, 5, 6, 7, 8, 9, 10};
     for (int i = 0; i < SPEC_MAX_VERIFY; i++) {
         for (int k = 0; k < SPEC_MAX_ARGV; k++) s->verify[i].argv[k] = k ? "" : "make";
@@ -68,6 +70,9 @@ static void same(const struct run_spec *a, const struct run_spec *b) {
           a->n_verify == b->n_verify);
     for (int i = 0; i < a->n_ignore; i++) CHECK(same_text(a->ignore[i], b->ignore[i]));
     for (int i = 0; i < a->n_read_roots; i++) CHECK(same_text(a->read_roots[i], b->read_roots[i]));
+    CHECK(a->n_hidden == b->n_hidden && same_text(a->person_home, b->person_home) &&
+          a->landlock_abi_min == b->landlock_abi_min);
+    for (int i = 0; i < a->n_hidden; i++) CHECK(same_text(a->hidden[i], b->hidden[i]));
     for (int i = 0; i < a->n_pristine; i++) CHECK(same_text(a->pristine[i], b->pristine[i]));
     CHECK(memcmp(&a->limits, &b->limits, sizeof a->limits) == 0);
     for (int i = 0; i < a->n_verify; i++) {

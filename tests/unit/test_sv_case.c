@@ -24,6 +24,7 @@ static const char whole[] =
     "'verification':[{'argv':['true','x y'],'timeout_s':5}],'clean_start_required':true,'diff_required':true,"
     "'required_events':['run.started','run.completed'],'commit':'harness','end_of_life':'exit','grace_ms':10,"
     "'grace_max_ms':3000,'network':'none','ignore':['*.tmp'],'pristine':['a.txt'],"
+    "'read_roots':['/opt/x'],'landlock_abi_min':3,"
     "'timeouts':{'backend_s':7,'idle_s':3},"
     "'limits':{'memory_bytes':1,'processes':2,'cpu_s':3,'open_files':6,'file_bytes':7,"
     "'scratch_bytes':8,'output_bytes':9,'log_lines':10,'run_dir_bytes':11},"
@@ -62,6 +63,8 @@ static const struct {
     {"", "network", false},
     {"", "ignore", false},
     {"", "pristine", false},
+    {"", "read_roots", false},
+    {"", "landlock_abi_min", false},
     {"", "timeouts", false},
     {"", "limits", false},
     {"", "baseline", false},
@@ -268,6 +271,7 @@ static void test_values(void) {
     CHECK(strcmp(c.id, "whole") == 0 && strcmp(c.kind, "task") == 0 && strcmp(c.task, "Do it.\n") == 0);
     CHECK(c.allowed_writes.n == 2 && strcmp(c.allowed_writes.v[1], "src/") == 0);
     CHECK(c.forbidden_actions.n == 10 && c.required_events.n == 2 && c.ignore.n == 1 && c.pristine.n == 1);
+    CHECK(c.read_roots.n == 1 && strcmp(c.read_roots.v[0], "/opt/x") == 0 && c.landlock_abi_min == 3);
     CHECK(c.n_verify == 1 && c.verify[0].argc == 2 && strcmp(c.verify[0].argv[1], "x y") == 0);
     CHECK(c.verify[0].argv[2] == NULL && c.verify[0].timeout_ms == 5000);
     CHECK(c.commit == COMMIT_HARNESS && c.end_of_life == EOL_EXIT && c.network_none);
@@ -328,6 +332,11 @@ static void test_bounds(void) {
         {"", "required_events", "['run.started','run.started']", "twice"},
         {"", "pristine", "['../x']", "plain relative path"},
         {"", "pristine", "['a/']", "plain relative path"},
+        {"", "read_roots", "['/']", "plain absolute path"},
+        {"", "read_roots", "['opt']", "plain absolute path"},
+        {"", "read_roots", "['/a/../b']", "plain absolute path"},
+        {"", "read_roots", "['/a//b']", "plain absolute path"},
+        {"", "landlock_abi_min", "-1", "landlock_abi_min"},
         {"", "ignore", "['']", "ignore[0]"},
         {"", "commit", "'me'", "agent, harness"},
         {"", "end_of_life", "'never'", "quiet, first_commit, exit"},
