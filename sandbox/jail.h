@@ -108,6 +108,8 @@ struct jail_bind {
     bool writable;      /* mount and Landlock write root; else read-only twice */
     bool optional;      /* a missing source is skipped */
     bool no_exec;
+    bool hide; /* no source: an empty read-only directory, or a file that cannot be opened, over what lies there
+                * below another bind's target */
 };
 
 /* 0: the profile's default (profile.c). */
@@ -122,6 +124,8 @@ struct jail_limits {
     /* Of the whole jail, by a group (needs jail_spec.cgroups); 0: none. */
     uint64_t total_memory_bytes, total_processes;
 };
+
+struct jail_limits jail_default_limits(enum jail_profile p);
 
 /* What runs and in what. Borrowed for the duration of jail_start only. Inside, always there: /usr and its links, chosen
  * files of /etc, own passwd and group, /proc (read-only), /dev/{null,zero,full,random,urandom}, /dev/ptmx and /dev/pts (own terminals; no /dev/tty), /scratch (a sized

@@ -19,6 +19,7 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "sandbox/jail.h"
+#include "sandbox/status_json.h"
 
 #define MAX_BINDS 128
 #define MAX_ENV 256
@@ -38,7 +39,8 @@ struct options {
     const char *env[MAX_ENV + 1];
     size_t n_env;
     const char *first_write, *chdir;
-    int timeout_ms, json_fd;
+    int timeout_ms, json_fd, denied_fd;
+    struct jail_observer observer;
     bool uid_given;
 };
 
@@ -61,6 +63,8 @@ static const char help_text[] =
     "  --write DIR        DIR is writable inside, at the same path (links resolved); may be repeated\n"
     "  --read DIR         DIR is readable inside, at the same path\n"
     "  --bind SRC:DST     SRC is readable inside as DST\n"
+    "  --bind-write SRC:DST  SRC is writable inside as DST\n"
+    "  --hide PATH        PATH, below one of these, is an empty directory, or a file that cannot be opened\n"
     "  --chdir DIR        working directory inside (default: the first --write, else /scratch)\n"
     "  --env K=V          add to, or replace in, the built-in environment; nothing is inherited\n"
     "  --uid N            as root: the kernel uid and gid that CMD gets (default 1879048192; never 0)\n"
@@ -69,19 +73,26 @@ static const char help_text[] =
     "jail,\n"
     "                     by a control group (exit 4 where none can be made); N may end in K, M or G\n"
     "  --timeout SECONDS  kill the jail after so long\n"
-    "  --json-status FD   write how it ended to descriptor FD as one line of JSON\n"
-    "  --list-profiles    names and default limits\n"
+    "  --json-status FD   write how it ended, and what was in force, to descriptor FD as one line of JSON\n"
+    "  --log-denied FD    write each system call that is refused to descriptor FD, once, as a line of JSON\n"
+    "  --require-landlock N  start nothing where the kernel's Landlock is older than version N\n"
+    "  --list-profiles    names, mechanisms and default limits\n"
     "  --probe            try every mechanism on this host; one line of JSON; exit 4 when a required one is missing\n"
     "  --version, --help\n"
     "\n"
     "Inside are /usr, parts of /etc, /proc (read-only), five device nodes, terminals of its own,\n/scratch with home "
     "and tmp. Nothing else.\n"
+    "When cto-harness-sandbox dies, of whatever signal, everything in the jail dies. CMD has a session of its own and "
+    "no\n"
+    "controlling terminal: Ctrl-C ends the jail, job control inside is off.\n"
     "Exit status: that of CMD; 128+N when signal N ended it; 2 usage; 4 no jail can be\n"
     "built here (the message names what is missing); 124 timeout; 126 not executable;\n"
     "127 not found.\n"
     "\n"
     "Examples:\n"
     "  cto-harness-sandbox --write . -- make test\n"
+    "  cto-harness-sandbox --write . --hide .env --hide secrets -- ./agent\n"
+    "  cto-harness-sandbox --log-denied 2 --json-status 3 -- ./agent 3>status.json\n"
     "  cto-harness-sandbox --read /opt/tool --limit memory=512M --timeout 60 -- /opt/tool/run\n";
 
 /* --- options ------------------------------------------------------------------------------------------------------ */
@@ -140,11 +151,18 @@ static void add_same_place(struct options *o, const char *option, const char *pa
     if (writable && !o->first_write) o->first_write = full;
 }
 
-static void add_other_place(struct options *o, char *pair) {
+static void add_other_place(struct options *o, const char *option, char *pair, bool writable) {
     char *colon = strrchr(pair, ':');
-    if (!colon || colon[1] != '/') usage_error("--bind %s: give SRC:DST with DST an absolute path", pair);
+    if (!colon || colon[1] != '/') usage_error("%s %s: give SRC:DST with DST an absolute path", option, pair);
     *colon = '\0';
-    add_bind(o, resolve("--bind", pair), colon + 1, false);
+    add_bind(o, resolve(option, pair), colon + 1, writable);
+}
+
+/* By its path inside: that of the host for what --read and --write gave, else as --bind calls it. */
+static void add_hidden(struct options *o, const char *path) {
+    char *full = realpath(path, NULL);
+    add_bind(o, NULL, full ? full : path, false);
+    o->binds[o->spec.n_binds - 1].hide = true;
 }
 
 static void add_env(struct options *o, const char *pair) {
@@ -169,7 +187,11 @@ static void list_profiles(void) {
             printf("%s%s", sep, jail_mechanism_name(b));
             sep = ", ";
         }
-        putchar('\n');
+        const struct jail_limits l = jail_default_limits(shown[i]);
+        printf("\n  limits: memory=%lluM processes=%llu cpu=%llus files=%llu file-size=%lluM scratch=%lluM\n",
+               (unsigned long long)l.memory_bytes >> 20, (unsigned long long)l.processes, (unsigned long long)l.cpu_s,
+               (unsigned long long)l.open_files, (unsigned long long)l.file_bytes >> 20,
+               (unsigned long long)l.scratch_bytes >> 20);
     }
 }
 
@@ -178,6 +200,10 @@ enum {
     OPT_WRITE,
     OPT_READ,
     OPT_BIND,
+    OPT_BIND_WRITE,
+    OPT_HIDE,
+    OPT_DENIED,
+    OPT_LANDLOCK,
     OPT_CHDIR,
     OPT_ENV,
     OPT_UID,
@@ -224,6 +250,10 @@ static const struct option long_options[] = {
     {"write", required_argument, NULL, OPT_WRITE},
     {"read", required_argument, NULL, OPT_READ},
     {"bind", required_argument, NULL, OPT_BIND},
+    {"bind-write", required_argument, NULL, OPT_BIND_WRITE},
+    {"hide", required_argument, NULL, OPT_HIDE},
+    {"log-denied", required_argument, NULL, OPT_DENIED},
+    {"require-landlock", required_argument, NULL, OPT_LANDLOCK},
     {"chdir", required_argument, NULL, OPT_CHDIR},
     {"env", required_argument, NULL, OPT_ENV},
     {"uid", required_argument, NULL, OPT_UID},
@@ -250,12 +280,12 @@ static void set_uid(struct options *o, const char *text) {
     o->spec.uid = (uid_t)n;
 }
 
-static int parse_fd(const char *text) {
+static int parse_fd(const char *option, const char *text) {
     char *end;
     errno = 0;
     const long fd = strtol(text, &end, 10);
     if (end == text || *end != '\0' || errno != 0 || fd < 0 || fd > INT_MAX || fcntl((int)fd, F_GETFD) < 0)
-        usage_error("--json-status %s: not an open descriptor", text);
+        usage_error("%s %s: not an open descriptor (in a shell: %s 3 ... 3>file)", option, text, option);
     return (int)fd;
 }
 
@@ -264,20 +294,28 @@ static void take_option(struct options *o, int c) {
     case OPT_PROFILE: set_profile(o, optarg); break;
     case OPT_WRITE: add_same_place(o, "--write", optarg, true); break;
     case OPT_READ: add_same_place(o, "--read", optarg, false); break;
-    case OPT_BIND: add_other_place(o, optarg); break;
+    case OPT_BIND: add_other_place(o, "--bind", optarg, false); break;
+    case OPT_BIND_WRITE: add_other_place(o, "--bind-write", optarg, true); break;
+    case OPT_HIDE: add_hidden(o, optarg); break;
     case OPT_CHDIR: o->chdir = optarg; break;
     case OPT_ENV: add_env(o, optarg); break;
     case OPT_UID: set_uid(o, optarg); break;
     case OPT_NO_LOOPBACK: o->spec.loopback = false; break;
     case OPT_LIMIT: parse_limit(&o->spec.limits, optarg); break;
     case OPT_TIMEOUT: o->timeout_ms = parse_timeout(optarg); break;
-    case OPT_JSON: o->json_fd = parse_fd(optarg); break;
+    case OPT_JSON: o->json_fd = parse_fd("--json-status", optarg); break;
+    case OPT_DENIED: o->denied_fd = parse_fd("--log-denied", optarg); break;
+    case OPT_LANDLOCK: o->spec.landlock_min = (int)parse_amount("--require-landlock", optarg); break;
     case OPT_LIST: list_profiles(); exit(0);
     case OPT_PROBE: exit(probe_host());
     case OPT_VERSION: printf("cto-harness-sandbox %s (build %.12s)\n", CTO_VERSION, CTO_BUILD_ID); exit(0);
     case OPT_HELP: fputs(help_text, stdout); exit(0);
     default: exit(EXIT_USAGE);
     }
+}
+
+static void on_denied(void *ctx, const struct jail_denial *d) {
+    status_json_denied(((struct options *)ctx)->denied_fd, d);
 }
 
 static void parse(struct options *o, int argc, char **argv) {
@@ -289,7 +327,7 @@ static void parse(struct options *o, int argc, char **argv) {
                                  .loopback = true,
                                  .binds = o->binds};
     o->timeout_ms = -1;
-    o->json_fd = -1;
+    o->json_fd = o->denied_fd = -1;
     for (const char *const *p = jail_default_env(); *p; p++) o->env[o->n_env++] = *p;
     int c;
     opterr = 0; /* one line of our own, instead of getopt's */
@@ -300,6 +338,8 @@ static void parse(struct options *o, int argc, char **argv) {
     if (optind >= argc) usage_error("no command given");
     o->spec.argv = (const char *const *)(argv + optind);
     o->spec.envp = o->env;
+    o->observer = (struct jail_observer){.on_denied = on_denied, .ctx = o};
+    if (o->denied_fd >= 0) o->spec.observer = &o->observer;
     o->spec.cwd = o->chdir ? o->chdir : o->first_write ? o->first_write : "/scratch";
     if (o->spec.cwd[0] != '/') usage_error("--chdir %s: give an absolute path inside the jail", o->spec.cwd);
     struct stat st;
@@ -307,12 +347,13 @@ static void parse(struct options *o, int argc, char **argv) {
         o->spec.cwd = "/scratch";
 }
 
+static struct jail *the_jail; /* NULL until it has started */
+
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 static void write_json(const struct options *o, const char *kind, int code, const struct jail_end *end) {
     if (o->json_fd < 0) return;
-    dprintf(o->json_fd, "{\"kind\":\"%s\",\"code\":%d,\"cpu_us\":%llu,\"max_rss_kib\":%llu,\"processes\":%llu}\n", kind,
-            code, (unsigned long long)end->cpu_us, (unsigned long long)end->max_rss_kib,
-            (unsigned long long)end->processes);
+    const struct status_json s = {.kind = kind, .code = code, .spec = &o->spec, .jail = the_jail, .end = end};
+    status_json_write(o->json_fd, &s);
 }
 
 static int failed(const struct options *o, const struct err *e) {
@@ -372,6 +413,7 @@ int main(int argc, char **argv) {
     parse(&options, argc, argv);
     use_group(&options);
     if (jail_start(&options.spec, &j, &e) < 0) return failed(&options, &e);
+    the_jail = j;
     int rc = jail_wait(j, options.timeout_ms, &end, &e);
     const bool timed_out = rc == 0;
     if (timed_out) {
@@ -379,7 +421,7 @@ int main(int argc, char **argv) {
         rc = jail_wait(j, -1, &end, &e);
     }
     if (rc < 0) return failed(&options, &e);
-    const bool oom = out_of_memory(j);
+    const int status = out_of_memory(j) ? ended_by_memory(&options, &end) : ended(&options, &end, timed_out);
     jail_free(j);
-    return oom ? ended_by_memory(&options, &end) : ended(&options, &end, timed_out);
+    return status;
 }

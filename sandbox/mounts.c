@@ -170,6 +170,46 @@ static void order_binds(const struct jail_bind *b, size_t n, unsigned char *orde
     }
 }
 
+/* The longest other bind at or above it says what is to be hidden; through its source we see of what kind it is. */
+static int kind_below(const struct jail_bind *binds, size_t n, const char *target, bool *ret_dir, struct err *e) {
+    const struct jail_bind *best = NULL;
+    char path[PATH_MAX];
+    struct stat st;
+    for (size_t i = 0; i < n; i++)
+        if (!binds[i].hide && at_or_below(target, binds[i].target) && strcmp(target, binds[i].target) != 0 &&
+            (!best || strlen(binds[i].target) > strlen(best->target)))
+            best = &binds[i];
+    if (!best) return err_set(e, ERR_USAGE, "hide %s: it is not below anything that the jail is given", target);
+    if (snprintf(path, sizeof path, "%s%s", best->source, target + strlen(best->target)) >= (int)sizeof path)
+        return err_set(e, ERR_LIMIT, "hide %s: too long a path", target);
+    if (lstat(path, &st) < 0) return err_sys(e, "hide %s", target);
+    if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+        return err_set(e, ERR_USAGE, "hide %s: a link or a special file; hide what it leads to", target);
+    *ret_dir = S_ISDIR(st.st_mode);
+    return 0;
+}
+
+static int hidden_tree(struct trees *t, const struct jail_bind *binds, size_t n, const struct jail_bind *b,
+                       struct err *e) {
+    struct tree *slot = tree_slot(t, e);
+    bool is_dir = true;
+    if (!slot) return -1;
+    if (b->target[0] != '/' || !path_is_plain_relative(b->target + 1, strlen(b->target + 1)))
+        return err_set(e, ERR_USAGE, "hide %s: give a path inside the jail", b->target);
+    if (kind_below(binds, n, b->target, &is_dir, e) < 0) return -1;
+    /* A device on a mount without devices cannot be opened. (Not an empty file of the tmpfs: older kernels clone nothing of a
+     * tree that is itself detached.) */
+    AUTO_FD int empty =
+        is_dir ? root_new_tmpfs(4096, 8, e)
+               : k_open_tree(AT_FDCWD, "/dev/null", K_OPEN_TREE_CLONE | K_OPEN_TREE_CLOEXEC | K_AT_RECURSIVE);
+    if (empty < 0) return is_dir ? -1 : mechanism_err(e, JAIL_M_ROOT, "open_tree");
+    const struct source s = {.path = b->target, .no_exec = true};
+    if (tree_restrict(empty, &s, e) < 0) return -1;
+    *slot = (struct tree){.fd = take_fd(&empty), .target = b->target, .is_dir = is_dir, .no_exec = true};
+    t->n++;
+    return 0;
+}
+
 static int bind_trees(struct trees *t, const struct jail_bind *binds, size_t n, struct err *e) {
     unsigned char order[TREES_MAX];
     _Static_assert(TREES_MAX <= UCHAR_MAX + 1, "indices fit");
@@ -177,6 +217,10 @@ static int bind_trees(struct trees *t, const struct jail_bind *binds, size_t n, 
     order_binds(binds, n, order);
     for (size_t i = 0; i < n; i++) {
         const struct jail_bind *b = &binds[order[i]];
+        if (b->hide) {
+            if (hidden_tree(t, binds, n, b, e) < 0) return -1;
+            continue;
+        }
         const struct source s = {
             .path = b->source, .target = b->target, .writable = b->writable, .no_exec = b->no_exec};
         if (check_target(b, e) < 0) return -1;

@@ -86,6 +86,10 @@ struct jail_limits profile_limits(enum jail_profile p, const struct jail_limits 
     return l;
 }
 
+struct jail_limits jail_default_limits(enum jail_profile p) {
+    return profile_limits(p, NULL);
+}
+
 static const char *const mechanism_names[JAIL_M_COUNT] = {
     "user namespace",        "mount namespace",    "pid namespace",   "network namespace", "IPC namespace",
     "UTS namespace",         "cgroup namespace",   "minimal root",    "landlock",          "seccomp",

@@ -8,8 +8,14 @@
  * detached; absolute paths go on meaning the old root until pivot_root. /proc is mounted before the old root goes
  * away, because the kernel lets a user namespace mount one only while a complete one is in sight. Read-only is last.
  *
- * /dev has no tty, /dev/shm lies in scratch; /dev/pts is an instance of the jail's own, with no terminal of the host. The names of files in /proc/self/mountinfo that stem from the host (the
- * path of a bound directory within its file system) cannot be hidden from inside: give work directories neutral names.
+ * /dev has no tty, /dev/shm lies in scratch; /dev/pts is an instance of the jail's own, with no terminal of the host.
+ *
+ * /proc/self/mountinfo shows where a bound directory lies within its file system, and nothing here changes that: the field is
+ * the path of the mount's root dentry below the superblock's, for a bind of a bind and for a detached tree too; the file is in
+ * every process's own directory of /proc, so it can neither be mounted over nor left out (subset=pid keeps it); what is not
+ * reachable from the root is not listed, but then it has no path either. A file system of its own for each work directory
+ * would do (a loop device as root only; an overlay hides it, at the price of other semantics for the agent's files and none
+ * for inotify). So work directories should lie where a name gives nothing away.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +60,7 @@ static int fs_mount(int fs, unsigned attrs, struct err *e) {
     return fd < 0 ? mechanism_err(e, JAIL_M_ROOT, "fsmount") : fd;
 }
 
-static int new_tmpfs(uint64_t bytes, uint64_t inodes, struct err *e) {
+int root_new_tmpfs(uint64_t bytes, uint64_t inodes, struct err *e) {
     AUTO_FD int fs = k_fsopen("tmpfs", K_FSOPEN_CLOEXEC);
     if (fs < 0) return mechanism_err(e, JAIL_M_ROOT, "fsopen tmpfs");
     char size[24], count[24];
@@ -221,7 +227,7 @@ static int place_tmp(int root, const struct trees *t, struct err *e) {
 }
 
 int scratch_make(const struct jail_limits *l, bool set_owner, uid_t uid, struct err *e) {
-    AUTO_FD int fd = new_tmpfs(l->scratch_bytes, l->scratch_inodes, e);
+    AUTO_FD int fd = root_new_tmpfs(l->scratch_bytes, l->scratch_inodes, e);
     if (fd < 0) return err_ctx(e, "scratch");
     const mode_t mask = umask(022);
     int rc = set_owner ? own(fd, "", uid, e) : 0;
@@ -269,7 +275,7 @@ int root_build(const struct root_plan *p, struct err *e) {
     const mode_t mask = umask(022);
     AUTO_FD int root = -1;
     int rc = -1;
-    if (make_private(e) == 0 && (root = new_tmpfs(ROOT_BYTES, ROOT_INODES, e)) >= 0 &&
+    if (make_private(e) == 0 && (root = root_new_tmpfs(ROOT_BYTES, ROOT_INODES, e)) >= 0 &&
         attach(root, AT_FDCWD, "/", e) == 0 && fill_root(root, p, e) == 0 && become_root(root, e) == 0)
         rc = 0;
     umask(mask);

@@ -21,5 +21,5 @@ while IFS= read -r file; do
     sandbox/* | tests/*) ;;
     *) bad "$file speaks of the tests' seam" ;;
     esac
-done < <(cd "$srcdir" && project_files | xargs -r -d '\n' grep -lE "$names|sandbox/testing\.h" --)
+done < <(cd "$srcdir" && project_files | xargs -r -d '\n' grep -sIlE "$names|sandbox/testing\.h" --)
 lint_end
