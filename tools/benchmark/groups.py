@@ -62,11 +62,41 @@ def jail_as(bench, prefix, user):
         for line in err.splitlines():
             name, us = line.split('\t')
             steps.setdefault(name, []).append(float(us))
+    figures['mechanisms_us'] = mechanisms(bench, prefix, user)
     figures['floor_steps_us'] = {name: round(statistics.median(v), 1) for name, v in steps.items()}
     ratios = {'%s/%s' % (a, b): ratio(t[a][0], t[b][0]) for a, b in (
         ('sandbox', 'bubblewrap'), ('sandbox', 'floor'), ('sandbox', 'exec'), ('sandbox_exec', 'bubblewrap'),
         ('sandbox_exec', 'sandbox'), ('floor', 'bubblewrap'))}
     return figures, ratios
+
+
+# Name in the figures: what is left out. Without mount namespace there is no root either.
+MECHANISMS = {'root and mount namespace': 'mountns', 'pid namespace': 'pidns', 'network namespace': 'netns',
+              'IPC namespace': 'ipcns', 'UTS namespace': 'utsns', 'cgroup namespace': 'cgroupns', 'Landlock': 'landlock',
+              'seccomp': 'seccomp', 'capabilities': 'caps', 'resource limits': 'rlimits', 'session': 'session',
+              'closed descriptors': 'fds'}
+
+
+def mechanisms(bench, prefix, user):
+    """What each mechanism of the real launcher costs: the same launcher with it and without it, in pairs; and what it costs to
+    observe refused calls. Medians of differences: they need not add up to the whole, since parts overlap."""
+    names = dict(MECHANISMS)
+    if not user:
+        names['unprivileged uid'] = 'setuid'
+    tail = ['--chdir', '/', '/bin/true']
+    variants = {'whole': [bench.without(''), *tail],
+                'observed': ['open:9=/dev/null', bench.without(''), '--log-denied', '9', *tail]}
+    for name, word in names.items():
+        variants[name] = [bench.without(word), *tail]
+    t = bench.pairs(bench.rounds(300, 20), bench.rounds(60, 20), variants, 3, prefix)
+    figures = {}
+    for k, kind in enumerate(('wall', 'cpu')):  # on a busy host only the second means something; waiting for RCU is only in the first
+        whole = t['whole'][k]
+        figures[kind] = {'whole': round(statistics.median(whole), 1)}
+        for name in names:
+            figures[kind][name] = round(statistics.median(a - b for a, b in zip(whole, t[name][k])), 1)
+        figures[kind]['observing refused calls'] = round(statistics.median(b - a for a, b in zip(whole, t['observed'][k])), 1)
+    return figures
 
 
 def ordinary_user():

@@ -4,6 +4,7 @@ import math
 import os
 import pathlib
 import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -164,6 +165,30 @@ class Bench:
             run([*command, *[SOURCES / s for s in sources], '-o', out / name, *libs])
             if out != self.bin:
                 shutil.copy(out / name, self.bin / name)
+        self.build_seam(static, generated, out)
+
+    def build_seam(self, static, generated, out):
+        """The launcher once more, with the tests' seam (sandbox/testing.h): what a mechanism costs is what its absence saves."""
+        rule = (ROOT / 'tools' / 'cmake' / 'CtoLauncher.cmake').read_text()
+        common = re.search(r'foreach\(name ([a-z_ ]+)\)', rule).group(1).split()
+        sandbox = [p for p in sorted((ROOT / 'sandbox').glob('*.c')) if not re.match(r'filter_gen|enter|confine_self', p.name)]
+        sources = sandbox + [ROOT / 'common' / (name + '.c') for name in common]
+        sources += [ROOT / 'tests' / 'lib' / 'jail_hooks.c', generated / 'build_id.c']
+        run([*static, '-DCTO_SANDBOX_TESTING=1', *sources, '-o', out / 'seam_sandbox'])
+        if out != self.bin:
+            shutil.copy(out / 'seam_sandbox', self.bin / 'seam_sandbox')
+
+    def without(self, mechanisms):
+        """Path of a launcher that leaves these out; they stand in a file beside it, read at every start by all variants."""
+        place = self.dir / 'seam' / (mechanisms or 'nothing')
+        if not place.exists():
+            place.mkdir(parents=True)
+            for d in (place.parent, place):
+                d.chmod(0o755)
+            shutil.copy(self.bin / 'seam_sandbox', place / 'cto-harness-sandbox')
+            (place / 'jail_hooks').write_text('without %s\n' % mechanisms if mechanisms else '')
+            (place / 'jail_hooks').chmod(0o644)
+        return place / 'cto-harness-sandbox'
 
     def command(self, home, *arguments, cases=None):
         return [self.harness, '--home', home, '--cases', cases or self.cases, '--quiet', *arguments]
