@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
@@ -87,6 +88,20 @@ static int probe_seccomp(struct err *e) {
     return 0;
 }
 
+/* Whether refused calls can be observed (denials.c): one listener for a process and all that it starts. */
+static int probe_listener(struct err *e) {
+    struct sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    const struct sock_fprog prog = {.len = 1, .filter = allow};
+    struct jail_report r = {.in_force = 0};
+    if (no_new_privs(&r, e) < 0) return -1;
+    const long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog);
+    if (fd < 0 && errno == EBUSY)
+        return err_set(e, ERR_UNSUPPORTED, "a filter above this process has a listener already (a container's?)");
+    if (fd < 0) return mechanism_err(e, JAIL_M_SECCOMP, "listener");
+    close((int)fd);
+    return 0;
+}
+
 static int probe_no_new_privs(struct err *e) {
     struct jail_report r = {.in_force = 0};
     return no_new_privs(&r, e);
@@ -163,6 +178,7 @@ static const struct {
     {"close_range", probe_close_range, true},
     {"landlock", probe_landlock, true},
     {"seccomp", probe_seccomp, true},
+    {"observed refusals", probe_listener, false},
     {"no_new_privs", probe_no_new_privs, true},
     {"unprivileged uid", probe_uid, true},
     {"cgroup limits", probe_cgroup, false},
