@@ -240,6 +240,22 @@ static void idle(void) {
     live(w, t + 59 * SEC, once_at_1s, t);
     CHECK(w->stop_reason == STOP_IDLE && w->now >= t + 6 * SEC && w->now <= t + 12 * SEC);
     world_free(w);
+    w = idle_world(
+        500); /* before it fires the worktree is looked at once more: work that no look has seen yet counts */
+    w->now += SEC / 2;
+    int wakes = w->wakes;
+    run_time(&w->r, w->now);
+    CHECK(w->stops == 0 && w->wakes == wakes + 1 && w->r.state == RUN_ENGINE);
+    look(w, false, false, OID_A, 99);
+    CHECK(w->r.timers[RUN_TIMER_IDLE] == w->now + SEC / 2);
+    w->now += SEC / 2;
+    run_time(&w->r, w->now); /* and again: what pushed it out once is used up */
+    CHECK(w->stops == 0);
+    look(w, false, false, OID_A, 99);
+    w->now += SEC;
+    run_time(&w->r, w->now);
+    CHECK(w->stops == 1 && w->stop_reason == STOP_IDLE);
+    world_free(w);
     w = idle_world(0); /* none */
     t = w->now;
     live(w, t + 59 * SEC, still, t);
@@ -266,6 +282,8 @@ static void looks(void) {
     w = world_at(RUN_BASELINE); /* the start check: moved or dirty is not clean */
     say(w, MSG_BASELINE);
     look(w, false, false, OID_A, 5);
+    CHECK(!w->rec.baseline_clean && !w->rec.committed_seen);
+    look(w, true, true, OID_B, 5); /* a start that has moved on is none, however clean */
     CHECK(!w->rec.baseline_clean && !w->rec.committed_seen);
     say(w, MSG_DONE); /* and then the work may end here */
     CHECK(w->kills == 0 && w->r.state == RUN_COLLECTING && w->rec.worker_done);

@@ -127,6 +127,18 @@ static void test_refusals(void) {
     fixture_write(f.r.run_dir, "trace.jsonl", "", 0);
     CHECK(evidence_seal(f.ev, &f.r, &f.in, &s, &e) == -1 && strstr(e.text, "trace.jsonl"));
     fixture_free(&f);
+    char path[8192]; /* something else where an empty file was: as many bytes, and still not what we wrote */
+    fixture_home(&f);
+    fixture_begin(&f);
+    f.r.verdict = VERDICT_FAIL;
+    record_block(&f.r, BLOCKER_no_diff, "x");
+    NEED(evidence_complete(f.ev, &f.r, &e) == 0);
+    fixture_event(&f, "run.completed", evidence_completed_data(&f.r));
+    snprintf(path, sizeof path, "%s/patch.diff", f.r.run_dir);
+    NEED(unlink(path) == 0 && mkfifo(path, 0600) == 0);
+    e = ERR_INIT;
+    CHECK(evidence_seal(f.ev, &f.r, &f.in, &s, &e) == -1 && strstr(e.text, "not a regular file"));
+    fixture_free(&f);
 }
 
 static bool was_synced(const char *path, bool whole) {

@@ -375,6 +375,9 @@ static void events(void) {
           strcmp(verdict_missing_event(&r, all, 2), "plan.updated") == 0);
     CHECK(strcmp(verdict_missing_event(&r, NULL, 0), "run.started") == 0 &&
           strcmp(verdict_missing_event(&r, wrong, 3), "plan.updated") == 0);
+    static const char *twice[] = {"x", "x"}; /* one event does not answer two demands */
+    c.required_events = (struct case_list){twice, 2};
+    CHECK(verdict_missing_event(&r, all, 5) != NULL);
 }
 
 /* The table itself, and that this file has seen every reason that the verdict can give. */
