@@ -204,6 +204,8 @@ int evidence_seal(struct evidence *ev, struct run_record *r, const struct seal_i
         return err_set(e, ERR_INTERNAL, "run %s: run.completed is not the last event", ev->run_id);
     if (r->verdict == VERDICT_NONE || (r->verdict == VERDICT_PASS) != (r->n_blockers == 0))
         return err_set(e, ERR_INTERNAL, "run %s: verdict and blockers do not fit", ev->run_id);
+    if (r->verdict == VERDICT_PASS && r->artifact_failed)
+        return err_set(e, ERR_INTERNAL, "run %s: a pass although %s", ev->run_id, r->artifact_detail);
     if (r->finished_ms < r->started_ms) r->finished_ms = evidence_now(ev);
     int rc = seal_files(ev, r, in, &s, &u, e);
     if (rc == 0) rc = sync_files(&u, e);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ctest: timeout=240
-# A run directory that may not grow any more, at every point of a run: whichever artifact does not fit, the run fails for that
+# A run directory that may not grow any more, at many points of a run: whichever artifact does not fit, the run fails for that
 # reason, and what there is of it holds. It never passes with evidence that was cut, and the harness itself never fails.
 . "$2/tests/lib/e2e.bash"
 

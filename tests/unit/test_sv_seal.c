@@ -124,6 +124,9 @@ static void test_refusals(void) {
     record_block(&f.r, BLOCKER_no_diff, "x");
     CHECK(evidence_seal(f.ev, &f.r, &f.in, &s, &e) == -1); /* a pass with a blocker */
     f.r.n_blockers = 0;
+    f.r.artifact_failed = true;
+    CHECK(evidence_seal(f.ev, &f.r, &f.in, &s, &e) == -1 && strstr(e.text, "a pass although")); /* half the evidence */
+    f.r.artifact_failed = false;
     fixture_write(f.r.run_dir, "trace.jsonl", "", 0);
     CHECK(evidence_seal(f.ev, &f.r, &f.in, &s, &e) == -1 && strstr(e.text, "trace.jsonl"));
     fixture_free(&f);
