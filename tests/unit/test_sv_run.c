@@ -313,7 +313,7 @@ static void denials(void) {
     world_free(w);
     w = world_at(RUN_ENGINE);
     for (int i = 0; i < RECORD_MAX_DENIED + 5; i++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof name, "call_%d", i);
         buf_reset(&b);
         denied_of(&b, DENIED_BY_ENGINE, 0, DENIED_FIRST, name, 1);
