@@ -184,8 +184,9 @@ static int enter_cwd(struct init_state *s, struct err *e) {
 }
 
 static int hide(struct err *e) {
-    if (LEFT_OUT(JAIL_T_DUMPABLE)) return 0;
-    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return mechanism_err(e, JAIL_M_CAPS, "dumpable");
+    /* A change of uid has made it so already; a test that leaves it out takes that back too. */
+    if (prctl(PR_SET_DUMPABLE, LEFT_OUT(JAIL_T_DUMPABLE) ? 1 : 0, 0, 0, 0) < 0)
+        return mechanism_err(e, JAIL_M_CAPS, "dumpable");
     return 0;
 }
 
