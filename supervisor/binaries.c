@@ -54,6 +54,11 @@ static int check_one(const char *path, char sha[DIGEST_HEX_SIZE], struct err *e)
     return rc;
 }
 
+int binaries_check_file(const char *path, struct err *e) {
+    char sha[DIGEST_HEX_SIZE];
+    return check_one(path, sha, e);
+}
+
 int binaries_check(const char *libexec, struct binaries **ret, struct err *e) {
     struct binaries *b = calloc(1, sizeof *b);
     BUG_UNLESS(b != NULL);

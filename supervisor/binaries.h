@@ -10,6 +10,8 @@ struct binaries; /* owns names and digests */
 /* Reads each program's file: an embedded "CTO-BUILD-ID:<id>" that is not ours is refused, so that a worker of another build
  * never starts. Also hashes them, once per command. */
 int binaries_check(const char *libexec, struct binaries **ret, struct err *e);
+/* The same look at one program that runs do not need, so that its digest is in no evidence. */
+int binaries_check_file(const char *path, struct err *e);
 const struct seal_binary *binaries_list(const struct binaries *b, int *ret_n);
 void binaries_free(struct binaries *b);
 

@@ -13,23 +13,30 @@
 #include "supervisor/cli.h"
 #include "supervisor/env_file.h"
 #include "supervisor/launcher.h"
+#include "supervisor/probes.h"
 #include "supervisor/seal.h"
 #include "supervisor/store.h"
 #include "supervisor/table.h"
 
-const char help_doctor[] = "Usage: cto-harness doctor [--json]\n"
-                           "\n"
-                           "Tries every mechanism that the sandbox needs, looks at programs, home and\n"
-                           "settings, and says what is missing and what to do. Changes nothing. Exit 0 when\n"
-                           "runs can start here, 3 when something required is missing.\n"
-                           "\n"
-                           "Examples:\n"
-                           "  cto-harness doctor\n"
-                           "  cto-harness doctor --json | jq '.checks[] | select(.ok | not)'\n";
+const char help_doctor[] =
+    "Usage: cto-harness doctor [--probe] [--json]\n"
+    "\n"
+    "Tries every mechanism that the sandbox needs, looks at programs, home and\n"
+    "settings, and says what is missing and what to do. Changes nothing. Exit 0 when\n"
+    "runs can start here, 3 when something required is missing.\n"
+    "\n"
+    "  --probe   also try to get out of the jails, in every way of the escape suite\n"
+    "            that is harmless when it succeeds. Takes some seconds; exit 1 when\n"
+    "            one does succeed\n"
+    "\n"
+    "Examples:\n"
+    "  cto-harness doctor\n"
+    "  cto-harness doctor --json | jq '.checks[] | select(.ok | not)'\n"
+    "  cto-harness doctor --probe --json | jq '.probes.results[] | select(.result != \"held\")'\n";
 
 struct checkup {
-    cJSON *list;
-    bool ok;
+    cJSON *list, *probes; /* probes: NULL when they were not asked for, or gave nothing */
+    bool ok, escaped;
 };
 
 static void add(struct checkup *c, const char *name, bool ok, bool required, const char *detail) {
@@ -126,7 +133,17 @@ static void check_store(struct checkup *c, const struct home *h) {
     store_close(s);
 }
 
-static void check_home(struct checkup *c, const struct global_options *g) {
+static void check_probes(struct checkup *c, const char *libexec) {
+    struct err e = ERR_INIT;
+    if (probes_run(libexec, &c->probes, &e) < 0) {
+        add(c, "escape probes", false, true, e.text);
+        return;
+    }
+    c->escaped = !probes_held(c->probes);
+    add(c, "escape probes", !c->escaped, true, c->escaped ? "not all were held" : "none succeeded");
+}
+
+static void check_home(struct checkup *c, const struct global_options *g, bool probe) {
     struct err e = ERR_INIT;
     struct home h;
     struct binaries *b = NULL;
@@ -140,6 +157,7 @@ static void check_home(struct checkup *c, const struct global_options *g) {
     binaries_free(b);
     check_home_dir(c, &h);
     check_store(c, &h);
+    if (probe) check_probes(c, h.libexec);
 }
 
 static void check_settings(struct checkup *c) {
@@ -180,22 +198,28 @@ static void print_table(const cJSON *list) {
 }
 
 int cmd_doctor(const struct global_options *g, int argc, char **argv) {
-    if (argc > 1) return cli_usage("doctor", "unexpected argument %.60s", argv[1]);
+    const bool probe = argc == 2 && strcmp(argv[1], "--probe") == 0;
+    if (argc > 1 && !probe) return cli_usage("doctor", "unexpected argument %.60s", argv[1]);
     struct checkup c = {.list = cJSON_CreateArray(), .ok = true};
     check_sandbox(&c);
-    check_home(&c, g);
+    check_home(&c, g, probe);
     check_settings(&c);
-    int code = c.ok ? EXIT_PASS : EXIT_BLOCKED;
+    int code = c.escaped ? EXIT_FAIL : c.ok ? EXIT_PASS : EXIT_BLOCKED;
     if (g->json) {
         cJSON *doc = cJSON_CreateObject();
         json_put_bool(doc, "ok", c.ok);
         json_put_str(doc, "version", CTO_VERSION);
         json_put_str(doc, "build_id", CTO_BUILD_ID);
         json_put(doc, "checks", c.list);
+        if (c.probes) json_put(doc, "probes", c.probes);
         return cli_print_json(doc, code);
     }
     print_table(c.list);
-    printf("\n%s\n", c.ok ? "Runs can start on this host." : "Something required is missing: runs would end blocked.");
+    if (c.probes) probes_print(c.probes);
+    printf("\n%s\n", c.escaped ? "A probe succeeded: this host does not hold what is promised."
+                     : c.ok    ? "Runs can start on this host."
+                               : "Something required is missing: runs would end blocked.");
     cJSON_Delete(c.list);
+    cJSON_Delete(c.probes);
     return fflush(stdout) == 0 ? code : EXIT_HARNESS;
 }

@@ -65,6 +65,9 @@ cto_program(cto-harness ${s}/supervisor/main.c cto_exe cto_supervisor)
 cto_program(cto-harness-worker ${s}/worker/main.c cto_exe cto_worker)
 cto_program(cto-harness-inspect ${s}/worker/inspect/main.c cto_exe cto_inspect)
 cto_program(cto-harness-fake-agent ${s}/worker/fake_agent/main.c cto_exe cto_fake_agent)
+# `doctor --probe`: the escape suite without the seam by which its controls take walls down.
+cto_folder(probe GLOBS ${s}/tests/escape/*.c LIBS cto_sandbox cto_common)
+cto_program(cto-harness-probe ${s}/tests/escape/main.c cto_exe cto_probe)
 include(CtoLauncher)
 
 # Everything that is installed, without the tests.
