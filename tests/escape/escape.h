@@ -88,6 +88,7 @@ struct world {
     int32_t key;              /* serial of a key in the driver's session keyring; 0: none */
     int leaked;               /* descriptor number that the driver leaves open, not close-on-exec */
     uint64_t ns[8];           /* inode numbers of the driver's namespaces, in the order of world_ns_names */
+    char terminal[32];        /* path of a terminal outside */
     char host_name[65];
     uint64_t hard[16];             /* the driver's hard limits */
     bool nosuid_here;              /* the file system of dir ignores set-id bits anyway */

@@ -133,7 +133,7 @@ static uint64_t digest_unix_names(const char *mark) {
 }
 
 /* Number, permissions, owner, kind and name; how often one is in use, the kernel's collector changes when it likes. */
-static uint64_t digest_keys(void) {
+static uint64_t digest_keys(const char *mark) {
     char line[512], id[24], perm[24], uid[24];
     uint64_t sum = 0;
     int at = 0;
@@ -141,7 +141,7 @@ static uint64_t digest_keys(void) {
     if (!f) return 0;
     while (fgets(line, sizeof line, f)) {
         uint64_t h = UINT64_C(14695981039346656037);
-        if (!strstr(line, MARK) || sscanf(line, "%23s %*s %*s %*s %23s %23s %*s %n", id, perm, uid, &at) != 3) continue;
+        if (!strstr(line, mark) || sscanf(line, "%23s %*s %*s %*s %23s %23s %*s %n", id, perm, uid, &at) != 3) continue;
         mix_text(&h, id);
         mix_text(&h, perm);
         mix_text(&h, uid);
@@ -232,14 +232,14 @@ void facts_take(struct outside *o, struct fact f[FACTS_MAX], int *n) {
     add(f, n, "the programs", digest_dir(o, "bin"));
     add(f, n, "the data root", digest_dir(o, "noexec"));
     add(f, n, "the nested read root", digest_dir(o, "inner"));
-    add(f, n, "mounts", digest_lines("/proc/self/mountinfo", o->apart ? NULL : MARK));
+    add(f, n, "mounts", o->apart ? digest_lines("/proc/self/mountinfo", NULL) : 0);
     add(f, n, "mounts on ours", digest_lines("/proc/self/mountinfo", o->w.dir));
     add(f, n, "sysctls", digest_sysctls());
-    add(f, n, "Unix sockets", digest_unix_names(MARK));
+    add(f, n, "Unix sockets", digest_unix_names(o->w.abstract));
     add(f, n, "TCP sockets", o->apart ? digest_lines("/proc/net/tcp", ": 00000000:0000 0A") : 0);
     add(f, n, "interfaces",
         o->apart ? digest_lines("/proc/net/if_inet6", NULL) + digest_lines("/proc/net/fib_trie", NULL) : 0);
-    add(f, n, "keys", digest_keys());
+    add(f, n, "keys", digest_keys(o->w.abstract));
     add(f, n, "cgroups", digest_lines("/proc/self/cgroup", NULL));
     add(f, n, "shared memory and queues", digest_ipc(o));
     add(f, n, "the run's pipe", waiting_bytes(o->pipe_r));

@@ -298,7 +298,6 @@ static const struct probe v[] = {
     DEVICE("vhost", "/dev/vhost-net"),
     DEVICE("gpu", "/dev/dri"),
     DEVICE("tun", "/dev/net/tun"),
-    DEVICE("ptmx", "/dev/ptmx"),
     DEVICE("console", "/dev/console"),
     DEVICE("terminal", "/dev/tty"),
     DEVICE("uffd", "/dev/userfaultfd"),

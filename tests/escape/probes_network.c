@@ -105,23 +105,24 @@ static enum verdict other_interfaces(const struct world *w, const struct probe *
 
 /* clang-format off */
 #define BOTH(a) .holds_root = (a), .holds_user = (a)
-#define NET(what, tries_, fn, text_) {.row = "24", .name = what, .tries = tries_, .attempt = fn, .jails = PROGRAM | WORKER, BOTH(WALL_NETNS), .text = text_}
-#define FAR(what, tries_, fn, text_, port) \
-    {.row = "24", .name = what, .tries = tries_, .attempt = fn, .jails = PROGRAM, .holds_root = WALL_NETNS, .why_not = NOT_NEAR, .text = text_, .number = (port)}
+#define TCP (WALL_NETNS | WALL_LANDLOCK)
+#define NET(what, walls, tries_, fn, text_) {.row = "24", .name = what, .tries = tries_, .attempt = fn, .jails = PROGRAM | WORKER, BOTH(walls), .text = text_}
+#define FAR(what, walls, tries_, fn, text_, port) \
+    {.row = "24", .name = what, .tries = tries_, .attempt = fn, .jails = PROGRAM, .holds_root = (walls), .why_not = NOT_NEAR, .text = text_, .number = (port)}
 
 static const struct probe v[] = {
-    NET("tcp-loopback", "connect to a service on the host's 127.0.0.1", tcp4, "127.0.0.1"),
-    NET("tcp-any", "connect to a service of the host by 0.0.0.0", tcp4, "0.0.0.0"),
-    NET("tcp6-loopback", "connect to a service on the host's ::1", tcp6, "::1"),
-    NET("tcp6-mapped", "connect to a service of the host by ::ffff:127.0.0.1", tcp6, "::ffff:127.0.0.1"),
-    NET("udp-loopback", "get an answer by UDP from the host's 127.0.0.1", udp4, "127.0.0.1"),
-    FAR("tcp-metadata", "connect to 169.254.169.254:80", tcp4, "169.254.169.254", 80),
-    FAR("tcp-public", "connect to 192.0.2.1:80", tcp4, "192.0.2.1", 80),
-    FAR("tcp-private", "connect to 10.11.12.13:80", tcp4, "10.11.12.13", 80),
-    FAR("dns-resolver", "ask a resolver at 127.0.0.53:53", udp4, "127.0.0.53", 53),
-    FAR("dns-public", "ask a resolver at 192.0.2.1:53", udp4, "192.0.2.1", 53),
+    NET("tcp-loopback", TCP, "connect to a service on the host's 127.0.0.1", tcp4, "127.0.0.1"),
+    NET("tcp-any", TCP, "connect to a service of the host by 0.0.0.0", tcp4, "0.0.0.0"),
+    NET("tcp6-loopback", TCP, "connect to a service on the host's ::1", tcp6, "::1"),
+    NET("tcp6-mapped", TCP, "connect to a service of the host by ::ffff:127.0.0.1", tcp6, "::ffff:127.0.0.1"),
+    NET("udp-loopback", WALL_NETNS, "get an answer by UDP from the host's 127.0.0.1", udp4, "127.0.0.1"),
+    FAR("tcp-metadata", TCP, "connect to 169.254.169.254:80", tcp4, "169.254.169.254", 80),
+    FAR("tcp-public", TCP, "connect to 192.0.2.1:80", tcp4, "192.0.2.1", 80),
+    FAR("tcp-private", TCP, "connect to 10.11.12.13:80", tcp4, "10.11.12.13", 80),
+    FAR("dns-resolver", WALL_NETNS, "ask a resolver at 127.0.0.53:53", udp4, "127.0.0.53", 53),
+    FAR("dns-public", WALL_NETNS, "ask a resolver at 192.0.2.1:53", udp4, "192.0.2.1", 53),
     {.row = "24", .name = "interfaces", .tries = "see an interface of the host", .attempt = other_interfaces, .jails = PROGRAM, .holds_root = WALL_NETNS, .why_not = NOT_NEAR},
-    {.row = "24", .name = "listen-for-host", .tries = "listen on the host's loopback", .attempt = same_ports, .jails = PROGRAM, BOTH(WALL_NETNS), .nr = SOCK_STREAM},
+    {.row = "24", .name = "listen-for-host", .tries = "listen on the host's loopback", .attempt = same_ports, .jails = PROGRAM, BOTH(TCP), .nr = SOCK_STREAM},
     {.row = "24", .name = "bind-udp-of-host", .tries = "bind UDP on the host's loopback", .attempt = same_ports, .jails = PROGRAM, BOTH(WALL_NETNS), .nr = SOCK_DGRAM},
     {.row = "24", .name = "abstract-stream", .tries = "connect to an abstract socket of the host", .attempt = abstract, .jails = PROGRAM,
      BOTH(WALL_NETNS | WALL_LANDLOCK), .nr = SOCK_STREAM},

@@ -353,10 +353,10 @@ static const struct probe v[] = {
     SURVIVE("lock", L_LOCK, "holding a lock on a file that others use"),
 
     {.row = "18", .name = "nice-other", .tries = "slow a process outside down by nice", .attempt = nices, .jails = PROGRAM | INSPECTOR,
-     BOTH(WALL_PIDNS), .text = "canary"},
+     BOTH(WALL_PIDNS | WALL_SECCOMP), .text = "canary"},
     {.row = "18", .name = "pin-other", .tries = "pin a process outside to one processor", .attempt = pins, .jails = PROGRAM, BOTH(WALL_PIDNS), .text = "canary"},
     {.row = "18", .name = "schedule-other", .tries = "change the scheduler of a process outside", .attempt = reschedules, .jails = PROGRAM,
-     BOTH(WALL_PIDNS), .text = "canary"},
+     BOTH(WALL_PIDNS | WALL_SECCOMP), .text = "canary"},
     {.row = "18", .name = "limit-other", .tries = "lower a limit of a process outside", .attempt = limits_other, .jails = PROGRAM | INSPECTOR,
      BOTH(WALL_PIDNS | WALL_SECCOMP), .text = "canary"},
     {.row = "18", .name = "limit-init", .tries = "lower a limit of pid 1", .attempt = limits_other, .jails = PROGRAM, BOTH(WALL_SECCOMP), .text = "init"},

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -34,7 +35,14 @@ static enum verdict takes_terminal(const struct world *w, const struct probe *p)
     (void)p;
     if (!isatty(0)) return skip("standard input is no terminal");
     setsid();
-    return open_if(ioctl(0, TIOCSCTTY, 0) == 0);
+    return open_if(ioctl(0, TIOCSCTTY, 1) == 0); /* 1: also when it is another session's */
+}
+
+/* A jail has terminals of its own in /dev/pts, and none when it starts. */
+static enum verdict sees_terminal(const struct world *w, const struct probe *p) {
+    struct stat st;
+    (void)p;
+    return open_if(stat(w->terminal, &st) == 0);
 }
 
 static enum verdict opens_dev_tty(const struct world *w, const struct probe *p) {
@@ -59,7 +67,9 @@ static const struct probe v[] = {
     {.row = "20", .name = "tioccons", .tries = "take the console's messages", .attempt = asks_terminal, .jails = PROGRAM, .flags = TTY,
      .why_not = NOT_SAFE, .nr = (long)TIOCCONS},
     ASK("tiocgdev", 0x80045432, "ask an ioctl that is in no list"),
-    {.row = "20", .name = "tiocsctty", .tries = "make the terminal its own", .attempt = takes_terminal, .jails = PROGRAM, .flags = TTY, BOTH(WALL_SECCOMP)},
+    {.row = "20", .name = "tiocsctty-force", .tries = "take the terminal from its session", .attempt = takes_terminal, .jails = PROGRAM, .flags = TTY, BOTH(WALL_SECCOMP)},
+    {.row = "20", .name = "terminal-of-host", .tries = "see a terminal of the host in /dev/pts", .attempt = sees_terminal, .jails = PROGRAM,
+     .flags = TTY, BOTH(WALL_ROOT)},
     {.row = "20", .name = "dev-tty", .tries = "open /dev/tty", .attempt = opens_dev_tty, .jails = PROGRAM, .flags = TTY, BOTH(WALL_ROOT | WALL_LANDLOCK)},
 };
 /* clang-format on */

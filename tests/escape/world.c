@@ -253,7 +253,7 @@ static int put_ipc(struct outside *o) {
 
 static void put_key(struct outside *o) {
     syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0);
-    const long key = syscall(SYS_add_key, "user", MARK, MARK, strlen(MARK), KEY_SPEC_SESSION_KEYRING);
+    const long key = syscall(SYS_add_key, "user", o->w.abstract, MARK, strlen(MARK), KEY_SPEC_SESSION_KEYRING);
     o->w.key = key < 0 ? 0 : (int32_t)key;
 }
 
@@ -262,6 +262,7 @@ static int put_terminal(struct outside *o) {
     if (o->tty_master < 0 || grantpt(o->tty_master) < 0 || unlockpt(o->tty_master) < 0) return -1;
     const char *name = ptsname(o->tty_master);
     o->tty_slave = name ? open(name, O_RDWR | O_NOCTTY | O_CLOEXEC) : -1;
+    if (name) snprintf(o->w.terminal, sizeof o->w.terminal, "%s", name);
     return o->tty_slave < 0 ? -1 : 0;
 }
 
