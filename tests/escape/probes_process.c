@@ -142,6 +142,9 @@ static bool is_dead(pid_t pid) {
 
 static enum verdict kills_init(const struct world *w, const struct probe *p) {
     const pid_t pid = w->without & WALL_PIDNS ? (pid_t)getsid(0) : 1;
+    /* One that can be killed must first have said that the program was started. */
+    const struct timespec start = {w->control ? 1 : 0, 0};
+    nanosleep(&start, NULL);
     kill(pid, (int)p->nr);
     for (int i = 0; i < 100; i++) {
         if ((kill(pid, 0) < 0 && errno == ESRCH) || is_dead(pid)) return OPEN;
