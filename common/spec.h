@@ -63,7 +63,8 @@ struct run_spec {
     const char *engine_config; /* JSON text for the adapter: for fake {"steps":[...]}; or NULL */
     const char *task;          /* text of task.md */
     enum commit_by commit;
-    bool network_none; /* no loopback in the jails */
+    bool network_none;  /* no loopback in the jails */
+    int64_t inspect_ms; /* how long one inspector may take; 0: INSPECT_DEADLINE_US of the worker */
     const char *ignore[SPEC_MAX_PATHS];
     int n_ignore;
     const char

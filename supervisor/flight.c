@@ -199,6 +199,7 @@ static char *build_spec(const struct flight *f) {
                            .n_hidden = 3,
                            .person_home = getenv("HOME"),
                            .landlock_abi_min = c->landlock_abi_min,
+                           .inspect_ms = c->inspect_timeout_ms,
                            .limits = c->limits,
                            .n_verify = c->n_verify,
                            .keep = f->keep};

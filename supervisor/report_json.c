@@ -244,6 +244,8 @@ static cJSON *case_limits(const struct cto_case *c) {
     put_limit(o, "run_dir_bytes", c->run_dir_bytes);
     put_limit(o, "backend_timeout_ms", c->backend_timeout_ms);
     put_limit(o, "idle_timeout_ms", c->idle_timeout_ms);
+    put_limit(o, "setup_timeout_ms", c->setup_timeout_ms);
+    put_limit(o, "inspect_timeout_ms", c->inspect_timeout_ms);
     return o;
 }
 

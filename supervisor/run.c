@@ -27,30 +27,38 @@ static const uint32_t successors[RUN_STATE_COUNT] = {
 
 #define SECOND UINT64_C(1000000)
 #define START_LIMIT (20 * SECOND)
-#define BASELINE_LIMIT (120 * SECOND)
 #define STOP_LIMIT (20 * SECOND)
-#define INSPECT_LIMIT (300 * SECOND)
-#define VERIFY_SLACK (60 * SECOND)
+#define INSPECTORS_AFTER_ENGINE 4 /* commit, census, diff, first checkout: all before the first VERIFY_START */
 #define COLLECT_LIMIT (20 * SECOND)
 #define DRAIN_LIMIT (5 * SECOND)
-#define KILL_PATIENCE 6 /* times DRAIN_LIMIT */
+#define KILL_PATIENCE \
+    2 /* times DRAIN_LIMIT; then it is stuck in the kernel, and only finish.c still waits for it, to say so */
 #define LOOK_EVERY (1 * SECOND)
 #define LOOK_DEBOUNCE UINT64_C(3000)
 
+/* The worker keeps the deadlines of inspectors and commands itself; a state's limit is their sum and one inspector's time on
+ * top, so that it is the worker who says what hung, and the supervisor who ends a worker that does not. */
+static uint64_t inspect_limit(const struct run_record *rec, int inspectors) {
+    return (uint64_t)rec->c->inspect_timeout_ms * 1000 * (uint64_t)(inspectors + 1);
+}
+
 static uint64_t verify_limit(const struct run_record *rec) {
-    uint64_t sum = VERIFY_SLACK;
-    for (int i = 0; i < rec->c->n_verify; i++) sum += (uint64_t)rec->c->verify[i].timeout_ms * 1000;
+    int n = rec->c->n_verify;
+    uint64_t sum = inspect_limit(rec, n > 0 ? n - 1 : 0); /* each command after the first has a checkout of its own */
+    for (int i = 0; i < n; i++) sum += (uint64_t)rec->c->verify[i].timeout_ms * 1000;
     return sum;
 }
+
+static uint64_t setup_limit(const struct run_record *rec) { return (uint64_t)rec->c->setup_timeout_ms * 1000; }
 
 /* How long a state may last; 0: it waits for nobody outside. */
 static uint64_t state_limit(const struct run *r, enum run_state s) {
     switch (s) {
-    case RUN_STARTING: return START_LIMIT;
-    case RUN_BASELINE: return BASELINE_LIMIT;
+    case RUN_STARTING: return setup_limit(r->rec) < START_LIMIT ? setup_limit(r->rec) : START_LIMIT;
+    case RUN_BASELINE: return setup_limit(r->rec);
     case RUN_ENGINE: return (uint64_t)r->rec->c->backend_timeout_ms * 1000;
     case RUN_STOPPING: return STOP_LIMIT;
-    case RUN_INSPECTING: return INSPECT_LIMIT;
+    case RUN_INSPECTING: return inspect_limit(r->rec, INSPECTORS_AFTER_ENGINE);
     case RUN_VERIFYING: return verify_limit(r->rec);
     case RUN_COLLECTING: return COLLECT_LIMIT;
     default: return 0;

@@ -235,8 +235,13 @@ static int wait_output(struct worker *w, struct inspector *in, uint64_t deadline
     return 0;
 }
 
+static uint64_t deadline_of(const struct worker *w) {
+    int64_t ms = w->spec.inspect_ms;
+    return clock_mono_us() + (ms > 0 ? (uint64_t)ms * 1000 : INSPECT_DEADLINE_US);
+}
+
 int inspect_await(struct worker *w, struct inspector *in, uint64_t looks, struct err *e) {
-    uint64_t deadline = clock_mono_us() + INSPECT_DEADLINE_US;
+    uint64_t deadline = deadline_of(w);
     while (!in->relay.has_baseline || in->relay.looks < looks) {
         if (wait_output(w, in, deadline, e) < 0) return -1;
         int rc = inspect_read(w, in, e);
@@ -250,7 +255,7 @@ int inspect_await(struct worker *w, struct inspector *in, uint64_t looks, struct
 }
 
 static int run_to_end(struct worker *w, struct inspector *in, struct err *e) {
-    uint64_t deadline = clock_mono_us() + INSPECT_DEADLINE_US;
+    uint64_t deadline = deadline_of(w);
     for (;;) {
         if (wait_output(w, in, deadline, e) < 0) return -1;
         int rc = inspect_read(w, in, e);

@@ -14,7 +14,7 @@
 
 struct worker;
 
-#define INSPECT_DEADLINE_US (60 * 1000000ull)
+#define INSPECT_DEADLINE_US (60 * 1000000ull) /* unless the spec says how long one may take */
 
 struct inspector {
     pid_t pid; /* 0: none runs */

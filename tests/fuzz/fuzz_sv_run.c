@@ -138,6 +138,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                          .grace_ms = 20,
                          .grace_max_ms = 100,
                          .backend_timeout_ms = 60000,
+                         .setup_timeout_ms = 5000,
+                         .inspect_timeout_ms = 2000,
                          .idle_timeout_ms = flags & 32 ? 3000 : 0};
     struct run_record *rec = calloc(1, sizeof *rec);
     struct world w = {.now = 1000000, .immortal = flags & 64};

@@ -72,6 +72,8 @@ static inline struct world *world_new(void) {
                              .grace_ms = 2000,
                              .grace_max_ms = 30000,
                              .backend_timeout_ms = 60000,
+                             .setup_timeout_ms = 120000,
+                             .inspect_timeout_ms = 60000,
                              .diff_required = true,
                              .clean_start_required = true,
                              .allowed_writes = {writes, 1},

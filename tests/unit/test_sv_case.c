@@ -25,7 +25,7 @@ static const char whole[] =
     "'required_events':['run.started','run.completed'],'commit':'harness','end_of_life':'exit','grace_ms':10,"
     "'grace_max_ms':3000,'network':'none','ignore':['*.tmp'],'pristine':['a.txt'],"
     "'read_roots':['/opt/x'],'landlock_abi_min':3,"
-    "'timeouts':{'backend_s':7,'idle_s':3},"
+    "'timeouts':{'backend_s':7,'idle_s':3,'setup_s':8,'inspect_s':9},"
     "'limits':{'memory_bytes':1,'processes':2,'cpu_s':3,'open_files':6,'file_bytes':7,"
     "'scratch_bytes':8,'output_bytes':9,'log_lines':10,'run_dir_bytes':11},"
     "'baseline':{'empty':false,'history_commits':3,'submodules':[{'path':'lib/x','fixture':'sub'}],"
@@ -75,6 +75,8 @@ static const struct {
     {"verification.0", "timeout_s", false},
     {"timeouts", "backend_s", false},
     {"timeouts", "idle_s", false},
+    {"timeouts", "setup_s", false},
+    {"timeouts", "inspect_s", false},
     {"limits", "memory_bytes", false},
     {"limits", "processes", false},
     {"limits", "cpu_s", false},
@@ -276,6 +278,7 @@ static void test_values(void) {
     CHECK(c.verify[0].argv[2] == NULL && c.verify[0].timeout_ms == 5000);
     CHECK(c.commit == COMMIT_HARNESS && c.end_of_life == EOL_EXIT && c.network_none);
     CHECK(c.grace_ms == 10 && c.grace_max_ms == 3000 && c.backend_timeout_ms == 7000 && c.idle_timeout_ms == 3000);
+    CHECK(c.setup_timeout_ms == 8000 && c.inspect_timeout_ms == 9000);
     CHECK(c.limits.memory_bytes == 1 && c.limits.processes == 2 && c.limits.cpu_s == 3);
     CHECK(c.limits.open_files == 6 && c.limits.file_bytes == 7 && c.limits.scratch_bytes == 8);
     CHECK(c.limits.output_bytes == 9 && c.limits.log_lines == 10 && c.run_dir_bytes == 11);
@@ -302,6 +305,7 @@ static void test_defaults(void) {
     CHECK(c.required_events.n == 7 && strcmp(c.required_events.v[6], "run.completed") == 0);
     CHECK(c.commit == COMMIT_AGENT && c.end_of_life == EOL_QUIET && !c.network_none && c.n_verify == 0);
     CHECK(c.grace_ms == 2000 && c.grace_max_ms == 30000 && c.backend_timeout_ms == 300000 && c.idle_timeout_ms == 0);
+    CHECK(c.setup_timeout_ms == 120000 && c.inspect_timeout_ms == 60000);
     CHECK(c.run_dir_bytes == 0 && c.limits.memory_bytes == 0 && c.history_commits == 0 && !c.generate_dir);
     case_release(&c);
 }
@@ -350,6 +354,8 @@ static void test_bounds(void) {
         {"", "verification", "[{'argv':['a'],'timeout_s':0}]", "outside"},
         {"", "verification", "['make test']", "object"},
         {"timeouts", "backend_s", "0", "outside"},
+        {"timeouts", "setup_s", "0", "outside"},
+        {"timeouts", "inspect_s", "0", "outside"},
         {"limits", "run_dir_bytes", "0", "outside"},
         {"limits", "processes", "'9'", "whole number"},
         {"baseline", "empty", "true", "an empty repository"},
