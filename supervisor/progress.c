@@ -1,10 +1,19 @@
 /* progress.c - see progress.h. The live part is redrawn in place ten times a second, with cursor movements only; finished runs
- * scroll by above it as plain lines, the same that a log file gets. */
+ * scroll by above it as plain lines, the same that a log file gets.
+ *
+ * It is written from the loop that keeps every deadline of every run, so it must never wait for its reader: a pipe that nobody
+ * empties, a terminal stopped with ^S. Pipes and terminals are therefore opened anew without blocking (the flag belongs to the
+ * open file, which the operator's shell shares with us: it is not ours to set there), and what does not go through is dropped:
+ * the closing table and the reports say all of it again. */
 #include "supervisor/progress.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/io.h"
@@ -20,11 +29,38 @@ struct live {
 };
 
 struct progress {
-    bool quiet, live_mode, color;
-    int total, done, good, drawn; /* drawn: live lines on the screen now */
+    bool quiet, live_mode, color, socket;
+    int out;    /* never waits */
+    FILE *text; /* of one update, in memory: bytes, size */
+    char *bytes;
+    size_t size;
+    int total, done, good, shown; /* shown: live lines on the screen now */
     uint64_t start_us;
     struct live live[LIVE_MAX];
 };
+
+static int open_outlet(bool *ret_socket) {
+    struct stat st;
+    bool known = fstat(STDERR_FILENO, &st) == 0;
+    *ret_socket = known && S_ISSOCK(st.st_mode);
+    int fd = -1;
+    if (known && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
+        fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    return fd >= 0 ? fd : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+}
+
+/* True: it went out, if only in part. A file never waits; what could not be opened anew is asked first. */
+static bool put_out(const struct progress *p) {
+    if (p->socket) return send(p->out, p->bytes, p->size, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
+    return io_wait(p->out, POLLOUT, 0, NULL) > 0 && write(p->out, p->bytes, p->size) > 0;
+}
+
+/* `lines`: how many live lines the text ends with. What is dropped changes nothing on the screen. */
+static void emit(struct progress *p, int lines) {
+    fflush(p->text);
+    if (p->size > 0 && put_out(p)) p->shown = lines;
+    rewind(p->text);
+}
 
 struct progress *progress_new(int total, bool quiet, bool no_color) {
     struct progress *p = calloc(1, sizeof *p);
@@ -36,11 +72,14 @@ struct progress *progress_new(int total, bool quiet, bool no_color) {
     p->live_mode = !quiet && isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
     p->color = p->live_mode && !no_color;
     for (int i = 0; i < LIVE_MAX; i++) p->live[i].index = -1;
+    p->text = open_memstream(&p->bytes, &p->size);
+    BUG_UNLESS(p->text != NULL);
+    p->out = open_outlet(&p->socket);
     return p;
 }
 
 static void wipe(struct progress *p) {
-    for (; p->drawn > 0; p->drawn--) fputs("\033[1A\033[2K", stderr);
+    for (int i = 0; i < p->shown; i++) fputs("\033[1A\033[2K", p->text);
 }
 
 /* A line that wrapped would be two on the screen, and wipe() would leave one of them. */
@@ -49,28 +88,33 @@ static int columns(void) {
     return n > 0 ? n : 80;
 }
 
-static void draw(struct progress *p) {
-    if (!p->live_mode) return;
+/* The live lines; returns how many. */
+static int draw(struct progress *p) {
+    if (!p->live_mode) return 0;
     int width = columns();
     uint64_t now = clock_mono_us();
     double elapsed = (double)(now - p->start_us) / 1e6;
     int running = 0;
     char line[512];
-    wipe(p);
     for (int i = 0; i < LIVE_MAX; i++) {
         if (p->live[i].index < 0) continue;
         running++;
         snprintf(line, sizeof line, "  %-28s %-11s %5.1f s", p->live[i].id, run_state_name(p->live[i].state),
                  (double)(now - p->live[i].since_us) / 1e6);
-        table_line(stderr, width, line);
-        p->drawn++;
+        table_line(p->text, width, line);
     }
     double eta = p->done > 0 ? elapsed / p->done * (p->total - p->done) : 0;
     snprintf(line, sizeof line, "  %d/%d done, %d running, %d unexpected, %.1f s, about %.0f s left", p->done, p->total,
              running, p->done - p->good, elapsed, eta);
-    table_line(stderr, width, line);
-    p->drawn++;
-    fflush(stderr);
+    table_line(p->text, width, line);
+    return running + 1;
+}
+
+static void redraw(struct progress *p) {
+    if (!p->live_mode) return;
+    wipe(p);
+    int lines = draw(p);
+    emit(p, lines);
 }
 
 void progress_state(struct progress *p, int i, const struct run_record *rec, enum run_state s) {
@@ -101,7 +145,7 @@ void progress_done(struct progress *p, int i, const char *id, const struct run_r
     p->good += as_expected;
     /* on a terminal the closing table says it again: only news scrolls by */
     if (p->quiet || (p->live_mode && as_expected && isatty(STDOUT_FILENO))) {
-        draw(p);
+        redraw(p);
         return;
     }
     size_t used = 0;
@@ -113,15 +157,20 @@ void progress_done(struct progress *p, int i, const char *id, const struct run_r
     BUG_UNLESS(asprintf(&line, "%-7s %-28s %6.2f s  %s%s%s", rec ? verdict_name(rec->verdict) : "not run", id,
                         rec ? (double)(rec->finished_ms - rec->started_ms) / 1000 : 0.0, reasons, note[0] ? "  " : "",
                         note) > 0);
-    if (p->color) fputs(as_expected ? "\033[32m" : "\033[31m", stderr);
-    table_line(stderr, p->live_mode ? columns() : 0, line);
-    if (p->color) fputs("\033[0m", stderr);
-    draw(p);
+    if (p->color) fputs(as_expected ? "\033[32m" : "\033[31m", p->text);
+    table_line(p->text, p->live_mode ? columns() : 0, line);
+    if (p->color) fputs("\033[0m", p->text);
+    int lines = draw(p);
+    emit(p, lines);
 }
 
-void progress_tick(struct progress *p) { draw(p); }
+void progress_tick(struct progress *p) { redraw(p); }
 
 void progress_free(struct progress *p) {
     wipe(p);
+    emit(p, 0);
+    fclose(p->text);
+    free(p->bytes);
+    if (p->out >= 0) close(p->out);
     free(p);
 }
