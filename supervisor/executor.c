@@ -82,7 +82,7 @@ int executor_open(const struct home *h, struct executor **ret, struct err *e) {
     x->lock_fd = -1;
     raise_file_limit();
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGCHLD, SIG_DFL); /* an inherited "ignore" would eat every exit status */
+    signal(SIGXFSZ, SIG_IGN); /* an inherited RLIMIT_FSIZE is an error of a write (EFBIG), not the end of us */
     snprintf(x->worker_path, sizeof x->worker_path, "%s/cto-harness-worker", h->libexec);
     if (home_prepare(h, e) < 0 || binaries_check(h->libexec, &x->binaries, e) < 0 ||
         store_open(h->store, true, &x->store, e) < 0 || take_lock(x, e) < 0 ||

@@ -1,5 +1,6 @@
 /* main.c - the supervisor's program: takes the global options out of the command line, wherever they stand, and calls the
  * command. Options of the command itself are the command's business. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,11 +138,21 @@ static int about(int argc, char **argv) {
     return fflush(stdout) == 0 ? EXIT_PASS : EXIT_HARNESS;
 }
 
+/* A caller's mask and dispositions come with exec. With SIGCHLD blocked no exit of a worker would ever be seen, with SIGCHLD
+ * ignored every exit status would be eaten, and with SIGTERM blocked nobody could interrupt us. */
+static void forget_inherited_signals(void) {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGCHLD, SIG_DFL);
+}
+
 int main(int argc, char **argv) {
     struct err e = ERR_INIT;
     struct global_options g = {.program = argc > 0 ? argv[0] : "cto-harness"};
     log_open("cto-harness");
     umask(077);
+    forget_inherited_signals();
     if (io_sanitize_std_fds(&e) < 0) return cli_error(&e);
     const char *no_color = getenv("NO_COLOR");
     g.no_color = no_color && no_color[0];
