@@ -21,6 +21,7 @@
 #include "sandbox/jail.h"
 #include "sandbox/status_json.h"
 
+#define DIE_MS 60000 /* from the kill to the last process; longer means that one is stuck in the kernel */
 #define MAX_BINDS 128
 #define MAX_ENV 256
 #define DEFAULT_ROOT_UID 0x70000000u
@@ -418,9 +419,11 @@ int main(int argc, char **argv) {
     const bool timed_out = rc == 0;
     if (timed_out) {
         jail_kill(j);
-        rc = jail_wait(j, -1, &end, &e);
+        rc = jail_wait(j, DIE_MS, &end, &e);
+        if (rc == 0)
+            rc = err_set(&e, ERR_LIMIT, "the jail's processes still live %d s after they were killed", DIE_MS / 1000);
     }
-    if (rc < 0) return failed(&options, &e);
+    if (rc < 0) return failed(&options, &e); /* without jail_free, which would wait for what does not end */
     const int status = out_of_memory(j) ? ended_by_memory(&options, &end) : ended(&options, &end, timed_out);
     jail_free(j);
     return status;

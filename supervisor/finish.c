@@ -31,8 +31,10 @@ static bool orphans_gone(struct flight *f) {
         uv_timer_start(&f->timer, on_retry, ORPHAN_RETRY_MS, 0);
         return false;
     }
-    record_block(&f->rec, BLOCKER_sandbox_violation, "%d processes of a dead worker could not be ended within 10 s",
-                 alive);
+    alive = worker_give_up_orphans();
+    if (alive > 0)
+        record_block(&f->rec, BLOCKER_sandbox_violation, "%d processes of a dead worker could not be ended within 10 s",
+                     alive);
     return true;
 }
 

@@ -248,11 +248,29 @@ int worker_subreaper(struct err *e) {
 
 static bool is_worker(int pid) {
     for (const struct worker_proc *w = all_workers; w; w = w->next)
-        if (w->pid == pid) return true;
+        if (w->pid == pid)
+            return !w->closing; /* one that is being closed is nobody's any more: the loop will not reap it */
     return false;
 }
 
-int worker_reap_orphans(void) {
+/* Processes that not even SIGKILL ended in time: they are one run's finding and must not be waited for by every run after it.
+ * When there is no room for one it is waited for again, which is slower and not wrong. */
+static int given_up[256];
+static int n_given_up;
+
+static bool is_given_up(int pid) {
+    for (int i = 0; i < n_given_up; i++)
+        if (given_up[i] == pid) return true;
+    return false;
+}
+
+/* Reaped after all: the number may be another process's tomorrow. */
+static void forget_given_up(int pid) {
+    for (int i = 0; i < n_given_up; i++)
+        if (given_up[i] == pid) given_up[i--] = given_up[--n_given_up];
+}
+
+static int reap_orphans(bool give_up) {
     char path[64], list[16384];
     int alive = 0;
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
@@ -266,7 +284,15 @@ int worker_reap_orphans(void) {
         int pid = (int)strtol(word, NULL, 10);
         if (pid <= 1 || is_worker(pid)) continue;
         kill(pid, SIGKILL);
-        if (waitpid(pid, NULL, WNOHANG | __WALL) == 0) alive++;
+        if (waitpid(pid, NULL, WNOHANG | __WALL) != 0) {
+            forget_given_up(pid);
+        } else if (!is_given_up(pid)) {
+            alive++;
+            if (give_up && n_given_up < (int)(sizeof given_up / sizeof given_up[0])) given_up[n_given_up++] = pid;
+        }
     }
     return alive;
 }
+
+int worker_reap_orphans(void) { return reap_orphans(false); }
+int worker_give_up_orphans(void) { return reap_orphans(true); }

@@ -38,5 +38,7 @@ int worker_subreaper(struct err *e);
 /* Kills and reaps every child of this process that is not a worker on the loop. Returns how many still live: 0 means that
  * nothing of a dead worker's jails is left. Never blocks. */
 int worker_reap_orphans(void);
+/* The same, and whatever still lives is not counted again by either: it is stuck in the kernel, and only one run pays for it. */
+int worker_give_up_orphans(void);
 
 #endif
