@@ -1,5 +1,6 @@
-"""fuse_dir.py DIR - mounts an empty directory of a FUSE filesystem on DIR and serves it until it is killed. Prints "up" when it
-answers. Exit 77 when this host has no FUSE. Only enough of the protocol for stat, statfs and lookups that find nothing."""
+"""fuse_dir.py DIR [--stall] - mounts an empty directory of a FUSE filesystem on DIR and serves it until it is killed. Prints "up"
+when it answers. Exit 77 when this host has no FUSE. Only enough of the protocol for stat, statfs and lookups that find nothing;
+with --stall a directory can be looked at, but whoever lists it waits for ever."""
 import ctypes
 import os
 import struct
@@ -45,7 +46,7 @@ def main():
         except OSError:
             return
         _, opcode, unique = struct.unpack_from("<IIQ", request)
-        if opcode == FORGET:
+        if opcode == FORGET or (opcode == OPENDIR and "--stall" in sys.argv):
             continue
         error, body = answer(opcode, request[40:])
         os.write(fd, struct.pack("<IiQ", 16 + len(body), error, unique) + body)
