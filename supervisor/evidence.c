@@ -36,7 +36,10 @@ struct evidence *evidence_new(const struct run_record *r) {
     snprintf(ev->case_id, sizeof ev->case_id, "%s", r->c->id);
     snprintf(ev->backend, sizeof ev->backend, "%s", r->engine);
     memcpy(ev->prev, EVIDENCE_ZERO_PREV, sizeof ev->prev);
+    /* A wall clock that was put back since the run began (a recovery may come a day later) must not make what is written now
+     * older than its run. */
     ev->real0_ms = clock_real_ms();
+    if (ev->real0_ms < r->started_ms) ev->real0_ms = r->started_ms;
     ev->mono0_us = clock_mono_us();
     for (int i = 0; i < SLOT_FIXED; i++) evidence_add_file(ev, fixed_paths[i]);
     return ev;

@@ -78,6 +78,17 @@ static cJSON *event_object(const struct evidence *ev, const char *type, int64_t 
     return o;
 }
 
+bool evidence_is_event(const struct evidence *ev, const char *line, size_t n, const char *type, int64_t at,
+                       const cJSON *data) {
+    cJSON *copy = is_type_name(type) ? cJSON_Duplicate(data, true) : NULL;
+    if (!copy) return false;
+    cJSON *o = event_object(ev, type, at, copy);
+    size_t len = 0;
+    AUTO_FREE char *text = print_line(o, EVIDENCE_LINE_MAX, &len);
+    cJSON_Delete(o);
+    return text && len == n + 1 && memcmp(text, line, n) == 0;
+}
+
 int evidence_event(struct evidence *ev, const char *type, cJSON *data, struct err *e) {
     if (!data) data = cJSON_CreateObject();
     if (!is_type_name(type) || !cJSON_IsObject(data) || ev->n_types == EVIDENCE_MAX_TYPES) {

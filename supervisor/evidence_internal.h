@@ -63,6 +63,9 @@ struct evidence_file *evidence_add_file(struct evidence *ev, const char *path);
 int evidence_append(struct evidence *ev, int slot, const void *p, size_t n, bool line, struct err *e);
 /* Notes an event that is in the file already. -1: too many distinct types. */
 int evidence_note_event(struct evidence *ev, const char *type, uint32_t seq, int64_t ts_ms);
+/* Is the line (without its newline) what evidence_event() would write now for this type, time and data? */
+bool evidence_is_event(const struct evidence *ev, const char *line, size_t n, const char *type, int64_t at,
+                       const cJSON *data);
 /* Are the required types that occurred in their order? *ret_absent: the first that did not occur, or NULL; returns the
  * first that came too early or late, or NULL. */
 const char *evidence_misplaced(const char *const *types, size_t n_types, const char *const *required, size_t n_required,

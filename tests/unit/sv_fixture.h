@@ -17,6 +17,10 @@
 #include "supervisor/seal.h"
 #include "supervisor/verify.h"
 
+#ifndef FIXTURE_TMP
+#define FIXTURE_TMP "/tmp"
+#endif
+
 struct fixture {
     char dir[64];
     struct home home;
@@ -43,7 +47,7 @@ static inline int fixture_sh(const char *cmd) {
 
 static inline void fixture_home(struct fixture *f) {
     memset(f, 0, sizeof *f);
-    snprintf(f->dir, sizeof f->dir, "/tmp/cto-unit-XXXXXX");
+    snprintf(f->dir, sizeof f->dir, "%s/cto-unit-XXXXXX", FIXTURE_TMP);
     NEED(mkdtemp(f->dir) != NULL);
     snprintf(f->home.home, sizeof f->home.home, "%s", f->dir);
     snprintf(f->home.store, sizeof f->home.store, "%s/cto.db", f->dir);
