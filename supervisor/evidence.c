@@ -100,9 +100,10 @@ static int make_directory(const char *run_dir, struct evidence *ev, struct err *
         return err_sys(e, "mkdir %s", run_dir);
     }
     ev->dir = open(run_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (ev->dir < 0) return err_sys(e, "open %s", run_dir);
-    if (mkdirat(ev->dir, "backend", 0700) < 0) return err_sys(e, "mkdir %s/backend", run_dir);
-    return 0;
+    if (ev->dir >= 0 && mkdirat(ev->dir, "backend", 0700) == 0) return 0;
+    err_sys(e, "%s %s", ev->dir < 0 ? "open" : "make backend in", run_dir);
+    rmdir(run_dir); /* it is empty; left, it would be a run that nobody ever seals */
+    return -1;
 }
 
 /* 1: this name is taken, try the next. */

@@ -20,6 +20,7 @@
 #include "supervisor/recover.h"
 
 #define TICK_MS 100
+#define LEAST_FILES 64
 
 /* The lock that says "this supervisor lives": held by descriptor, so the kernel drops it with the process. */
 static int take_lock(struct executor *x, struct err *e) {
@@ -51,13 +52,17 @@ static void drop_lock(struct executor *x) {
     close(x->lock_fd);
 }
 
-/* Each run needs about a dozen descriptors here. */
-static void raise_file_limit(void) {
+/* Each run needs about a dozen descriptors here, a worker a few more; libuv aborts when it gets no pipe for its signals. */
+static int raise_file_limit(struct err *e) {
     struct rlimit rl;
-    if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < rl.rlim_max) {
+    if (getrlimit(RLIMIT_NOFILE, &rl) < 0) return err_sys(e, "limit of open files");
+    if (rl.rlim_cur < rl.rlim_max) {
         rl.rlim_cur = rl.rlim_max;
         setrlimit(RLIMIT_NOFILE, &rl);
     }
+    if (rl.rlim_max >= LEAST_FILES) return 0;
+    return err_set(e, ERR_USAGE, "only %llu open files are allowed here, %d are needed: raise the limit (ulimit -n)",
+                   (unsigned long long)rl.rlim_max, LEAST_FILES);
 }
 
 static void describe(struct executor *x) {
@@ -80,11 +85,10 @@ int executor_open(const struct home *h, struct executor **ret, struct err *e) {
     BUG_UNLESS(x != NULL);
     x->home = *h;
     x->lock_fd = -1;
-    raise_file_limit();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* an inherited RLIMIT_FSIZE is an error of a write (EFBIG), not the end of us */
     snprintf(x->worker_path, sizeof x->worker_path, "%s/cto-harness-worker", h->libexec);
-    if (home_prepare(h, e) < 0 || binaries_check(h->libexec, &x->binaries, e) < 0 ||
+    if (raise_file_limit(e) < 0 || home_prepare(h, e) < 0 || binaries_check(h->libexec, &x->binaries, e) < 0 ||
         store_open(h->store, true, &x->store, e) < 0 || take_lock(x, e) < 0 ||
         store_supervisor_add(x->store, x->id, getpid(), e) < 0 || worker_subreaper(e) < 0)
         goto fail;

@@ -2,6 +2,7 @@
  * and after each such event flight_after() looks at what became of it. Actions never call back into the machine. */
 #include "supervisor/flight.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -228,7 +229,9 @@ static int prepare(struct flight *f, struct err *e) {
     f->rec.generation = 1;
     f->rec.phases[RUN_PLANNED] = (struct phase_time){f->rec.started_ms, clock_mono_us()};
     if (evidence_create(&f->x->home, &f->rec, reserve_row, f, &f->ev, e) < 0) {
-        if (f->reserved) store_run_forget(f->x->store, f->rec.run_id, f->rec.generation, NULL);
+        /* A directory without a row would never be sealed: when it is there in spite of all, the row stays for recovery. */
+        if (f->reserved && access(f->rec.run_dir, F_OK) < 0 && errno == ENOENT)
+            store_run_forget(f->x->store, f->rec.run_id, f->rec.generation, NULL);
         return -1;
     }
     f->nar = (struct narrator){.ev = f->ev, .rec = &f->rec};
