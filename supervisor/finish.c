@@ -17,6 +17,7 @@
 #include "supervisor/verdict.h"
 
 #define ORPHAN_RETRY_MS 2
+#define CLEAR_AT_ONCE 2 /* of the pool's four threads */
 #define ORPHAN_LIMIT_US (10u * 1000000u)
 
 static void on_retry(uv_timer_t *t) { flight_finish(t->data); }
@@ -88,9 +89,24 @@ static void on_timer_closed(uv_handle_t *h) {
  * for that but the place in the queue (so that disk use stays bounded). */
 static void clear_work(uv_work_t *w) { clear_work_dir(w->data); }
 
+static void clear_done(uv_work_t *w, int status);
+
+/* At most half of the pool's threads clear up: with all of them in the trees of hostile agents, no other run could be sealed. */
+static void clear_more(struct executor *x) {
+    while (x->clearing < CLEAR_AT_ONCE && x->to_clear) {
+        struct flight *f = x->to_clear;
+        x->to_clear = f->next_to_clear;
+        x->clearing++;
+        if (uv_queue_work(&x->loop, &f->work, clear_work, clear_done) < 0) clear_done(&f->work, 0);
+    }
+}
+
 static void clear_done(uv_work_t *w, int status) {
     struct flight *f = w->data;
+    struct executor *x = f->x;
     (void)status;
+    x->clearing--;
+    clear_more(x);
     slot_release(&f->slot);
     executor_landed(f);
     uv_close((uv_handle_t *)&f->timer, on_timer_closed);
@@ -106,7 +122,9 @@ static void seal_done(uv_work_t *w, int status) {
     evidence_free(f->ev);
     f->ev = NULL;
     x->ev->done(x->ctx, f->index, &f->rec, &f->sum, f->error.code == ERR_NONE ? NULL : &f->error);
-    if (uv_queue_work(&x->loop, &f->work, clear_work, clear_done) < 0) clear_done(w, 0);
+    f->next_to_clear = x->to_clear;
+    x->to_clear = f;
+    clear_more(x);
 }
 
 void flight_finish(struct flight *f) {

@@ -27,7 +27,8 @@ struct executor {
     int n_jobs, next_job, parallel, in_flight;
     const struct executor_events *ev;
     void *ctx;
-    struct flight *flights;
+    struct flight *flights, *to_clear; /* the latter: sealed, waiting for a thread that removes their work directory */
+    int clearing;
     uv_signal_t signals[3];
     uv_timer_t tick;
     bool interrupted, loop_ready;
@@ -51,7 +52,7 @@ struct flight {
     struct err error; /* of store or seal; code ERR_NONE when all is well */
     uint64_t finish_deadline_us;
     bool reserved, finishing, keep, told_commit;
-    struct flight *next;
+    struct flight *next, *next_to_clear;
 };
 
 /* Starts the job; the flight ends by itself with executor_landed(). -1: nothing was started or left behind. */
