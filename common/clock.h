@@ -1,4 +1,44 @@
-/* clock.h - two clocks: monotonic for durations and deadlines, real time for stamps people read. */
+/* clock.h - two clocks: monotonic for durations and deadlines, real time for stamps people read.
+ *
+ * Nothing hangs: every wait, who keeps its deadline, and what happens then. "state" is the limit of the run's state in
+ * supervisor/run.c, which is above every deadline that the worker keeps in it. tools/soak-hangs injects what it can of this.
+ *
+ *   who waits, for what                              deadline, kept by               then
+ *   -- supervisor (its loop never blocks on a run) --
+ *   a worker to move on: starting, baseline          setup_s (starting: at most 20)  kill worker: worker_failed
+ *     engine                                         backend_s, idle_s               STOP: timeout
+ *     stopping                                       20 s                            kill worker: worker_failed
+ *     inspecting                                     5 times inspect_s               kill worker: worker_failed
+ *     verifying                                      timeout_s, inspect_s of each    kill worker: worker_failed
+ *     collecting, exit after end of file             20 s, 5 s                       kill worker: worker_failed
+ *   end of file after the exit                       5 s (somebody else holds it)    goes on without
+ *   exit of a killed worker                          10 s (stuck in the kernel)      goes on without
+ *   what a dead worker left                          10 s, once for each process     sandbox_violation
+ *   writing RUN_SPEC, STOP                           none: queued, never waited for
+ *   its own stderr (progress)                        none: not blocking, dropped
+ *   its own stdout (the result)                      the reader's; all runs are sealed and stored by then
+ *   store: lock of another process                   10 s (busy timeout)             the command fails, exit 4
+ *   sealing: hash, fsync                             the local disk's; in the pool, the loop goes on
+ *   removal of a work directory                      linear in what is there; in the pool, after the verdict
+ *   recovery: the same at the start of a command     linear; Ctrl-C ends it, the next command goes on with it
+ *   locks of homes, of uid slots                     none: tried, never waited for
+ *   cases, env file (the operator's own disk)        the operator's: regular files only, opened without blocking
+ *   the launcher's answer (doctor)                   20 s, kept by the caller        kill
+ *   -- worker --
+ *   RUN_SPEC                                         10 s                            exit
+ *   an inspector's frames, its exit                  inspect_s, 10 s                 kill: worker_failed, repository_unreadable
+ *   vfork until the inspector's exec                 state
+ *   a jail to be ready                               30 s                            kill jail: sandbox_unavailable
+ *   a jail's program                                 timeout_s; engine: STOP         kill jail: timed_out, stopped
+ *   a killed jail                                    60 s, below it the state        error; the supervisor kills the worker
+ *   output after the end                             0.2 s, never for end of file    the rest is not read
+ *   room in bulk, control                            as long as the supervisor lives and reads; it dies with it
+ *   reaping after SIGKILL                            state
+ *   -- pid 1 of a jail, inspector --
+ *   a child; a wake                                  the life of who started it (PDEATHSIG; end of its pipe)
+ *   paths of the agent                               none: beneath, O_NONBLOCK, regular files only, sizes capped
+ *   one inspector's work                             20 min of cpu, inspect_s of the worker
+ */
 #ifndef CTO_COMMON_CLOCK_H
 #define CTO_COMMON_CLOCK_H
 
