@@ -71,10 +71,12 @@ static struct {
 static struct task {
     pid_t tid, tgid; /* 0: free */
     enum role role;
-    unsigned nth;   /* of its role */
-    bool started;   /* its first stop was seen */
-    bool fail_this; /* overwrite the result at the exit */
-    bool kill_this; /* at the exit */
+    unsigned nth;     /* of its role */
+    unsigned of_init; /* a child of the K-th init that has not called exec yet */
+    bool started;     /* its first stop was seen */
+    bool waits;       /* and who made it is not known yet */
+    bool fail_this;   /* overwrite the result at the exit */
+    bool kill_this;   /* at the exit */
 } tasks[MAX_TASKS];
 static unsigned seen[R_COUNT];
 static bool counting, hit, watched_ended;
@@ -224,7 +226,7 @@ static struct task *add(pid_t tid, pid_t tgid, enum role role, unsigned nth) {
     struct task *t = find(tid);
     if (!t) t = find(0);
     if (!t) usage("more processes than it can follow");
-    *t = (struct task){.tid = tid, .tgid = tgid, .role = role, .nth = nth, .started = t->tid == tid && t->started};
+    *t = (struct task){.tid = tid, .tgid = tgid, .role = role, .nth = nth};
     return t;
 }
 
@@ -262,22 +264,37 @@ static void recognise(struct task *t) {
             if (strcmp(step, role_names[r]) == 0) become(t, (enum role)r);
     } else if (strncmp(comm, "cto-harness\n", 12) == 0 && t->tgid == root) {
         become(t, R_SUPERVISOR);
-    } else if (t->role == R_INIT) { /* inherited from the init that made it */
-        become(t, t->nth == 1 ? R_AGENT : R_VERIFY);
+    } else if (t->of_init) {
+        become(t, t->of_init == 1 ? R_AGENT : R_VERIFY);
+        t->of_init = 0;
     }
+}
+
+static bool watched(const struct task *t) { return t->role == opt.who.role && t->nth == opt.who.nth; }
+
+static void resume(struct task *t, int signal) {
+    bool calls_too = watched(t) && counting && (!hit || opt.stay || t->fail_this || t->kill_this);
+    ptrace(calls_too ? PTRACE_SYSCALL : PTRACE_CONT, t->tid, NULL, (long)signal);
 }
 
 static void child_of(struct task *parent, int event, pid_t child) {
     bool thread = event == PTRACE_EVENT_CLONE;
     bool init = event == PTRACE_EVENT_FORK && parent->role == R_WORKER;
-    struct task *t = add(child, thread ? parent->tgid : child, parent->role, parent->nth);
+    struct task *t = find(child);
+    bool waits = t && t->waits;
+    if (t && !waits && t->role != R_OTHER) return;
+    t = add(child, thread ? parent->tgid : child, parent->role, parent->nth);
+    t->started = waits;
     if (parent->role == R_WORKER && event == PTRACE_EVENT_VFORK)
         t->role = R_OTHER; /* until its exec says which inspector */
     if (parent->role == R_SUPERVISOR && !thread) t->role = R_OTHER;
+    if (parent->role == R_INIT) {
+        t->role = R_OTHER;
+        t->of_init = parent->nth;
+    }
     if (init) become(t, R_INIT);
+    if (waits) resume(t, 0);
 }
-
-static bool watched(const struct task *t) { return t->role == opt.who.role && t->nth == opt.who.nth; }
 
 /* --- the point ---------------------------------------------------------------------------------------------------- */
 
@@ -331,11 +348,6 @@ static void stop_it(struct task *t) {
     t->tid = 0;
 }
 
-static void resume(struct task *t, int signal) {
-    bool calls_too = watched(t) && counting && (!hit || opt.stay || t->fail_this || t->kill_this);
-    ptrace(calls_too ? PTRACE_SYSCALL : PTRACE_CONT, t->tid, NULL, (long)signal);
-}
-
 /* Threads that wait in a call are not asked for their next stop while they sleep: they are when they come out. So counting that
  * begins late reaches a sleeping process with its next call. */
 static void rouse(void) {
@@ -371,7 +383,7 @@ static void on_stop(struct task *t, int status) {
             return;
         }
         t->started = true;
-        resume(t, 0);
+        if (!t->waits) resume(t, 0);
         return;
     }
     if (event) {
@@ -402,6 +414,11 @@ static void on_end(struct task *t, pid_t tid, int status) {
     if (!t) return;
     if (t->tid == t->tgid && t->role != R_OTHER) event_seen(AT_EXIT, t->role, t->nth); /* a death without a last stop */
     t->tid = 0;
+    for (int i = 0; i < MAX_TASKS; i++) { /* it may have been the one that would have said who they are */
+        if (!tasks[i].tid || !tasks[i].waits) continue;
+        tasks[i].waits = false;
+        resume(&tasks[i], 0);
+    }
 }
 
 static void follow(void) {
@@ -415,7 +432,10 @@ static void follow(void) {
             on_end(t, tid, status);
             continue;
         }
-        if (!t) t = add(tid, tid, R_OTHER, 0); /* its parent's event has not been seen yet; it will say who this is */
+        if (!t) { /* its parent's event, which says who this is, has not been seen yet */
+            t = add(tid, tid, R_OTHER, 0);
+            t->waits = true;
+        }
         on_stop(t, status);
         rouse();
     }

@@ -59,7 +59,8 @@ static void check(struct cto_case *c) {
     for (int i = 0; i < c->n_verify; i++)
         MUST(c->verify[i].argc > 0 && c->verify[i].argc <= SPEC_MAX_ARGV &&
              c->verify[i].argv[c->verify[i].argc] == NULL && c->verify[i].timeout_ms > 0);
-    MUST(c->backend_timeout_ms > 0 && c->idle_timeout_ms >= 0 && c->setup_timeout_ms > 0 && c->inspect_timeout_ms > 0 && c->grace_ms >= 0 && c->grace_max_ms >= 0);
+    MUST(c->backend_timeout_ms > 0 && c->idle_timeout_ms >= 0 && c->setup_timeout_ms > 0 && c->inspect_timeout_ms > 0 &&
+         c->grace_ms >= 0 && c->grace_max_ms >= 0);
     MUST(c->expect.status > VERDICT_NONE && c->expect.n_blockers >= 0 && c->expect.n_blockers <= BLOCKER_COUNT);
     MUST(case_lint(c, complain, NULL) >= 0);
 }
