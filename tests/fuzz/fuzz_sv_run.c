@@ -1,6 +1,7 @@
 /* fuzz_sv_run.c - the state machine of a run against a hostile worker and a hostile clock. Whatever is written, in whatever
  * order channels close, and even if SIGKILL does not end the worker: `sealing` is entered exactly once, `done` after it, no
- * action is called after that, and the invariants (run_check) hold after each event.
+ * action is called after that, and the invariants (run_check) hold after each event. And no verdict is a pass unless the worker
+ * said that it was done, ended clean, and every command ended with 0.
  *
  * The input is a little program: an opcode byte and its operands. One opcode makes a well-formed frame around the next bytes,
  * so that the fuzzer gets past the framing. */
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #include "supervisor/run.h"
+#include "supervisor/verdict.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -45,7 +47,10 @@ static void on_kill(void *ctx) {
 static void on_wake(void *ctx) { MUST(!((struct world *)ctx)->over); }
 
 static void on_bulk(void *ctx, unsigned type, const uint8_t *p, size_t n) {
-    MUST(!((struct world *)ctx)->over && msg_rule(type)->channel == MSG_BULK && p != NULL && n > 0);
+    const struct world *w = ctx;
+    MUST(!w->over && msg_rule(type)->channel == MSG_BULK && p != NULL && n > 0);
+    MUST(w->run.state >= RUN_ENGINE &&
+         w->run.state < RUN_SEALING); /* nothing of a run that has not begun or has ended */
 }
 
 static void on_trace(void *ctx, const char *step, uint64_t start, uint64_t duration, bool ok, const char *detail) {
@@ -57,7 +62,10 @@ static void give(struct world *w, enum msg_channel c, const uint8_t *p, size_t n
     if (!w->eof[c]) run_bytes(&w->run, w->now, c, p, n);
 }
 
-static void give_frame(struct world *w, struct rd *rd) {
+static void one_event(struct world *w, struct rd *rd, bool may_cut);
+
+/* `cut`: only a part of the frame comes now. What else happens, on the other channel too, may come before the rest. */
+static void give_frame(struct world *w, struct rd *rd, bool cut) {
     size_t count;
     const struct msg_rule *rules = msg_rules(&count);
     const struct msg_rule *rule = &rules[rd_u8(rd) % count];
@@ -66,7 +74,11 @@ static void give_frame(struct world *w, struct rd *rd) {
     const uint8_t *payload = rd_raw(rd, n);
     struct buf b = BUF_INIT(1 << 16);
     frame_put(&b, (enum msg_type)rule->type, payload, n);
-    give(w, rule->channel, b.p, b.len);
+    size_t first = cut ? rd_u8(rd) % (b.len + 1) : b.len;
+    give(w, rule->channel, b.p, first);
+    for (unsigned n_between = cut ? rd_u8(rd) % 4u : 0; n_between > 0 && rd->left > 0; n_between--)
+        one_event(w, rd, false);
+    give(w, rule->channel, b.p + first, b.len - first);
     buf_release(&b);
 }
 
@@ -82,12 +94,13 @@ static void end_worker(struct world *w, int64_t status, int signal) {
     run_exited(&w->run, w->now, status, signal);
 }
 
-static void one_event(struct world *w, struct rd *rd) {
+static void one_event(struct world *w, struct rd *rd, bool may_cut) {
     size_t n;
-    switch (rd_u8(rd) % 10) {
+    switch (rd_u8(rd) % 11) {
     case 0:
     case 1:
-    case 2: give_frame(w, rd); break;
+    case 2: give_frame(w, rd, false); break;
+    case 10: give_frame(w, rd, may_cut); break;
     case 3:
         n = rd_u8(rd);
         if (n > rd->left) n = rd->left;
@@ -126,12 +139,27 @@ static void run_out(struct world *w) {
     }
 }
 
+static void judge(struct run_record *rec) {
+    verdict_judge(rec);
+    verdict_conclude(rec);
+    MUST(rec->verdict != VERDICT_NONE && (rec->verdict == VERDICT_PASS) == (rec->n_blockers == 0));
+    if (rec->verdict != VERDICT_PASS) return;
+    MUST(rec->worker_done && rec->worker_clean && rec->cause_blocker == BLOCKER_COUNT && !rec->failed_seen);
+    MUST(rec->engine_ended && rec->result_seen && rec->result_clean && rec->c->n_verify > 0);
+    for (int i = 0; i < rec->c->n_verify; i++) {
+        const struct verify_result *v = record_verify(rec, i);
+        MUST(v->seen && v->kind == END_EXITED && v->code == 0);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const struct run_ops ops = {
         .entered = on_entered, .stop = on_stop, .kill = on_kill, .wake = on_wake, .bulk = on_bulk, .trace = on_trace};
     struct rd rd = rd_over(data, size);
     uint8_t flags = rd_u8(&rd);
-    struct spec_command commands[3] = {{.timeout_ms = 1000}, {.timeout_ms = 1000}, {.timeout_ms = 1000}};
+    struct spec_command commands[3] = {{.argv = {"a"}, .argc = 1, .timeout_ms = 1000},
+                                       {.argv = {"b"}, .argc = 1, .timeout_ms = 1000},
+                                       {.argv = {"c"}, .argc = 1, .timeout_ms = 1000}};
     struct cto_case c = {.verify = commands,
                          .n_verify = flags & 3,
                          .end_of_life = (enum end_of_life)((flags >> 2) % 3),
@@ -148,7 +176,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     run_init(&w.run, rec, &ops, &w);
     run_gate(&w.run, w.now, (flags & 128) != 0);
     if (!(flags & 128)) run_spawned(&w.run, w.now);
-    while (rd.left > 0 && !rd.bad) one_event(&w, &rd);
+    while (rd.left > 0 && !rd.bad) one_event(&w, &rd, true);
     run_out(&w);
     MUST(w.run.state == RUN_SEALING && w.entered[RUN_SEALING] == 1);
     run_sealed(&w.run, w.now);
@@ -159,6 +187,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     close_channel(&w, MSG_BULK);
     end_worker(&w, 0, 0);
     run_watch(&w.run, w.now);
+    judge(rec);
     run_release(&w.run);
     record_release(rec);
     free(rec);
