@@ -19,7 +19,7 @@ quiet() {
 recovers() {
     h run-case docs-typo --json >"$W/out" 2>&1 || fail "$1: the next command: $(tail -c 300 "$W/out")"
     sound
-    rm -rf "$W/home"
+    rm -rf "${W:?}/home"
 }
 report() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$(run_dirs | tail -1)/report.json" "$1"; }
 
@@ -97,7 +97,7 @@ fi
 h run-case timeout --json >"$W/out" 2>"$W/err" &
 victim=$!
 for _ in $(seq 200); do [ -n "$(ls "$W/home/work"/*/ws 2>/dev/null)" ] && break; sleep 0.05; done
-rm -rf "$W/home"
+rm -rf "${W:?}/home"
 wait "$victim"
 code=$?
 [[ " 1 3 4 " == *" $code "* ]] || fail "home removed while running: exit $code: $(tail -c 300 "$W/out" "$W/err")"

@@ -2,7 +2,8 @@
  * trace, contract and the rest cut and edited anywhere. Recovery reads it, tells the end and seals it. Whatever it found: it
  * either refuses with a reason, or what it sealed verifies, with one run.completed. First byte: 1: the chain is made right again
  * after the edits, so that lines which only look like events are reached. Then edits: file, place, how, bytes. */
-#define FIXTURE_TMP (access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp") /* each input is sealed, with all its fsyncs */
+#define FIXTURE_TMP \
+    (access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp") /* each input is sealed, with all its fsyncs */
 #include <stdint.h>
 
 #include "supervisor/narrate.h"

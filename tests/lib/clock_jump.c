@@ -3,7 +3,9 @@
  *   swing:N       off by N seconds at every second look, so that time runs back and forth all the time
  *   jump:N:K      right for the first K looks, then N seconds off
  * CLOCK_MONOTONIC stays what it is. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
