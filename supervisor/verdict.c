@@ -239,7 +239,10 @@ static void judge_verification(struct run_record *rec) {
 
 void verdict_judge(struct run_record *rec) {
     judge_gates(rec);
-    if (rec->gated_out) return;
+    if (rec->gated_out) {
+        if (rec->n_blockers == 0) record_block(rec, BLOCKER_gate_missing, "the run was blocked, and no gate says why");
+        return;
+    }
     bool over = judge_worker(rec) || judge_start(rec);
     if (!over) {
         judge_engine(rec);
