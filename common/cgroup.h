@@ -67,9 +67,8 @@ struct cgroup_counts {
 };
 int cgroup_count(const struct cgroup *g, struct cgroup_counts *ret);
 
-/* Removes the groups in these places whose owner is dead, and those of `dead_pid` (a child of the caller that it reaped, a
- * process whose number cannot have been given away yet; 0: none). Returns how many were removed. */
-int cgroup_sweep(const struct cgroup_places *p, pid_t dead_pid);
+/* Removes the groups in these places whose owner is dead and reaped. Returns how many were removed. */
+int cgroup_sweep(const struct cgroup_places *p);
 /* The same for every group that this process can see in any hierarchy, whatever group it is in itself: for recovery. Bounded. */
 int cgroup_sweep_host(void);
 

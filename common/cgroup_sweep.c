@@ -19,11 +19,10 @@
 #define MAX_DIRS 20000
 
 struct sweep {
-    pid_t dead;
     int removed, seen;
 };
 
-static bool is_left_over(const char *name, pid_t dead) {
+static bool is_left_over(const char *name) {
     unsigned long ns;
     int pid, used = 0;
     char live[64];
@@ -32,7 +31,6 @@ static bool is_left_over(const char *name, pid_t dead) {
     if (sscanf(name, "%lx.%d.%n", &ns, &pid, &used) != 2 || used == 0 || pid <= 0) return false;
     char own[64];
     if (cgroup_owner(getpid(), own, sizeof own) < 0 || strtoul(own, NULL, 16) != ns) return false;
-    if (pid == dead) return true;
     if (cgroup_owner(pid, live, sizeof live) < 0) return true;
     const size_t n = strlen(live);
     return strncmp(name, live, n) != 0 || name[n] != '.'; /* the number was given to somebody else */
@@ -48,7 +46,7 @@ static void sweep_dir(struct sweep *s, int fd, int depth) {
     for (struct dirent *de; s->seen < MAX_DIRS && (de = readdir(d));) {
         if (de->d_type != DT_DIR || de->d_name[0] == '.') continue;
         s->seen++;
-        if (is_left_over(de->d_name, s->dead)) {
+        if (is_left_over(de->d_name)) {
             if (unlinkat(dirfd(d), de->d_name, AT_REMOVEDIR) == 0) s->removed++;
             continue;
         }
@@ -58,8 +56,8 @@ static void sweep_dir(struct sweep *s, int fd, int depth) {
     closedir(d);
 }
 
-int cgroup_sweep(const struct cgroup_places *p, pid_t dead_pid) {
-    struct sweep s = {.dead = dead_pid};
+int cgroup_sweep(const struct cgroup_places *p) {
+    struct sweep s = {0};
     for (int t = 0; t < CGROUP_TREES; t++) {
         const int fd = p->fd[t] < 0 ? -1 : openat(p->fd[t], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd >= 0) sweep_dir(&s, fd, 1);

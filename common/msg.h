@@ -78,6 +78,8 @@ enum msg_channel { MSG_CONTROL, MSG_BULK };
  *   VERIFY_START u16 index of the command (the checkout is ready when the first one comes)
  *   VERIFY_END  u16 index, u8 enum end_kind, i32 code, u64 duration_us, u64 output_bytes, u64 dropped_bytes, str detail
  *   VERIFY_SKIP str reason (a sentence)
+ *   LIMIT       u16 index of the command (0 when it is the engine), str name, u64 limit, u64 seen, str mechanism, u8 ended (it is
+ *               why the program was ended): comes before the END that it explains
  *   TRACE       str step, u64 start (monotonic us), u64 duration us, u8 ok, str detail
  *   FAILED      u8 enum failed_class, u32 err_code, u32 errno, str text: the worker gives up; nothing follows
  *   DONE        (empty): every step was done; the worker exits 0 after it
@@ -110,6 +112,7 @@ enum msg_channel { MSG_CONTROL, MSG_BULK };
     X(VERIFY_START, 31, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING) | IN(VERIFYING), 0, 0, 2)                   \
     X(ATTEMPT, 32, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING), 0, INSPECT_CENSUS, 512)                         \
     X(DENIED, 33, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(ENGINE) | IN(STOPPING) | IN(VERIFYING), 0, 0, 256)            \
+    X(LIMIT, 34, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(ENGINE) | IN(STOPPING) | IN(VERIFYING), 0, 0, 256)             \
     X(OUTPUT, 64, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, 0, 16u << 10)                                           \
     X(ARTIFACT, 65, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, INSPECT_DIFF, 16u << 10)                              \
     X(ARTIFACT_END, 66, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, INSPECT_DIFF, 9)

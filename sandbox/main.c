@@ -394,7 +394,7 @@ static struct cgroup_places places;
 static void use_group(struct options *o) {
     if (o->spec.limits.total_memory_bytes == 0) return;
     cgroup_places_open(&places);
-    (void)cgroup_sweep(&places, 0); /* what was killed before it could */
+    (void)cgroup_sweep(&places); /* what was killed before it could */
     o->spec.cgroups = &places;
     o->spec.limits.total_processes = o->spec.limits.processes;
     o->spec.required = jail_required(o->spec.profile, jail_mode()) | JAIL_M_CGROUP;

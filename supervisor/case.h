@@ -15,7 +15,7 @@
  *   read_roots [absolute path of the host, shown read-only to engine and verification at the same place], landlock_abi_min,
  *   timeouts {backend_s (300), idle_s (0: none), setup_s (120: sandbox, copy and baseline), inspect_s (60: each inspector)},
  *   limits {memory_bytes, processes, cpu_s, disk_bytes, inodes, open_files, file_bytes, scratch_bytes, output_bytes,
- *           log_lines, run_dir_bytes},
+ *           log_lines, run_dir_bytes}: of the whole jail, see README for what holds them,
  *   baseline {empty, history_commits, submodules [{path*, fixture*}], generate {dir*, count*, size*}},
  *   dirty_start [fake steps], fake {steps* [..], executable},
  *   expect* {status*, blockers [reason], failure_class, marker}

@@ -129,9 +129,6 @@ static void lint_rules(struct lint *l) {
         if (path_any_match(PATH_FORBIDDEN, c->forbidden_paths.v, (size_t)c->forbidden_paths.n, rule, strlen(rule)))
             say(l, key, "\"%.200s\" is also forbidden, and forbidden wins", rule);
     }
-    /* a limit that nothing enforces would be a false promise in a report */
-    if (c->limits.disk_bytes) say(l, "limits.disk_bytes", "not enforced by this version: leave it out");
-    if (c->limits.inodes) say(l, "limits.inodes", "not enforced by this version: leave it out");
     for (int i = 0; i < c->pristine.n; i++) {
         const char *kept = c->pristine.v[i];
         for (int k = 0; k < c->allowed_writes.n; k++) {

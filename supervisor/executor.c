@@ -206,6 +206,7 @@ int executor_run(struct executor *x, const struct job *jobs, int n, int parallel
     start_more(x);
     uv_run(&x->loop, UV_RUN_DEFAULT);
     BUG_UNLESS(x->in_flight == 0 && x->flights == NULL);
+    recover_groups(false);
     if (x->fatal.code == ERR_NONE) return 0;
     if (e) *e = x->fatal;
     return -1;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cgroup.h"
 #include "common/io.h"
 #include "supervisor/flight.h"
 #include "supervisor/gates.h"
@@ -37,6 +38,15 @@ static bool orphans_gone(struct flight *f) {
         record_block(&f->rec, BLOCKER_sandbox_violation, "%d processes of a dead worker could not be ended within 10 s",
                      alive);
     return true;
+}
+
+/* A worker that ended well has removed the groups of its jails itself. */
+static void sweep_groups(const struct flight *f) {
+    struct cgroup_places p;
+    if (f->rec.worker_clean || f->rec.gated_out) return;
+    cgroup_places_open(&p);
+    (void)cgroup_sweep(&p);
+    cgroup_places_close(&p);
 }
 
 static void tell_everything(struct flight *f) {
@@ -135,6 +145,7 @@ void flight_finish(struct flight *f) {
     worker_proc_close(f->wp);
     f->wp = NULL;
     if (!orphans_gone(f)) return;
+    sweep_groups(f);
     f->finishing = true;
     tell_everything(f);
     f->work.data = f;

@@ -99,6 +99,18 @@ int narrate_engine_end(struct narrator *n, struct err *e) {
     return tell(n, "backend.ended", data, e);
 }
 
+int narrate_limit(struct narrator *n, const struct limit_seen *l, struct err *e) {
+    cJSON *data = cJSON_CreateObject();
+    json_put_str(data, "name", l->name);
+    json_put_int(data, "limit", (int64_t)l->limit);
+    json_put_int(data, "seen", (int64_t)l->seen);
+    json_put_str(data, "mechanism", l->mechanism);
+    json_put_str(data, "of", l->of_backend ? "backend" : "verification");
+    if (!l->of_backend) json_put_int(data, "command", (int64_t)l->index);
+    json_put_bool(data, "ended", l->ended);
+    return evidence_event(n->ev, "limit.hit", data, e);
+}
+
 static int tell_gates(struct narrator *n, struct err *e) {
     const struct run_record *rec = n->rec;
     for (int i = 0; i < rec->n_gates; i++) {

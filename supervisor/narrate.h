@@ -22,6 +22,8 @@ int narrate_begin(struct narrator *n, struct err *e);
 int narrate_engine(struct narrator *n, struct err *e);
 int narrate_committed(struct narrator *n, struct err *e); /* lifecycle.committed, seen while the engine lived */
 int narrate_engine_end(struct narrator *n, struct err *e);
+/* limit.hit: once for each. */
+int narrate_limit(struct narrator *n, const struct limit_seen *l, struct err *e);
 /* Everything between the end of the work and run.completed, markers and the closing words of test.log included. The verdict
  * must have been judged. */
 int narrate_findings(struct narrator *n, struct err *e);

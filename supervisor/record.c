@@ -12,6 +12,9 @@
 void record_release(struct run_record *r) {
     free(r->sandbox_json);
     r->sandbox_json = NULL;
+    free(r->limits);
+    r->limits = NULL;
+    r->n_limits = 0;
     for (int i = 0; i < r->n_changes; i++) free((char *)(uintptr_t)r->changes[i].path);
     free(r->changes);
     r->changes = NULL;

@@ -55,6 +55,17 @@ struct denied_call {
     bool closed; /* its total has been told */
 };
 
+/* A LIMIT frame. */
+struct limit_seen {
+    bool of_backend; /* else of a verification command */
+    unsigned index;  /* of that */
+    char name[24], mechanism[24];
+    uint64_t limit, seen;
+    bool ended; /* it is why the program was ended */
+};
+/* Two of the engine, two of each command. */
+#define RECORD_MAX_LIMITS (2 + 2 * SPEC_MAX_VERIFY)
+
 struct blocker_entry {
     enum blocker id;
     char detail[400]; /* one human sentence */
@@ -114,6 +125,8 @@ struct run_record {
 
     struct verify_result *verify; /* owned, c->n_verify of them, or NULL: record_verify(), record_verify_slot() */
     char verify_skip[400];        /* "" when not skipped */
+    struct limit_seen *limits;    /* owned, as they came; at most RECORD_MAX_LIMITS */
+    int n_limits;
 
     struct denied_call *denied; /* owned, or NULL */
     int n_denied;

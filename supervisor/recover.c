@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/cgroup.h"
 #include "common/io.h"
 #include "supervisor/narrate.h"
 #include "supervisor/verdict.h"
@@ -189,6 +190,16 @@ static void sweep_locks(struct recovery *r) {
     closedir(d);
 }
 
+/* Groups of dead workers. Those beside our own each time, since a worker may still be dying when its run is recovered; those anywhere
+ * when something was recovered, since the dead one may have been started from another group. */
+void recover_groups(bool anywhere) {
+    struct cgroup_places p;
+    cgroup_places_open(&p);
+    (void)cgroup_sweep(&p);
+    cgroup_places_close(&p);
+    if (anywhere) (void)cgroup_sweep_host();
+}
+
 int recover_home(const struct home *h, struct store *s, const char *supervisor_id, const struct seal_input *env,
                  struct err *e) {
     struct recovery r = {.home = h, .store = s, .self = supervisor_id, .env = env};
@@ -198,6 +209,7 @@ int recover_home(const struct home *h, struct store *s, const char *supervisor_i
         if (lock >= 0) rc = recover_run(&r, &r.rows[i], e);
     }
     free(r.rows);
+    recover_groups(r.n > 0);
     if (rc < 0 || recover_matrices(&r, e) < 0) return -1;
     sweep_work(&r);
     sweep_locks(&r);

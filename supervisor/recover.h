@@ -12,4 +12,8 @@
 int recover_home(const struct home *h, struct store *s, const char *supervisor_id, const struct seal_input *env,
                  struct err *e);
 
+/* Removes the control groups that dead workers left beside our own; `anywhere`: in every hierarchy in sight. For the end of a
+ * command too: what was dying when it began is dead then. */
+void recover_groups(bool anywhere);
+
 #endif

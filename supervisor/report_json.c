@@ -236,6 +236,8 @@ static cJSON *case_limits(const struct cto_case *c) {
     put_limit(o, "memory_bytes", c->limits.memory_bytes);
     put_limit(o, "processes", c->limits.processes);
     put_limit(o, "cpu_s", c->limits.cpu_s);
+    put_limit(o, "disk_bytes", c->limits.disk_bytes);
+    put_limit(o, "inodes", c->limits.inodes);
     put_limit(o, "open_files", c->limits.open_files);
     put_limit(o, "file_bytes", c->limits.file_bytes);
     put_limit(o, "scratch_bytes", c->limits.scratch_bytes);
@@ -264,6 +266,23 @@ static cJSON *sandbox(const struct run_record *r) {
     cJSON_DeleteItemFromObjectCaseSensitive(o, "denied");
     json_put(o, "denied", denials_json(r));
     return o;
+}
+
+static cJSON *limits_hit(const struct run_record *r) {
+    cJSON *a = array();
+    for (int i = 0; i < r->n_limits; i++) {
+        const struct limit_seen *l = &r->limits[i];
+        cJSON *o = object();
+        json_put_str(o, "name", l->name);
+        json_put_int(o, "limit", (int64_t)l->limit);
+        json_put_int(o, "seen", (int64_t)l->seen);
+        json_put_str(o, "mechanism", l->mechanism);
+        json_put_str(o, "of", l->of_backend ? "backend" : "verification");
+        json_put(o, "command", l->of_backend ? cJSON_CreateNull() : cJSON_CreateNumber(l->index));
+        json_put_bool(o, "ended", l->ended);
+        cJSON_AddItemToArray(a, o);
+    }
+    return a;
 }
 
 static cJSON *environment(const struct seal_input *in) {
@@ -371,6 +390,7 @@ char *report_json_text(const struct run_record *r, const struct seal_input *in, 
     json_put_bool(o, "runtime_default_activation", false);
     json_put_str(o, "core_promotion_status", "not-promoted");
     json_put(o, "sandbox", sandbox(r));
+    json_put(o, "limits_hit", limits_hit(r));
     json_put(o, "environment", environment(in));
     json_put(o, "timings_ms", timings(r));
     json_put(o, "resources", resources(r, f));

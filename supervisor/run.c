@@ -283,4 +283,5 @@ void run_check(const struct run *r) {
     BUG_UNLESS(r->rec->stop_sent == 0 || r->state >= RUN_STOPPING || r->state == RUN_ENGINE);
     BUG_UNLESS(!r->rec->gated_out || r->state >= RUN_GATED);
     BUG_UNLESS(r->rec->n_changes <= RECORD_MAX_CHANGES && r->rec->n_dirty <= RECORD_MAX_DIRTY);
+    BUG_UNLESS(r->rec->n_limits <= RECORD_MAX_LIMITS);
 }

@@ -40,6 +40,7 @@ struct run_ops {
     void (*bulk)(void *ctx, unsigned type, const uint8_t *p, size_t n); /* OUTPUT, ARTIFACT, ARTIFACT_END payloads */
     void (*trace)(void *ctx, const char *step, uint64_t start_us, uint64_t dur_us, bool ok, const char *detail);
     void (*denied)(void *ctx, const struct denied_call *d); /* for the first time, or its total */
+    void (*limit)(void *ctx, const struct limit_seen *l);   /* a limit was hit, just now */
 };
 
 struct run {

@@ -253,6 +253,34 @@ static int on_verify_skip(struct run *r, uint64_t now, struct rd *rd, struct err
     return 0;
 }
 
+static bool is_word(const char *s, const char *more) {
+    for (; *s; s++)
+        if (!((*s >= 'a' && *s <= 'z') || (*s >= '0' && *s <= '9') || strchr(more, *s))) return false;
+    return true;
+}
+
+static int on_limit(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    (void)now;
+    struct run_record *c = r->rec;
+    struct limit_seen l = {.of_backend = r->state != RUN_VERIFYING};
+    l.index = rd_u16(rd);
+    rd_str(rd, l.name, sizeof l.name);
+    l.limit = rd_u64(rd);
+    l.seen = rd_u64(rd);
+    rd_str(rd, l.mechanism, sizeof l.mechanism);
+    l.ended = rd_u8(rd) != 0;
+    bool whose = l.of_backend ? l.index == 0 : l.index < (unsigned)c->c->n_verify;
+    if (rd->bad || !whose || !l.name[0] || !is_word(l.name, "_") || !is_word(l.mechanism, " "))
+        return err_set(e, ERR_PROTO, "LIMIT: malformed");
+    if (c->n_limits == RECORD_MAX_LIMITS) return err_set(e, ERR_PROTO, "LIMIT: more than there can be");
+    struct limit_seen *grown = realloc(c->limits, (size_t)(c->n_limits + 1) * sizeof *grown);
+    if (!grown) return err_set(e, ERR_SYS, "out of memory for a limit");
+    c->limits = grown;
+    c->limits[c->n_limits++] = l;
+    r->ops->limit(r->ctx, &l);
+    return 0;
+}
+
 static int on_trace(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
     (void)now, (void)e;
     char step[64], detail[1600];
@@ -313,6 +341,7 @@ static on_fn handler(unsigned type) {
     case MSG_VERIFY_SKIP: return on_verify_skip;
     case MSG_TRACE: return on_trace;
     case MSG_DENIED: return on_denied;
+    case MSG_LIMIT: return on_limit;
     case MSG_FAILED: return on_failed;
     case MSG_DONE: return on_done;
     default: return NULL;

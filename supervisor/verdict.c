@@ -227,6 +227,8 @@ static void judge_verification(struct run_record *rec) {
             record_block(rec, BLOCKER_missing_test_command, "%s is not there: %s", cmd, strerror(v->code));
         } else if (v->kind == END_SETUP_FAILED) {
             record_block(rec, BLOCKER_sandbox_unavailable, "the verification jail could not be built: %s", v->detail);
+        } else if (v->kind == END_LIMIT || v->kind == END_OUT_OF_MEMORY) {
+            record_block(rec, BLOCKER_resource_limit_exceeded, "%s hit a limit: %s", cmd, v->detail);
         } else if (v->kind == END_TIMED_OUT) {
             record_block(rec, BLOCKER_timeout, "%s exceeded its limit of %.1f s", cmd,
                          (double)c->verify[i].timeout_ms / 1000);

@@ -63,6 +63,7 @@ static int make_plan(struct worker *w, const struct run_spec *s, const char *sta
     int rc = a->prepare(s, &g->plan, e);
     g->plan.state_fd = -1;
     if (rc < 0 || merge_env(g, e) < 0) return -1;
+    g->jailed.workspace = "/work/ws";
     g->jailed.spec = (struct jail_spec){
         .profile = JAIL_ENGINE,
         .argv = g->plan.argv,
@@ -157,6 +158,7 @@ int engine_run(struct worker *w, struct err *e) {
         return span_close(&w->up, &s, rc, e);
     }
     w->engine.exited = end.kind == END_EXITED;
+    jailed_tell_limits(w, 0, &end);
     span_end(&w->up, &s, true, "%s %d%s%s", end_kind_name(end.kind), end.code, end.detail[0] != '\0' ? ": " : "",
              end.detail);
     send_end(w, &end);

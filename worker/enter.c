@@ -44,6 +44,7 @@ static void ready(struct worker *w) {
 
 int enter_run(struct worker *w, struct err *e) {
     struct span s = span_start("enter");
+    limits_decide(&w->spec, &w->limits); /* needs the host's /proc, /sys and the way to the work directory */
     int rc = confine(w, e);
     if (rc < 0) err_ctx(e, "worker's sandbox");
     if (span_close(&w->up, &s, rc, e) < 0) return -1;

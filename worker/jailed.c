@@ -27,26 +27,9 @@ static int make_pipe(const struct worker *w, const struct jailed *j, int *ret_re
     return 0;
 }
 
-static void set_run_limits(const struct worker *w, struct jail_spec *s) {
-    const struct spec_limits *l = &w->spec.limits;
-    s->limits = (struct jail_limits){
-        .memory_bytes = (uint64_t)l->memory_bytes,
-        .processes = (uint64_t)l->processes,
-        .cpu_s = (uint64_t)l->cpu_s,
-        .open_files = (uint64_t)l->open_files,
-        .file_bytes = (uint64_t)l->file_bytes,
-        .scratch_bytes = (uint64_t)l->scratch_bytes,
-    };
-    s->loopback = !w->spec.network_none;
-    s->landlock_min = (int)w->spec.landlock_abi_min;
-}
-
 static struct pump_cap make_cap(const struct worker *w) {
-    const struct spec_limits *l = &w->spec.limits;
-    return (struct pump_cap){
-        .max_bytes = l->output_bytes > 0 ? (uint64_t)l->output_bytes : PUMP_OUTPUT_BYTES,
-        .max_lines = l->log_lines > 0 ? (uint64_t)l->log_lines : PUMP_LOG_LINES,
-    };
+    const uint64_t *v = w->limits.v;
+    return (struct pump_cap){.max_bytes = v[LIMIT_output_bytes], .max_lines = v[LIMIT_log_lines]};
 }
 
 /* A start that failed. Only a missing mechanism is an error of the run; the rest is how this program ended.
@@ -62,18 +45,37 @@ static int start_failed(const struct err *why, struct ending *ret, struct err *e
     return 0;
 }
 
-static void from_signal(struct ending *ret) {
+/* The limits that tell by a signal. */
+static void from_signal(const struct limits *l, const struct jail_end *end, struct ending *ret) {
     ret->kind = END_SIGNALLED;
-    if (ret->code != SIGXCPU && ret->code != SIGXFSZ) return;
-    ret->kind = END_LIMIT;
-    snprintf(ret->detail, sizeof ret->detail, "%s", ret->code == SIGXCPU ? "cpu time" : "size of a file");
+    if (ret->code == SIGXFSZ)
+        ret->hits[ret->n_hits++] =
+            (struct limit_hit){true, LIMIT_file_bytes, l->v[LIMIT_file_bytes], l->v[LIMIT_file_bytes], "rlimit"};
+    if (ret->code == SIGXCPU)
+        ret->hits[ret->n_hits++] =
+            (struct limit_hit){true, LIMIT_cpu_s, l->v[LIMIT_cpu_s], (end->cpu_us + 999999) / 1000000, "rlimit"};
 }
 
-static void from_jail(const struct jail_end *end, const struct pump *p, struct ending *ret) {
+static void took_too_much(struct ending *ret, const struct limit_hit *h) {
+    if (ret->n_hits == 0) ret->hits[ret->n_hits++] = *h;
+    ret->kind = END_LIMIT;
+    limit_hit_text(&ret->hits[0], ret->detail, sizeof ret->detail);
+}
+
+static void cut_output(const struct pump *p, const struct limits *l, struct ending *ret) {
+    if (p->cap.dropped == 0) return;
+    const bool by_lines = p->cap.lines >= p->cap.max_lines;
+    const enum limit_id id = by_lines ? LIMIT_log_lines : LIMIT_output_bytes;
+    const uint64_t seen =
+        by_lines ? p->cap.lines + 1 : p->cap.bytes + p->cap.dropped; /* of lines only that there were more */
+    ret->hits[ret->n_hits++] = (struct limit_hit){true, id, l->v[id], seen, "relay"};
+}
+
+static void from_jail(const struct limits *l, const struct jail_end *end, const struct pump *p, struct ending *ret) {
     ret->code = end->code;
     switch (end->kind) {
     case JAIL_END_EXITED: ret->kind = END_EXITED; break;
-    case JAIL_END_SIGNALLED: from_signal(ret); break;
+    case JAIL_END_SIGNALLED: from_signal(l, end, ret); break;
     case JAIL_END_EXEC_FAILED: ret->kind = END_EXEC_FAILED; break;
     case JAIL_END_SETUP_FAILED:
         ret->kind = END_SETUP_FAILED;
@@ -82,7 +84,7 @@ static void from_jail(const struct jail_end *end, const struct pump *p, struct e
     case JAIL_END_KILLED:
     default:
         ret->code = SIGKILL;
-        ret->ours = p->stopped || p->timed_out;
+        ret->ours = p->stopped || p->timed_out || p->limited;
         ret->kind = p->stopped ? END_STOPPED : p->timed_out ? END_TIMED_OUT : END_SIGNALLED;
         if (!ret->ours) snprintf(ret->detail, sizeof ret->detail, "pid 1 of the jail was killed from outside");
         break;
@@ -97,7 +99,9 @@ static void from_jail(const struct jail_end *end, const struct pump *p, struct e
 
 static int pump_it(struct worker *w, struct jailed *j, struct jail *jail, const int readers[2], struct ending *ret,
                    struct err *e) {
-    struct pump p = {.w = w, .jail = jail, .cap = make_cap(w), .watch = j->watch, .stoppable = j->stoppable};
+    static struct watchdog dog; /* large; one jail at a time */
+    struct pump p = {
+        .w = w, .jail = jail, .cap = make_cap(w), .watch = j->watch, .stoppable = j->stoppable, .dog = &dog};
     if (readers[0] >= 0) p.streams[p.n_streams++] = (struct pump_stream){.fd = readers[0], .name = j->out};
     if (readers[1] >= 0) p.streams[p.n_streams++] = (struct pump_stream){.fd = readers[1], .name = j->err};
     if (j->timeout_us != 0) p.deadline_us = clock_mono_us() + j->timeout_us;
@@ -105,9 +109,17 @@ static int pump_it(struct worker *w, struct jailed *j, struct jail *jail, const 
     if (j->on_started != NULL) j->on_started(w, jail);
     if (j->observed != 0) denied_started(&j->denied, jail);
     struct jail_end end = {0};
-    if (pump_run(&p, &end, e) < 0) return -1;
+    watchdog_start(&dog, &w->limits, jail, j->workspace);
+    if (pump_run(&p, &end, e) < 0) {
+        watchdog_release(&dog);
+        return -1;
+    }
     if (j->observed != 0) denied_totals(&j->denied, jail);
-    from_jail(&end, &p, ret);
+    from_jail(&w->limits, &end, &p, ret);
+    watchdog_end(&dog, &end, ret->kind == END_SIGNALLED || (ret->kind == END_EXITED && ret->code != 0));
+    if (dog.hit.hit || ret->n_hits > 0) took_too_much(ret, &dog.hit);
+    cut_output(&p, &w->limits, ret);
+    watchdog_release(&dog);
     return 0;
 }
 
@@ -134,8 +146,24 @@ static int run_piped(struct worker *w, struct jailed *j, struct ending *ret, str
 int jailed_run(struct worker *w, struct jailed *j, struct ending *ret, struct err *e) {
     uint64_t start = clock_mono_us();
     *ret = (struct ending){0};
-    set_run_limits(w, &j->spec);
+    limits_apply(&w->limits, &j->spec);
+    j->spec.loopback = !w->spec.network_none;
+    j->spec.landlock_min = (int)w->spec.landlock_abi_min;
     int rc = run_piped(w, j, ret, e);
     ret->duration_us = clock_mono_us() - start;
     return rc;
+}
+
+void jailed_tell_limits(struct worker *w, unsigned index, const struct ending *end) {
+    for (int i = 0; i < end->n_hits; i++) {
+        const struct limit_hit *h = &end->hits[i];
+        AUTO_BUF struct buf b = BUF_INIT(256);
+        buf_put_u16(&b, (uint16_t)index);
+        buf_put_str(&b, limit_name(h->id));
+        buf_put_u64(&b, h->limit);
+        buf_put_u64(&b, h->seen);
+        buf_put_str(&b, h->mechanism);
+        buf_put_u8(&b, end->kind == END_LIMIT && i == 0);
+        up_control(&w->up, MSG_LIMIT, &b);
+    }
 }

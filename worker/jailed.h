@@ -7,6 +7,8 @@
 #include "worker/denied.h"
 #include "worker/worker.h"
 
+#define JAILED_HITS 2
+
 struct ending {
     enum end_kind kind;
     int code;
@@ -15,11 +17,14 @@ struct ending {
     unsigned stop_reason;
     uint64_t cpu_us, max_rss_kib, processes, output_bytes, dropped_bytes, duration_us;
     char detail[ERR_TEXT_MAX];
+    struct limit_hit hits[JAILED_HITS]; /* what ended it, and the cap on its output */
+    int n_hits;
 };
 
 struct jailed {
     struct jail_spec spec;    /* std fds are filled in here; limits and loopback come from the run's spec */
     enum out_stream out, err; /* equal: both go into one pipe, in order; 0: to /dev/null */
+    const char *workspace;    /* its write root in our own root, for the watchdog */
     struct inspector *watch;  /* read while the program lives; NULL: none */
     bool stoppable;
     uint64_t timeout_us;     /* 0: none */
@@ -33,5 +38,7 @@ struct jailed {
 /* A program that cannot be found or a jail that cannot be built is an ending, not an error; ERR_UNSUPPORTED (the host
  * lacks a mechanism) is an error. Fills run-wide members of j->spec. */
 int jailed_run(struct worker *w, struct jailed *j, struct ending *ret, struct err *e);
+/* LIMIT frames for what was hit, before the frame that says how it ended. */
+void jailed_tell_limits(struct worker *w, unsigned index, const struct ending *end);
 
 #endif

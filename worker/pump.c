@@ -120,6 +120,15 @@ static void fill_set(const struct pump *p, struct pollfd set[AT_COUNT]) {
         set[AT_STREAM + i] = (struct pollfd){.fd = i < p->n_streams ? p->streams[i].fd : -1, .events = POLLIN};
 }
 
+static void look(struct pump *p, uint64_t now) {
+    if (p->dog == NULL || p->killed_us != 0 || now < p->dog->next_us || !watchdog_look(p->dog)) return;
+    p->limited = true;
+    kill_jail(p);
+}
+
+/* While a bulk write waits for room. */
+static void tick(void *ctx) { look(ctx, clock_mono_us()); }
+
 /* The nearest of the deadlines; kills when the program's own has passed. */
 static int check_deadlines(struct pump *p, int *ret_timeout_ms, struct err *e) {
     uint64_t now = clock_mono_us();
@@ -127,9 +136,11 @@ static int check_deadlines(struct pump *p, int *ret_timeout_ms, struct err *e) {
         p->timed_out = true;
         kill_jail(p);
     }
+    look(p, now);
     if (p->killed_us != 0 && now > p->killed_us + DIE_US)
         return err_set(e, ERR_LIMIT, "processes of the jail still live a minute after they were killed");
     uint64_t next = p->killed_us != 0 ? p->killed_us + DIE_US + 1000 : p->deadline_us;
+    if (p->killed_us == 0 && p->dog != NULL && (next == 0 || p->dog->next_us < next)) next = p->dog->next_us;
     *ret_timeout_ms = clock_left_ms(next);
     return 0;
 }
@@ -191,7 +202,11 @@ int pump_run(struct pump *p, struct jail_end *end, struct err *e) {
         up->listen_ctx = p;
         up->listen = hear;
     }
+    up->tick_ctx = p;
+    up->tick = tick;
     int rc = loop(p, end, e);
+    up->tick = NULL;
+    up->tick_ctx = NULL;
     up->listen = NULL;
     up->listen_ctx = NULL;
     frame_reader_release(&p->commands);

@@ -10,6 +10,7 @@
 #include "common/frame.h"
 #include "sandbox/jail.h"
 #include "worker/inspect_run.h"
+#include "worker/watchdog.h"
 
 /* When the case sets no limit. */
 #define PUMP_OUTPUT_BYTES (16u << 20)
@@ -39,10 +40,12 @@ struct pump {
     struct inspector *watch; /* NULL: none */
     bool stoppable;          /* STOP is listened to */
     uint64_t deadline_us;    /* monotonic; 0: none */
+    struct watchdog *dog;    /* NULL: none */
 
     /* outcome */
     bool stopped;   /* a STOP came: we killed */
     bool timed_out; /* the deadline passed: we killed */
+    bool limited;   /* the watchdog found too much: we killed */
     unsigned stop_reason;
 
     /* own */

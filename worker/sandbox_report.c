@@ -5,8 +5,11 @@
  *    "landlock_missing": {what this kernel's Landlock lacks: what holds it instead},
  *    "worker":   {"mechanisms": [name], "seccomp_instructions": n},
  *    "engine":   {"mechanisms": [name], "write_roots": ["/workspace", "/scratch"], "network": "loopback"|"none",
- *                 "limits": {name: n}, "uid": n},
- *    "verifier": {the same}}
+ *                 "limits": {name: {"value": n, "mechanism": text, "guarantee": bool}}, "uid": n},
+ *    "verifier": {the same},
+ *    "cgroup":   {"version": 0|1|2, "why": text}}
+ *
+ * A limit that is no guarantee is a kill threshold (limits.h).
  *
  * For engine and verifier "mechanisms" is what their profile requires here: a jail that lacks one of them is never
  * started, so when the engine runs, they are in force. The trace of the engine's start repeats what its jail reported.
@@ -26,31 +29,21 @@ static cJSON *mechanisms(uint32_t bits) {
     return json_strings(names, n);
 }
 
-/* What is in force, and nothing else: disk_bytes and inodes are refused in a case until something enforces them. */
-static cJSON *limits(const struct spec_limits *l) {
-    const struct {
-        const char *name;
-        int64_t value;
-    } rows[] = {
-        {"memory_bytes", l->memory_bytes}, {"processes", l->processes},   {"cpu_s", l->cpu_s},
-        {"open_files", l->open_files},     {"file_bytes", l->file_bytes}, {"scratch_bytes", l->scratch_bytes},
-        {"output_bytes", l->output_bytes}, {"log_lines", l->log_lines},
-    };
-    cJSON *o = cJSON_CreateObject();
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (rows[i].value != 0) json_put_int(o, rows[i].name, rows[i].value); /* absent: the profile's default */
-    return o;
-}
-
 static cJSON *jail(const struct worker *w, enum jail_profile profile, int64_t uid) {
     static const char *const write_roots[] = {"/workspace", "/scratch"};
     cJSON *o = cJSON_CreateObject();
-    json_put(o, "mechanisms", mechanisms(jail_required(profile, w->mode)));
+    json_put(o, "mechanisms", mechanisms(jail_required(profile, w->mode) | (w->limits.group ? JAIL_M_CGROUP : 0)));
     json_put(o, "write_roots", json_strings(write_roots, 2));
     json_put_str(o, "network", w->spec.network_none ? "none" : "loopback");
-    json_put(o, "limits", limits(&w->spec.limits));
+    json_put(o, "limits", limits_json(&w->limits));
     if (uid >= 0) json_put_int(o, "uid", uid);
     return o;
+}
+
+/* Why it is not version 2, and not version 1 either. */
+static const char *cgroup_why(const struct limits *l) {
+    if (l->group || cgroup_version(&l->places) != 1) return l->places.why;
+    return "version 1 is used for a case that sets memory_bytes or processes: entering a group is slow there";
 }
 
 /* Of the kernel; the worker's own report has 0 because a worker can have no Landlock file rules. */
@@ -77,6 +70,10 @@ char *sandbox_report_json(const struct worker *w) {
     json_put(o, "worker", own);
     json_put(o, "engine", jail(w, JAIL_ENGINE, worker_engine_uid(w)));
     json_put(o, "verifier", jail(w, JAIL_VERIFIER, worker_verifier_uid(w)));
+    cJSON *group = cJSON_CreateObject();
+    json_put_int(group, "version", w->limits.group ? cgroup_version(&w->limits.places) : 0);
+    json_put_str(group, "why", cgroup_why(&w->limits));
+    json_put(o, "cgroup", group);
     char *text = cJSON_PrintUnformatted(o);
     BUG_UNLESS(text != NULL);
     cJSON_Delete(o);

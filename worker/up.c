@@ -17,6 +17,7 @@
 #include "common/frame.h"
 
 #define TRACE_DETAIL_MAX 1500
+#define TICK_MS 25
 
 static int set_nonblock(int fd, bool on, struct err *e) {
     int flags = fcntl(fd, F_GETFL);
@@ -55,8 +56,9 @@ static void wait_for_room(struct up *u) {
         {.fd = u->bulk, .events = POLLOUT},
         {.fd = u->control, .events = u->listen != NULL ? POLLIN : 0},
     };
-    int n = poll(p, 2, 1000);
+    int n = poll(p, 2, u->tick != NULL ? TICK_MS : 1000);
     if (n < 0 && errno != EINTR) up_lost();
+    if (u->tick != NULL) u->tick(u->tick_ctx);
     if (n <= 0) {
         if (getppid() != u->supervisor) up_lost();
         return;

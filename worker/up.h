@@ -23,6 +23,9 @@ struct up {
     /* Called when the control socket has something to read while a bulk write waits; NULL: what comes stays unread. */
     void (*listen)(void *ctx);
     void *listen_ctx;
+    /* Called now and then while a bulk write waits; NULL: nothing to do meanwhile. */
+    void (*tick)(void *ctx);
+    void *tick_ctx;
 };
 
 #define UP_EXIT_ORPHAN 9 /* exit code when the supervisor is gone: for a person with strace, nobody reads it */

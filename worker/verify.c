@@ -93,6 +93,7 @@ static int run_command(struct worker *w, int index, struct err *e) {
         .timeout_us = (uint64_t)cmd->timeout_ms * 1000,
         .observed = DENIED_BY_VERIFIER,
         .command = index,
+        .workspace = "/work/check/ws",
     };
     send_start(w, index);
     struct span s = span_start("verify %d", index);
@@ -104,6 +105,7 @@ static int run_command(struct worker *w, int index, struct err *e) {
     }
     span_end(&w->up, &s, true, "%s %d%s%s", end_kind_name(end.kind), end.code, end.detail[0] != '\0' ? ": " : "",
              end.detail);
+    jailed_tell_limits(w, (unsigned)index, &end);
     send_end(w, index, &end);
     return 0;
 }

@@ -24,6 +24,7 @@
 #include "common/spec.h"
 #include "sandbox/jail.h"
 #include "worker/inspect_run.h"
+#include "worker/limits.h"
 #include "worker/up.h"
 
 struct worker {
@@ -32,6 +33,7 @@ struct worker {
     pid_t supervisor;
     enum jail_mode mode;
     struct jail_report report;
+    struct limits limits;
     enum failed_class blame; /* what a failure now would mean; see inspect_run.h for the one who changes it late */
     bool engine_ran;         /* the engine's exec has happened: bytes in the workspace are hostile from here on */
     bool stop_early;         /* the start check said no: the supervisor judges, nothing more is done */

@@ -58,6 +58,10 @@ static void on_trace(void *ctx, const char *step, uint64_t start, uint64_t durat
     MUST(!((struct world *)ctx)->over && strlen(step) < 64 && strlen(detail) < 2048);
 }
 
+static void on_limit(void *ctx, const struct limit_seen *l) {
+    MUST(!((struct world *)ctx)->over && l->name[0] && strlen(l->name) < sizeof l->name);
+}
+
 static void give(struct world *w, enum msg_channel c, const uint8_t *p, size_t n) {
     if (!w->eof[c]) run_bytes(&w->run, w->now, c, p, n);
 }
@@ -153,8 +157,13 @@ static void judge(struct run_record *rec) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const struct run_ops ops = {
-        .entered = on_entered, .stop = on_stop, .kill = on_kill, .wake = on_wake, .bulk = on_bulk, .trace = on_trace};
+    static const struct run_ops ops = {.entered = on_entered,
+                                       .stop = on_stop,
+                                       .kill = on_kill,
+                                       .wake = on_wake,
+                                       .bulk = on_bulk,
+                                       .trace = on_trace,
+                                       .limit = on_limit};
     struct rd rd = rd_over(data, size);
     uint8_t flags = rd_u8(&rd);
     struct spec_command commands[3] = {{.argv = {"a"}, .argc = 1, .timeout_ms = 1000},

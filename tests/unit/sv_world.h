@@ -20,7 +20,7 @@ struct world {
     struct run_record rec;
     struct run r;
     uint64_t now;
-    int entered[RUN_STATE_COUNT], kills, stops, wakes, bulks, traces, denied;
+    int entered[RUN_STATE_COUNT], kills, stops, wakes, bulks, traces, denied, limits;
     enum stop_reason stop_reason;
     char order[512]; /* states as they were entered */
     size_t bulk_bytes;
@@ -57,8 +57,13 @@ static inline void world_denied(void *ctx, const struct denied_call *d) {
     ((struct world *)ctx)->denied++;
 }
 
-static const struct run_ops world_ops = {world_entered, world_stop,  world_kill,  world_wake,
-                                         world_bulk,    world_trace, world_denied};
+static inline void world_limit(void *ctx, const struct limit_seen *l) {
+    CHECK(l->name[0] && l->mechanism[0]);
+    ((struct world *)ctx)->limits++;
+}
+
+static const struct run_ops world_ops = {world_entered, world_stop,  world_kill,   world_wake,
+                                         world_bulk,    world_trace, world_denied, world_limit};
 
 /* A case with one verification command of 7 s, 60 s in all, quiet with 2 s of grace and 30 s at most. Planned. */
 static inline struct world *world_new(void) {
@@ -144,6 +149,10 @@ static inline void payload_of(enum msg_type type, struct buf *b) {
     case MSG_VERIFY_SKIP: buf_put_str(b, "no result"); break;
     case MSG_TRACE:
         buf_put_str(b, "step"), buf_put_u64(b, 1), buf_put_u64(b, 2), buf_put_u8(b, 1), buf_put_str(b, "detail");
+        break;
+    case MSG_LIMIT:
+        buf_put_u16(b, 0), buf_put_str(b, "disk_bytes"), buf_put_u64(b, 8), buf_put_u64(b, 9);
+        buf_put_str(b, "cgroup v2"), buf_put_u8(b, 1);
         break;
     case MSG_FAILED:
         buf_put_u8(b, FAILED_WORKER), buf_put_u32(b, 1), buf_put_u32(b, 2), buf_put_str(b, "no space");

@@ -100,7 +100,7 @@ static void version_one(const struct cgroup_places *p) {
     const int made = fork_in(&g, 20);
     CHECK(WIFEXITED(made) && WEXITSTATUS(made) == 4);
     CHECK(cgroup_count(&g, &c) == 0 && c.processes_hits > 0 && c.processes == 4 && c.has_cpu && c.cpu_us > 0);
-    CHECK(cgroup_sweep(p, 0) == 0); /* its owner lives, and so do processes in it */
+    CHECK(cgroup_sweep(p) == 0); /* its owner lives, and so do processes in it */
     end_all_in(&g);
     cgroup_remove(p, &g);
     CHECK(groups_there(p) == 0);
@@ -123,10 +123,10 @@ static void sweeps(const struct cgroup_places *p, bool whole_host) {
     struct cgroup_places dead = *p; /* the same places, under the child's name */
     NEED(read(ready[0], dead.owner, sizeof dead.owner) == (ssize_t)sizeof dead.owner && dead.owner[0]);
     CHECK(groups_there(&dead) > 0);
-    CHECK(cgroup_sweep(p, 0) == 0 && groups_there(&dead) > 0);
+    CHECK(cgroup_sweep(p) == 0 && groups_there(&dead) > 0);
     kill(pid, SIGKILL);
     wait_for(pid);
-    CHECK((whole_host ? cgroup_sweep_host() : cgroup_sweep(p, pid)) > 0);
+    CHECK((whole_host ? cgroup_sweep_host() : cgroup_sweep(p)) > 0);
     CHECK(groups_there(&dead) == 0);
     close(ready[0]);
     close(ready[1]);

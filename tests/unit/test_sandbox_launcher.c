@@ -91,7 +91,7 @@ static void whole_memory(void) {
         CHECK(RUN("--limit", "memory-total=64M", "--", "/bin/sh", "-c", "exit 3") == 3);
         CHECK(RUN("--json-status", "9", "--limit", "memory-total=64M", "--", "/bin/sh", "-c", many) == 137);
         CHECK(strstr(out, "out of memory") && strstr(out, "\"out_of_memory\""));
-        CHECK(cgroup_sweep(&p, 0) == 0); /* it left none */
+        CHECK(cgroup_sweep(&p) == 0); /* it left none */
     }
     CHECK(RUN("--", "/bin/sh", "-c", many) == 0);
     cgroup_places_close(&p);

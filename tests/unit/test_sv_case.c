@@ -604,8 +604,6 @@ static void test_lint(void) {
     CHECK(with("", "expect",
                "{'status':'fail','blockers':['disallowed_file_change'],'failure_class':'disallowed-file'}"));
     CHECK(lint("whole") == 0);
-    CHECK(lint_with("", "limits", "{'disk_bytes':4}", "limits.disk_bytes: not enforced"));
-    CHECK(lint_with("", "limits", "{'inodes':4}", "limits.inodes: not enforced"));
     CHECK(lint_with("", "forbidden_actions", "['push']", "\"merge\" is missing"));
     CHECK(lint_with("", "forbidden_paths", "['a.txt']", "forbidden wins"));
     CHECK(lint_with("", "mutation_mode", "'sandbox-repo'", "needs a human"));

@@ -339,6 +339,28 @@ static void garbage(void) {
         }
 }
 
+static void limits(void) {
+    AUTO_BUF struct buf b = BUF_INIT(1 << 16);
+    static const char *const names[] = {"", "Disk", "disk bytes", "disk\n"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        buf_put_u16(&b, 0), buf_put_str(&b, names[i]), buf_put_u64(&b, 8), buf_put_u64(&b, 9), buf_put_str(&b, "x");
+        buf_put_u8(&b, 1);
+        refuses_buf(RUN_ENGINE, MSG_LIMIT, &b, "LIMIT: malformed");
+    }
+    buf_put_u16(&b, 1), buf_put_str(&b, "inodes"), buf_put_u64(&b, 8), buf_put_u64(&b, 9), buf_put_str(&b, "x");
+    buf_put_u8(&b, 1);
+    refuses_buf(RUN_VERIFYING, MSG_LIMIT, &b, "LIMIT: malformed"); /* there is one command */
+    struct world *w = world_at(RUN_VERIFYING);
+    for (int i = 0; i < RECORD_MAX_LIMITS; i++) say(w, MSG_LIMIT);
+    CHECK(w->kills == 0 && w->limits == RECORD_MAX_LIMITS && w->rec.n_limits == RECORD_MAX_LIMITS);
+    const struct limit_seen *l = w->rec.limits;
+    CHECK(!l->of_backend && l->index == 0 && strcmp(l->name, "disk_bytes") == 0 && l->limit == 8 && l->seen == 9);
+    CHECK(strcmp(l->mechanism, "cgroup v2") == 0 && l->ended);
+    say(w, MSG_LIMIT);
+    killed_once(w, BLOCKER_worker_protocol_violation);
+    world_free(w);
+}
+
 static void bounded_lists(void) {
     struct world *w = world_at(RUN_INSPECTING);
     for (int i = 0; i < RECORD_MAX_DIRTY + 50; i++) say(w, MSG_DIRTY);
@@ -491,6 +513,7 @@ int main(void) {
     malformed();
     malformed_lists();
     garbage();
+    limits();
     bounded_lists();
     denials();
     orders_of_the_end();

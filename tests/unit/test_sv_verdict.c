@@ -307,6 +307,11 @@ static void the_verification(void) {
     record_verify_slot(&r, 0)->kind = END_SETUP_FAILED;
     BLOCKED(sandbox_unavailable, "verification jail");
     good();
+    record_verify_slot(&r, 0)->kind = END_LIMIT;
+    snprintf(record_verify_slot(&r, 0)->detail, sizeof r.verify[0].detail, "memory_bytes: 9, limit 8 bytes");
+    FAIL(resource_limit_exceeded, "memory_bytes: 9, limit 8");
+    CHECK(r.n_blockers == 1); /* not a failed test besides */
+    good();
     record_verify_slot(&r, 1)->kind = END_TIMED_OUT;
     BLOCKED(timeout, "pytest exceeded its limit of 7.0 s");
     good();
