@@ -89,6 +89,12 @@ static void judge_gates(struct run_record *rec) {
     }
 }
 
+/* A host that cannot build a jail blocks the run. One that could for the backend and then cannot for the verification has
+ * met the backend's doing, and "blocked" would be its way out of a verdict. */
+static enum blocker no_jail(const struct run_record *rec) {
+    return rec->engine_started ? BLOCKER_worker_failed : BLOCKER_sandbox_unavailable;
+}
+
 /* How the worker itself fared. True: nothing below can be trusted to be complete, judge no further. */
 static bool judge_worker(struct run_record *rec) {
     if (rec->cause_blocker != BLOCKER_COUNT) {
@@ -97,7 +103,7 @@ static bool judge_worker(struct run_record *rec) {
     }
     if (rec->failed_seen) {
         switch (rec->failed_class) {
-        case FAILED_SANDBOX: record_block(rec, BLOCKER_sandbox_unavailable, "%s", rec->failed_text); break;
+        case FAILED_SANDBOX: record_block(rec, no_jail(rec), "%s", rec->failed_text); break;
         case FAILED_INSPECT: record_block(rec, BLOCKER_repository_unreadable, "%s", rec->failed_text); break;
         case FAILED_SPEC: record_block(rec, BLOCKER_worker_protocol_violation, "%s", rec->failed_text); break;
         case FAILED_WORKER: record_block(rec, BLOCKER_worker_failed, "%s", rec->failed_text); break;
@@ -226,7 +232,7 @@ static void judge_verification(struct run_record *rec) {
         } else if (v->kind == END_EXEC_FAILED) {
             record_block(rec, BLOCKER_missing_test_command, "%s is not there: %s", cmd, strerror(v->code));
         } else if (v->kind == END_SETUP_FAILED) {
-            record_block(rec, BLOCKER_sandbox_unavailable, "the verification jail could not be built: %s", v->detail);
+            record_block(rec, no_jail(rec), "the verification jail could not be built: %s", v->detail);
         } else if (v->kind == END_LIMIT || v->kind == END_OUT_OF_MEMORY) {
             record_block(rec, BLOCKER_resource_limit_exceeded, "%s hit a limit: %s", cmd, v->detail);
         } else if (v->kind == END_TIMED_OUT) {

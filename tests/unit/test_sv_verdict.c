@@ -143,6 +143,7 @@ static void the_worker(void) {
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
         good();
         r.failed_seen = true, r.failed_class = classes[i].class, r.worker_done = false;
+        if (classes[i].class == FAILED_SANDBOX) r.engine_started = false;
         snprintf(r.failed_text, sizeof r.failed_text, "why");
         judged(__LINE__, blocker_rule(classes[i].b)->status, classes[i].b, "why");
         CHECK(r.n_blockers == 1);
@@ -305,7 +306,10 @@ static void the_verification(void) {
     BLOCKED(missing_test_command, "names no command");
     good();
     record_verify_slot(&r, 0)->kind = END_SETUP_FAILED;
-    BLOCKED(sandbox_unavailable, "verification jail");
+    FAIL(worker_failed, "verification jail"); /* the backend ran: not blocked, or that were its way out */
+    good();
+    r.failed_seen = true, r.failed_class = FAILED_SANDBOX, r.worker_done = false;
+    FAIL(worker_failed, "");
     good();
     record_verify_slot(&r, 0)->kind = END_LIMIT;
     snprintf(record_verify_slot(&r, 0)->detail, sizeof r.verify[0].detail, "memory_bytes: 9, limit 8 bytes");
