@@ -227,8 +227,8 @@ int evidence_marker(struct evidence *ev, const char *name, const char *text, str
     return rc;
 }
 
-/* After a recovery the contract may be there already. When its event is in the chain, the file that the event names
- * stands; otherwise it may be half a file, and is written anew. */
+/* After a recovery, or a first try that failed, the contract may be there already. When its event is in the chain, the file
+ * that the event names stands; otherwise it may be half a file, and is written anew. */
 static int readopt_contract(struct evidence *ev, const char *text, char digest[DIGEST_HEX_SIZE], struct err *e) {
     struct evidence_file *f = &ev->files[SLOT_CONTRACT];
     for (int i = 0; i < ev->n_types; i++)
@@ -246,7 +246,7 @@ static int readopt_contract(struct evidence *ev, const char *text, char digest[D
 int evidence_contract(struct evidence *ev, const struct run_record *r, char digest[DIGEST_HEX_SIZE], struct err *e) {
     struct evidence_file *f = &ev->files[SLOT_CONTRACT];
     AUTO_FREE char *text = contract_text(r);
-    if (f->exists && ev->reopened) return readopt_contract(ev, text, digest, e);
+    if (f->exists && (ev->reopened || f->size == 0)) return readopt_contract(ev, text, digest, e);
     if (f->exists) return err_set(e, ERR_CONFLICT, "%s exists", EVIDENCE_CONTRACT);
     if (evidence_append(ev, SLOT_CONTRACT, text, strlen(text), true, e) < 0) return -1;
     digest_bytes(text, strlen(text), digest);

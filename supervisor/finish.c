@@ -53,6 +53,8 @@ static void tell_everything(struct flight *f) {
     struct run_record *rec = &f->rec;
     struct err e = ERR_INIT;
     verdict_judge(rec);
+    /* What could not be written at the start is tried once more: the failure stands, but the set may yet be whole. */
+    if (narrate_begin(&f->nar, &e) < 0) flight_artifact_error(f, &e);
     if (narrate_findings(&f->nar, &e) < 0) flight_artifact_error(f, &e);
     if (evidence_complete(f->ev, rec, &e) < 0) flight_artifact_error(f, &e);
     if (rec->artifact_failed) record_block(rec, BLOCKER_artifact_write_failure, "%s", rec->artifact_detail);

@@ -287,7 +287,9 @@ int flight_start(struct executor *x, int index, struct err *e) {
     bool passed = gates_evaluate(&f->rec);
     on_trace(f, "gates", t0, clock_mono_us() - t0, passed, passed ? "all passed" : "blocked");
     run_gate(&f->run, clock_mono_us(), !passed);
-    if (passed) {
+    if (passed && !f->nar.contract_written) { /* nothing may be done that was not asked for in writing */
+        run_cancel(&f->run, clock_mono_us(), BLOCKER_artifact_write_failure, f->rec.artifact_detail);
+    } else if (passed) {
         struct err why = ERR_INIT;
         if (launch(f, &why) < 0)
             run_spawn_failed(&f->run, clock_mono_us(), why.text);

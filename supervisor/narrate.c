@@ -52,6 +52,7 @@ int narrate_begin(struct narrator *n, struct err *e) {
 
 static int tell_contract(struct narrator *n, struct err *e) {
     const struct run_record *rec = n->rec;
+    if (!n->contract_written) return err_set(e, ERR_MISSING, "%s was not written", EVIDENCE_CONTRACT);
     cJSON *data = cJSON_CreateObject();
     json_put_str(data, "path", EVIDENCE_CONTRACT);
     json_put_str(data, "digest", n->contract_digest);
