@@ -32,7 +32,8 @@ const char help_doctor[] =
     "Examples:\n"
     "  cto-harness doctor\n"
     "  cto-harness doctor --json | jq '.checks[] | select(.ok | not)'\n"
-    "  cto-harness doctor --probe --json | jq '.probes.results[] | select(.result != \"held\")'\n";
+    "  cto-harness doctor --probe\n"
+    "  cto-harness doctor --probe --json | jq -c '.probes.results[]'\n";
 
 struct checkup {
     cJSON *list, *probes; /* probes: NULL when they were not asked for, or gave nothing */
