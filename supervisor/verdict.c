@@ -216,6 +216,12 @@ static void judge_actions(struct run_record *rec) {
     record_block(rec, BLOCKER_forbidden_action_attempted, "%s%s", rec->forbidden_action, more);
 }
 
+/* By a path that leads into the checkout, and not by a name that is looked for in PATH. */
+static bool of_repository(const char *cmd) {
+    while (cmd[0] == '/' && cmd[1] == '/') cmd++;
+    return cmd[0] == '/' ? strncmp(cmd, "/workspace/", 11) == 0 : strchr(cmd, '/') != NULL;
+}
+
 static void judge_verification(struct run_record *rec) {
     const struct cto_case *c = rec->c;
     if (c->n_verify == 0 && !c->no_test_rationale)
@@ -226,7 +232,7 @@ static void judge_verification(struct run_record *rec) {
         if (!v->seen) {
             if (rec->n_blockers == 0)
                 record_block(rec, BLOCKER_verification_failed, "%s was not run: %s", cmd, rec->verify_skip);
-        } else if (v->kind == END_EXEC_FAILED && cmd[0] != '/' && strchr(cmd, '/')) {
+        } else if (v->kind == END_EXEC_FAILED && of_repository(cmd)) {
             /* a program of the repository: that it cannot be started is the agent's doing */
             record_block(rec, BLOCKER_verification_failed, "%s could not be started: %s", cmd, strerror(v->code));
         } else if (v->kind == END_EXEC_FAILED) {

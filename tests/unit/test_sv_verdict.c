@@ -301,6 +301,19 @@ static void the_verification(void) {
     record_verify_slot(&r, 0)->kind = END_EXEC_FAILED, record_verify_slot(&r, 0)->code = ENOENT;
     BLOCKED(missing_test_command, "make is not there");
     CHECK(verdict_tests(&r) == -1); /* never true when nothing was tested */
+    static const char *const of_the_agent[] = {"./check", "tools/check", "/workspace/check", "//workspace/check"};
+    const char *const make = c.verify[0].argv[0];
+    for (size_t i = 0; i < sizeof of_the_agent / sizeof of_the_agent[0]; i++) {
+        good();
+        c.verify[0].argv[0] = of_the_agent[i];
+        record_verify_slot(&r, 0)->kind = END_EXEC_FAILED, record_verify_slot(&r, 0)->code = ENOENT;
+        FAIL(verification_failed, "check could not be started"); /* deleting it is no way to be blocked */
+    }
+    good();
+    c.verify[0].argv[0] = "/opt/check";
+    record_verify_slot(&r, 0)->kind = END_EXEC_FAILED, record_verify_slot(&r, 0)->code = ENOENT;
+    BLOCKED(missing_test_command, "/opt/check is not there");
+    c.verify[0].argv[0] = make;
     good();
     c.n_verify = 0;
     BLOCKED(missing_test_command, "names no command");
