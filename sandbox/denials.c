@@ -70,19 +70,20 @@ int denials_take_listener(int socket, struct err *e) {
     return fd;
 }
 
-/* NULL: one of ours was new, and there is no room for more kinds. */
+/* One entry for each name. Numbers without one share "unknown": who reads the report knows a call by its name, and a second
+ * entry of the same name would be a second first time. So there is always room, and nothing is left out. */
 static struct jail_denial *slot_of(struct jail_denials *d, int nr) {
+    const char *name = syscall_name(nr);
     for (size_t i = 0; i < d->n; i++)
-        if (d->v[i].nr == nr) return &d->v[i];
-    if (d->n == JAIL_DENIALS_MAX) return NULL;
-    d->v[d->n] = (struct jail_denial){.nr = nr, .name = syscall_name(nr)};
+        if (d->v[i].nr == nr || strcmp(d->v[i].name, name) == 0) return &d->v[i];
+    BUG_UNLESS(d->n < JAIL_DENIALS_MAX);
+    d->v[d->n] = (struct jail_denial){.nr = nr, .name = name};
     return &d->v[d->n++];
 }
 
 static void count(struct jail_denials *d, const struct seccomp_data *call, const struct jail_observer *o) {
     struct jail_denial *v = slot_of(d, call->nr);
     d->total++;
-    if (!v) return;
     if (v->count++ > 0) return;
     for (size_t i = 0; i < JAIL_DENIAL_ARGS; i++) v->args[i] = call->args[i];
     if (o->on_denied) o->on_denied(o->ctx, v);

@@ -71,19 +71,20 @@ struct jail_report {
     bool denials_observed; /* an observer was asked for and could be had */
 };
 
-/* Refused system calls, see denials.c. One entry for each call that was refused with EPERM at least once. */
-#define JAIL_DENIALS_MAX 64
+/* Refused system calls, see denials.c. One entry for each call that was refused with EPERM at least once; there is room for every
+ * name of the table, so that none can be hidden behind many others. */
+#define JAIL_DENIALS_MAX 512
 #define JAIL_DENIAL_ARGS 3
 struct jail_denial {
     int nr;
-    const char *name; /* static; "unknown" for a number that the table of calls does not have */
+    const char *name; /* static; "unknown" for all numbers that the table of calls does not have */
     uint64_t count;
     uint64_t args[JAIL_DENIAL_ARGS]; /* of the first time */
 };
 struct jail_denials {
     struct jail_denial v[JAIL_DENIALS_MAX]; /* in order of their first occurrence */
     size_t n;
-    uint64_t total; /* also of calls that found no room */
+    uint64_t total;
 };
 /* Who wants to know. `on_denied` is called in the caller's process, from jail_wait or jail_denied_serve, the first time
  * that a call is refused; it may be NULL when only the totals matter. */

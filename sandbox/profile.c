@@ -103,6 +103,7 @@ const char *jail_mechanism_name(unsigned bit_index) {
 
 /* One text with all names, each ended by NUL, in the order of the numbers: an array of pointers would be relocated at
  * every start. */
+_Static_assert(SECCOMP_NAMES_LAST + 2 <= JAIL_DENIALS_MAX, "every name and \"unknown\" have room");
 const char *syscall_name(int nr) {
     const char *p = seccomp_names;
     if (nr < 0 || nr > SECCOMP_NAMES_LAST) return "unknown";

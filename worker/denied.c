@@ -1,5 +1,5 @@
 /* denied.c - tells the supervisor what a jail's filter refused: each call the first time, so that it stands in the events
- * also of a run that does not live to its end, and how often at the end. At most JAIL_DENIALS_MAX calls a jail, two frames
+ * also of a run that does not live to its end, and how often at the end. At most JAIL_DENIALS_MAX names a jail, two frames
  * each. What a frame says of an argument is a number from a register: no memory of the program is read. */
 #include "worker/denied.h"
 
