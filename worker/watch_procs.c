@@ -164,10 +164,29 @@ void procs_look(struct procs *p, uint64_t until_us, struct procs_look *ret) {
     ret->unlinked = p->unlinked;
 }
 
-void procs_look_closely(struct procs *p, struct procs_look *io) {
+bool close_pause_over(const struct close_pause *c, uint64_t now_us, uint64_t available) {
+    if (now_us < c->not_until_us) return false;
+    return now_us >= c->until_us || available == 0 || available + c->room < c->available;
+}
+
+void close_pause_begin(struct close_pause *c, uint64_t now_us, uint64_t cost_us, unsigned share) {
+    c->until_us = now_us + cost_us * share;
+    c->not_until_us = now_us + cost_us;
+}
+
+uint64_t host_available(void) {
+    char text[4096];
+    AUTO_FD int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+    const ssize_t n = fd < 0 ? -1 : io_read_full(fd, text, sizeof text - 1, NULL);
+    if (n > 0) text[n] = '\0';
+    return n > 0 ? kib_field(text, "\nMemAvailable:") : 0;
+}
+
+void procs_look_closely(struct procs *p, uint64_t enough, struct procs_look *io) {
     char text[4096];
     uint64_t anon = 0, shmem = 0;
-    for (size_t i = 1; i < p->n; i++) { /* without pid 1, which is ours, small, and not readable */
+    /* Without pid 1, which is ours, small, and not readable. */
+    for (size_t i = 1; i < p->n && anon + shmem <= enough; i++) {
         if (read_proc(p->v[i], "smaps_rollup", text, sizeof text) > 0 && strstr(text, "\nPss_Anon:")) {
             anon += kib_field(text, "\nPss_Anon:");
             shmem += kib_field(text, "\nPss_Shmem:");

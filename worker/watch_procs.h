@@ -39,7 +39,23 @@ int procs_init(struct procs *p, pid_t init, int disk);
 void procs_release(struct procs *p);
 /* `until_us`: when to stop looking, monotonic. */
 void procs_look(struct procs *p, uint64_t until_us, struct procs_look *ret);
-/* Counts again, with every shared page counted once where that can be known. Expensive in proportion to the memory. */
-void procs_look_closely(struct procs *p, struct procs_look *io);
+/* Counts again, with every shared page counted once where that can be known, until it is more than `enough`. Expensive in
+ * proportion to the memory. */
+void procs_look_closely(struct procs *p, uint64_t enough, struct procs_look *io);
+
+/* When to look closely. Seconds of work must not be done all the time, and a pause in proportion to them must not be a time in which
+ * a jail takes what it likes: forks that share a heap make it as long as they wish. But whatever it takes, this host has less to
+ * give then; so the pause ends when as much is gone from what is available as the jail had left. */
+struct close_pause {
+    uint64_t until_us;     /* the pause in proportion */
+    uint64_t not_until_us; /* and never a shorter one than the work took */
+    uint64_t available;    /* when it was last looked at */
+    uint64_t room;         /* what it might still take then */
+};
+bool close_pause_over(const struct close_pause *c, uint64_t now_us, uint64_t available);
+/* cost_us: of the look that has just been taken; share: of one processor, a share-th. */
+void close_pause_begin(struct close_pause *c, uint64_t now_us, uint64_t cost_us, unsigned share);
+/* MemAvailable of the host; 0 when it does not say. */
+uint64_t host_available(void);
 
 #endif

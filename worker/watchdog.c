@@ -87,6 +87,20 @@ static uint64_t memory_of(const struct procs_look *l, uint64_t scratch) {
     return l->anon + (l->shmem > held ? l->shmem : held);
 }
 
+/* What forked processes share is counted for each of them in a look, so that only a close one convicts. */
+static bool check_closely(struct watchdog *d, uint64_t scratch, struct procs_look *io) {
+    const uint64_t limit = d->limits->v[LIMIT_memory_bytes], began = clock_mono_us(), available = host_available();
+    if (!close_pause_over(&d->close, began, available)) return false;
+    procs_look_closely(&d->procs, limit, io);
+    const uint64_t memory = memory_of(io, scratch), now = clock_mono_us();
+    if (above(d, LIMIT_memory_bytes, memory)) return hit(d, LIMIT_memory_bytes, memory, "watchdog");
+    d->close.available = available;
+    d->close.room = limit - memory;
+    d->close_cost_us = now - began;
+    close_pause_begin(&d->close, now, d->close_cost_us, SHARE);
+    return false;
+}
+
 static bool check_procs(struct watchdog *d, struct procs_look *ret) {
     bool full;
     const uint64_t scratch = scratch_used(d, &full);
@@ -94,10 +108,7 @@ static bool check_procs(struct watchdog *d, struct procs_look *ret) {
     procs_look(&d->procs, clock_mono_us() + LOOK_DEADLINE_US, ret);
     if (above(d, LIMIT_processes, ret->tasks)) return hit(d, LIMIT_processes, ret->tasks, "watchdog");
     if (check_cpu(d, ret->cpu_us)) return true;
-    if (!above(d, LIMIT_memory_bytes, memory_of(ret, scratch))) return false;
-    procs_look_closely(&d->procs, ret);
-    const uint64_t memory = memory_of(ret, scratch);
-    return above(d, LIMIT_memory_bytes, memory) && hit(d, LIMIT_memory_bytes, memory, "watchdog");
+    return above(d, LIMIT_memory_bytes, memory_of(ret, scratch)) && check_closely(d, scratch, ret);
 }
 
 static bool check_scratch(struct watchdog *d) {
@@ -148,7 +159,7 @@ static bool check_walk(struct watchdog *d, uint64_t now) {
 
 /* Soon again while something goes on; later and later while nothing does; never so often that looking is what costs. */
 static void plan_next(struct watchdog *d, uint64_t began, const struct procs_look *l) {
-    const uint64_t now = clock_mono_us(), cost = now - began;
+    const uint64_t now = clock_mono_us(), cost = now - began - d->close_cost_us;
     const bool busy = l->cpu_us > d->last_cpu_us + IDLE_CPU_US || l->anon > d->last_memory + (1u << 20);
     d->last_cpu_us = l->cpu_us;
     d->last_memory = l->anon;
@@ -161,6 +172,7 @@ bool watchdog_look(struct watchdog *d) {
     struct procs_look l = {0};
     const uint64_t began = clock_mono_us();
     if (d->hit.hit) return true;
+    d->close_cost_us = 0;
     bool over = d->limits->group ? check_group(d, &l) : check_procs(d, &l);
     if (!over) over = check_scratch(d);
     if (!over && d->disk >= 0) over = check_reserve(d) || check_walk(d, began);

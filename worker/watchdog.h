@@ -1,6 +1,7 @@
 /* watchdog.h - looks at what a jail uses, and says when it is more than it may.
  *
- * A look every 25 ms while the jail is at work, up to 200 ms apart while it is not, and never more than a twentieth of one processor.
+ * A look every 25 ms while the jail is at work, up to 200 ms apart while it is not, and not more than a twentieth of one processor
+ * (a close look at memory may take more: watch_procs.h).
  * So a burst may take for 25 to 200 ms whatever the kernel gives it within the guarantees (limits.h) before it is ended; what it took is
  * gone with it. With a group the kernel counts memory, processes and cpu time and the look reads its counters; without one
  * watch_procs.h says what is seen. The workspace is walked a thousand entries a look; a walk that has found too much is
@@ -26,6 +27,8 @@ struct watchdog {
     uint64_t free_at_start;
     unsigned over; /* sweeps in a row that found too much */
     uint64_t sweep_after_us;
+    uint64_t close_cost_us; /* of a close look, when this look took one */
+    struct close_pause close;
     struct disk_walk walk;
     struct procs procs;
 };
