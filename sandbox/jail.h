@@ -109,6 +109,8 @@ struct jail_bind {
     bool writable;      /* mount and Landlock write root; else read-only twice */
     bool optional;      /* a missing source is skipped */
     bool no_exec;
+    bool
+        no_links; /* no symbolic link is followed anywhere in source: it has been looked at, and others may write on the way */
     bool hide; /* no source: an empty read-only directory, or a file that cannot be opened, over what lies there
                 * below another bind's target */
 };

@@ -49,6 +49,7 @@ static struct tree *tree_slot(struct trees *t, struct err *e) {
 struct source {
     const char *path, *target;
     bool writable, no_exec, device, standard;
+    bool no_links;
     bool if_suitable; /* a link is followed; what is then no directory and no plain file is left out */
 };
 
@@ -71,13 +72,21 @@ static int tree_check_type(int fd, const struct source *s, bool *ret_dir, struct
     return err_set(e, ERR_USAGE, "%s: neither a directory nor a plain file, cannot be given to a jail", s->path);
 }
 
+static int source_open(const struct source *s) {
+    const unsigned flags = K_OPEN_TREE_CLONE | K_OPEN_TREE_CLOEXEC | K_AT_RECURSIVE | K_AT_NO_AUTOMOUNT;
+    if (!s->no_links)
+        return k_open_tree(AT_FDCWD, s->path, flags | (s->if_suitable ? 0 : (unsigned)AT_SYMLINK_NOFOLLOW));
+    AUTO_FD int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0) return -1;
+    AUTO_FD int fd = io_open_beneath_quiet(root, s->path + 1, O_PATH, 0);
+    return fd < 0 ? -1 : k_open_tree(fd, "", flags | (unsigned)AT_EMPTY_PATH);
+}
+
 /* 1: opened, 0: missing. */
 static int tree_open(struct trees *t, const struct source *s, struct err *e) {
     struct tree *slot = tree_slot(t, e);
     if (!slot) return -1;
-    const unsigned follow = s->if_suitable ? 0 : (unsigned)AT_SYMLINK_NOFOLLOW;
-    AUTO_FD int fd = k_open_tree(AT_FDCWD, s->path,
-                                 K_OPEN_TREE_CLONE | K_OPEN_TREE_CLOEXEC | K_AT_RECURSIVE | K_AT_NO_AUTOMOUNT | follow);
+    AUTO_FD int fd = source_open(s);
     if (fd < 0) {
         if (errno == ENOENT || errno == ENOTDIR) return 0;
         if (s->if_suitable && (errno == EACCES || errno == ELOOP)) return 0;
@@ -221,8 +230,11 @@ static int bind_trees(struct trees *t, const struct jail_bind *binds, size_t n, 
             if (hidden_tree(t, binds, n, b, e) < 0) return -1;
             continue;
         }
-        const struct source s = {
-            .path = b->source, .target = b->target, .writable = b->writable, .no_exec = b->no_exec};
+        const struct source s = {.path = b->source,
+                                 .target = b->target,
+                                 .writable = b->writable,
+                                 .no_exec = b->no_exec,
+                                 .no_links = b->no_links};
         if (check_target(b, e) < 0) return -1;
         const int rc = tree_open(t, &s, e);
         if (rc < 0) return -1;

@@ -16,7 +16,7 @@ static size_t collect_binds(const struct run_spec *s, struct jail_bind *b) {
     b[n++] = (struct jail_bind){.source = s->work_dir, .target = "/work", .writable = true};
     b[n++] = (struct jail_bind){.source = s->libexec_dir, .target = "/libexec"};
     for (int i = 0; i < s->n_read_roots; i++)
-        b[n++] = (struct jail_bind){.source = s->read_roots[i], .target = s->read_roots[i]};
+        b[n++] = (struct jail_bind){.source = s->read_roots[i], .target = s->read_roots[i], .no_links = true};
     return n;
 }
 

@@ -7,7 +7,7 @@
  * whatever holds a socket, FIFO or device, since a read-only mount stops nobody from connecting to a daemon. A path with a link
  * in it is refused too: what it means could change between this look and the mount.
  *
- * The look is as good as the moment it is taken in. Who can make a socket below such a directory later is a person of this
+ * The look is as good as the moment it is taken in; what is mounted then is reached without following a link either. Who can make a socket below such a directory later is a person of this
  * host, whose daemon it is.
  */
 #include "worker/read_roots.h"

@@ -212,6 +212,32 @@ static void writes(void) {
     test_remove(dir);
 }
 
+/* What was looked at and what is mounted are the same only when nobody can put a link in between. */
+static void links_on_the_way(void) {
+    char dir[64], real[96], sub[112], way[96], by_link[112];
+    test_tempdir(dir);
+    snprintf(real, sizeof real, "%s/real", dir);
+    snprintf(sub, sizeof sub, "%s/sub", real);
+    snprintf(way, sizeof way, "%s/way", dir);
+    snprintf(by_link, sizeof by_link, "%s/sub", way);
+    NEED(mkdir(real, 0755) == 0 && mkdir(sub, 0755) == 0 && symlink("real", way) == 0);
+    struct jail_bind b = {.source = by_link, .target = "/opt/x"};
+    struct jail_spec s = test_spec(NULL);
+    s.binds = &b;
+    s.n_binds = 1;
+    test_sh(&s, "cd /opt/x", &r);
+    CHECK(test_exited(&r, 0));
+    b.no_links = true;
+    static const char *const true_argv[] = {"true", NULL};
+    s.argv = true_argv;
+    test_run(&s, 1000, &r);
+    CHECK(r.rc < 0 && strstr(r.err.text, by_link));
+    b.source = sub;
+    test_sh(&s, "cd /opt/x && ! touch /opt/x/y", &r);
+    CHECK(test_exited(&r, 0));
+    test_remove(dir);
+}
+
 /* A server on the host's loopback and one on an abstract address: both out of reach; the jail's own loopback works. */
 static void network(void) {
     struct jail_spec s = test_spec(NULL);
@@ -312,6 +338,7 @@ static void all(void) {
     descriptors();
     processes();
     writes();
+    links_on_the_way();
     network();
     tools();
     limits();
