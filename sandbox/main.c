@@ -68,7 +68,8 @@ static const char help_text[] =
     "  --hide PATH        PATH, below one of these, is an empty directory, or a file that cannot be opened\n"
     "  --chdir DIR        working directory inside (default: the first --write, else /scratch)\n"
     "  --env K=V          add to, or replace in, the built-in environment; nothing is inherited\n"
-    "  --uid N            as root: the kernel uid and gid that CMD gets (default 1879048192; never 0)\n"
+    "  --uid N            as root: the kernel uid and gid that CMD gets (default 1879048192; never 0); what it writes\n"
+    "                     must be writable for that uid\n"
     "  --no-loopback      do not bring lo up\n"
     "  --limit NAME=N     memory, processes, cpu (seconds), files, file-size, scratch, and memory-total: of the whole "
     "jail,\n"
@@ -93,7 +94,7 @@ static const char help_text[] =
     "Examples:\n"
     "  cto-harness-sandbox --write . -- make test\n"
     "  cto-harness-sandbox --write . --hide .env --hide secrets -- ./agent\n"
-    "  cto-harness-sandbox --log-denied 2 --json-status 3 -- ./agent 3>status.json\n"
+    "  cto-harness-sandbox --write . --log-denied 2 --json-status 3 -- ./agent 3>status.json\n"
     "  cto-harness-sandbox --read /opt/tool --limit memory=512M --timeout 60 -- /opt/tool/run\n";
 
 /* --- options ------------------------------------------------------------------------------------------------------ */
@@ -348,6 +349,22 @@ static void parse(struct options *o, int argc, char **argv) {
         o->spec.cwd = "/scratch";
 }
 
+/* As root CMD is somebody else: a directory of root's can be given with --write and still refuse every write. By modes alone;
+ * said, not refused, because an access list may know better. */
+static void say_unwritable(const struct options *o) {
+    if (jail_mode() != JAIL_MODE_ROOT) return;
+    const uid_t uid = o->spec.uid;
+    for (size_t i = 0; i < (size_t)o->spec.n_binds; i++) {
+        const struct jail_bind *b = &o->binds[i];
+        struct stat st;
+        if (!b->writable || stat(b->source, &st) < 0) continue;
+        const mode_t needed = st.st_uid == uid ? S_IWUSR : st.st_gid == uid ? S_IWGRP : S_IWOTH;
+        if (!(st.st_mode & needed))
+            log_line("note: the command runs as uid %u, which may not write %s: chown it, or give the owner's --uid",
+                     (unsigned)uid, b->source);
+    }
+}
+
 static struct jail *the_jail; /* NULL until it has started */
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
@@ -360,7 +377,10 @@ static void write_json(const struct options *o, const char *kind, int code, cons
 static int failed(const struct options *o, const struct err *e) {
     static const struct jail_end nothing;
     const bool exec_failed = e->code == ERR_MISSING && e->sys != 0;
-    log_line("%s", e->text);
+    if (exec_failed && e->sys == ENOENT)
+        log_line("%s inside the jail, where the working directory is %s", e->text, o->spec.cwd);
+    else
+        log_line("%s", e->text);
     write_json(o, exec_failed ? "exec_failed" : "setup_failed", e->sys, &nothing);
     if (e->code == ERR_USAGE) return EXIT_USAGE;
     if (!exec_failed) return EXIT_NO_JAIL;
@@ -412,6 +432,7 @@ int main(int argc, char **argv) {
     log_open("cto-harness-sandbox");
     if (io_sanitize_std_fds(&e) < 0) return failed(&options, &e);
     parse(&options, argc, argv);
+    say_unwritable(&options);
     use_group(&options);
     if (jail_start(&options.spec, &j, &e) < 0) return failed(&options, &e);
     the_jail = j;

@@ -229,6 +229,12 @@ static void host_row(struct jail_probe *row) {
              jail_mode() == JAIL_MODE_ROOT ? "as root: programs run under an unprivileged uid" : "as an ordinary user");
 }
 
+/* An error names its mechanism; beside the row's own name that is said twice. */
+static const char *without_name(const char *text, const char *name) {
+    const size_t n = strlen(name);
+    return strncmp(text, name, n) == 0 && strncmp(text + n, ": ", 2) == 0 ? text + n + 2 : text;
+}
+
 int jail_probe_host(struct jail_probe rows[JAIL_PROBES_MAX]) {
     host_row(&rows[0]);
     for (size_t i = 0; i < N_PROBES; i++) {
@@ -237,7 +243,7 @@ int jail_probe_host(struct jail_probe rows[JAIL_PROBES_MAX]) {
         *row = (struct jail_probe){.name = probes[i].name, .required = probes[i].required};
         row->ok = in_child(probes[i].fn, &e) == 0;
         if (!row->ok)
-            snprintf(row->detail, sizeof row->detail, "%.159s", e.text);
+            snprintf(row->detail, sizeof row->detail, "%.159s", without_name(e.text, row->name));
         else if (probes[i].fn == probe_cgroup)
             cgroup_detail(row->detail, sizeof row->detail);
         else if (probes[i].fn == probe_landlock)

@@ -71,5 +71,28 @@ for o in profile write read bind bind-write hide chdir env uid no-loopback limit
     grep -q -- "--$o" <<<"$help" || fail "--help does not name --$o"
 done
 [ "$(sort <<<"$help" | uniq -d | grep -c .)" -eq 0 ] || fail "--help says something twice"
+# Every example of README.md and --help runs as it is printed, in a directory that is the command's own.
+examples=$(sed -n 's/^cto-harness-sandbox -/"$sandbox" -/p' "$2/README.md"; sed -n 's/^  cto-harness-sandbox -/"$sandbox" -/p' <<<"$help")
+[ "$(grep -c . <<<"$examples")" -ge 7 ] || fail "examples are expected: $examples"
+mkdir -p shown/secrets shown/out shown/tool && chmod -R 777 shown
+printf 'test:\n\ttouch made\n' >shown/Makefile
+printf '#!/bin/sh\nexit 0\n' >shown/agent
+chmod 755 shown/agent
+cp shown/agent shown/job
+cp shown/agent shown/tool/run
+touch shown/.env
+while IFS= read -r line; do
+    (cd shown && eval "${line//\/opt\/tool/$W/shown/tool}") >out 2>&1 </dev/null || fail "as printed: $line: exit $?: $(cat out)"
+done <<<"$examples"
+# What a newcomer meets: a program that is not inside, and as root a directory of root's.
+"$sandbox" --read shown -- ./job >out 2>&1
+[ $? -eq 127 ] && grep -q 'working directory is /scratch' out || fail "a program that is not there: $(cat out)"
+mkdir -m 755 roots
+"$sandbox" --write roots --bind-write "$W/other:/x" -- true >out 2>&1 || fail "--write: $(cat out)"
+if [ "$(id -u)" -eq 0 ]; then
+    [ "$(grep -c 'note: .*may not write .*/roots:' out)" -eq 1 ] && [ "$(wc -l <out)" -eq 1 ] || fail "a directory of root's: $(cat out)"
+else
+    [ ! -s out ] || fail "an ordinary user is told: $(cat out)"
+fi
 [ $failures -eq 0 ] || exit 1
 echo "sandbox_exec: all good"
