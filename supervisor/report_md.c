@@ -12,9 +12,7 @@
 
 #include "common/clock.h"
 #include "common/io.h"
-#include "common/json.h"
 #include "common/text.h"
-#include "supervisor/denials.h"
 #include "supervisor/seal.h"
 #include "supervisor/verdict.h"
 
@@ -235,40 +233,9 @@ static void put_reproduce(struct buf *b, const struct run_record *r, const struc
     }
 }
 
-/* A value in one line: lists by commas, objects as "name value". The worker's report is flat enough; deeper is JSON. */
-static void put_value(struct buf *b, const cJSON *v, int depth) {
-    if (cJSON_IsString(v)) {
-        report_put_text(b, v->valuestring, true);
-    } else if (depth < 2 && (cJSON_IsArray(v) || cJSON_IsObject(v))) {
-        for (const cJSON *c = v->child; c; c = c->next) {
-            if (cJSON_IsObject(v)) {
-                report_put_text(b, c->string, true);
-                buf_puts(b, " ");
-            }
-            put_value(b, c, depth + 1);
-            if (c->next) buf_puts(b, cJSON_IsObject(v) ? "; " : ", ");
-        }
-        if (!v->child) buf_puts(b, "none");
-    } else {
-        AUTO_FREE char *text = cJSON_PrintUnformatted(v);
-        BUG_UNLESS(text != NULL);
-        report_put_text(b, text, true);
-    }
-}
-
 static void put_sandbox(struct buf *b, const struct run_record *r) {
     buf_puts(b, "\n## Sandbox\n\n");
-    cJSON *o = r->sandbox_json ? cJSON_Parse(r->sandbox_json) : NULL;
-    if (!cJSON_IsObject(o)) buf_puts(b, "No sandbox was started.\n");
-    for (const cJSON *c = cJSON_IsObject(o) ? o->child : NULL; c; c = c->next) {
-        buf_puts(b, "- ");
-        report_put_text(b, c->string, true);
-        buf_puts(b, ": ");
-        put_value(b, c, 0);
-        buf_puts(b, "\n");
-    }
-    cJSON_Delete(o);
-    denials_md(b, r);
+    report_put_sandbox(b, r);
     for (int i = 0; i < r->n_gates; i++) {
         if (i == 0) buf_puts(b, "\nGates:\n\n");
         buf_printf(b, "- %s: %s", r->gates[i].name, r->gates[i].status);

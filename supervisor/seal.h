@@ -43,5 +43,7 @@ void report_put_text(struct buf *b, const char *text, bool md);
 int report_put_tail(struct buf *b, int dir, const char *path, const char *whose);
 /* A shell word: quoted when it needs it. */
 void report_put_shell(struct buf *b, const char *word);
+/* What was in force, its limits as a table, and what it refused. */
+void report_put_sandbox(struct buf *b, const struct run_record *r);
 
 #endif

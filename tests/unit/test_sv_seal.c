@@ -291,8 +291,37 @@ static void test_changes(void) {
                     "Not known: the repository that the backend left is larger than the limits.");
 }
 
+/* The sandbox for a person: limits as a table, no JSON, and nothing of the worker's that could pass for our own lines. */
+static void test_sandbox(void) {
+    struct fixture f;
+    fixture_home(&f);
+    fixture_begin(&f);
+    fixture_work(&f);
+    free(f.r.sandbox_json);
+    f.r.sandbox_json = strdup(
+        "{'mode':'root','engine':{'uid':7,'limits':{'processes':{'value':512,'mechanism':'rlimit','guarantee':true},"
+        "'memory_bytes':{'value':12638255104,'mechanism':'watchdog','guarantee':false}}},"
+        "'verifier':{'limits':{'odd | x':3,'list':[1,2]}},'cgroup':{'version':0,'why':'slow'},'limits':{'k':1}}");
+    for (char *p = f.r.sandbox_json; *p; p++)
+        if (*p == '\'') *p = '"';
+    record_block(&f.r, BLOCKER_backend_failed, "because");
+    n_synced = 0;
+    CHECK(fixture_seal(&f, VERDICT_FAIL));
+    char *md = fixture_read(f.r.run_dir, EVIDENCE_REPORT_MD, NULL);
+    CHECK(strstr(md, "- engine: uid 7\n- verifier: none\n- cgroup: none; slow\n- limits: k 1\n"));
+    CHECK(strstr(md, "\n\n| jail | limit | value | held by | as |\n|---|---|---:|---|---|\n"
+                     "| engine | processes | 512 | rlimit | guarantee |\n"
+                     "| engine | memory\\_bytes | 12638255104 | watchdog | kill threshold |\n"
+                     "| verifier | odd \\| x | 3 |  | kill threshold |\n"
+                     "| verifier | list | 1, 2 |  | kill threshold |\n\n"));
+    CHECK(!strstr(md, "guarantee\""));
+    free(md);
+    fixture_free(&f);
+}
+
 int main(void) {
     test_pass();
+    test_sandbox();
     test_blocked();
     test_refusals();
     test_durable();
