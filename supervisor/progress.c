@@ -157,6 +157,7 @@ void progress_done(struct progress *p, int i, const char *id, const struct run_r
     BUG_UNLESS(asprintf(&line, "%-7s %-28s %6.2f s  %s%s%s", rec ? verdict_name(rec->verdict) : "not run", id,
                         rec ? (double)(rec->finished_ms - rec->started_ms) / 1000 : 0.0, reasons, note[0] ? "  " : "",
                         note) > 0);
+    for (size_t n = strlen(line); n > 0 && line[n - 1] == ' '; n--) line[n - 1] = '\0'; /* most have no reasons */
     if (p->color) fputs(as_expected ? "\033[32m" : "\033[31m", p->text);
     table_line(p->text, p->live_mode ? columns() : 0, line);
     if (p->color) fputs("\033[0m", p->text);

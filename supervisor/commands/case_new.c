@@ -61,8 +61,10 @@ static const char template_task[] =
 
 static const char template_greeting[] = "hello, nobody\n";
 static const char template_check[] = "#!/bin/sh\n"
-                                     "# Exits 0 when the greeting is right.\n"
-                                     "test \"$(cat greeting.txt)\" = \"hello, world\"\n";
+                                     "# Exits 0 when the greeting is right, and says what is wrong when it is not.\n"
+                                     "test \"$(cat greeting.txt)\" = \"hello, world\" && exit 0\n"
+                                     "echo \"greeting.txt says: $(cat greeting.txt)\"\n"
+                                     "exit 1\n";
 
 static int put_file(int dir, const char *name, const char *text, struct err *e) {
     return io_replace_file_at(dir, name, text, strlen(text), 0644, 0, e);

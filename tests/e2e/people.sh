@@ -70,7 +70,8 @@ for n in 0 -1 10001 1x 99999999999999999999; do refused 'limit.*1 to 10000' 2 f 
 [ ! -e "$W/fresh" ] && [ ! -e "$W/x" ] && [ ! -e "$W/y" ] || fail "a refused command made something: $(find "$W/fresh" "$W/x" "$W/y" 2>/dev/null)"
 
 # --- filters: what nobody knows is refused, what was never run is an empty list
-h run-all-fake --quiet --only answer-only --only binary-asset >/dev/null 2>err || fail "run-all-fake: $(cat err)"
+h run-all-fake --only answer-only --only binary-asset >/dev/null 2>err || fail "run-all-fake: $(cat err)"
+grep -q ' $' err && fail "run-all-fake in a pipe: blanks at the end of a line: $(cat -A err)"
 h run-case failed-tests >/dev/null 2>err
 matrix=$(h report list --json | jq -r '[.runs[].matrix_id | select(.)][0]')
 refused '--status zz: pass, fail, blocked or running' 2 h report list --status zz
@@ -104,6 +105,10 @@ for round in "--cases ./my" "--cases $W/my/../a'b" "--home home --cases it"; do
     # shellcheck disable=SC2086
     "$HARNESS" $round case lint >out 2>err || fail "case lint $round: $(cat out err)"
 done
+sed -i 's/"new": "world"/"new": "wrld"/' my/casesmy/case.json
+CTO_HOME=$W/h2 HERMES_HOME=$W/h2 "$HARNESS" --cases my run-case casesmy >out 2>err
+[ $? -eq 1 ] && grep -rq 'greeting.txt says: hello, wrld' "$W"/h2/profiles/*/harness-runs/*casesmy*/report.md || fail "the example does not say what is wrong: $(cat out err)"
+checks=$((checks + 1))
 refused 'shell-wrodcount.*did you mean.*shell-wordcount' 2 "$HARNESS" --cases "$W/new" case new two --from shell-wrodcount
 refused 'no case id' 2 "$HARNESS" --cases "$W/new" case new Two
 refused 'exactly one id, not 2' 2 "$HARNESS" --cases "$W/new" case new a b
