@@ -15,7 +15,7 @@ cmake --install "$build" --prefix "$work/usr" >"$work/log" 2>&1 || fail "cmake -
 p=$work/usr
 for f in bin/cto-harness bin/cto-harness-sandbox libexec/cto-harness/cto-harness-{worker,inspect,fake-agent,probe} \
     share/cto-harness/cases/r1-string-slugify/case.json share/man/man1/cto-harness.1 share/man/man1/cto-harness-sandbox.1 \
-    share/bash-completion/completions/cto-harness; do
+    share/bash-completion/completions/cto-harness share/bash-completion/completions/cto-harness-sandbox; do
     [ -s "$p/$f" ] || fail "$f was not installed"
 done
 [ "$(find "$p/bin" "$p/libexec" -type f | wc -l)" -eq 6 ] || fail "other programs were installed: $(find "$p/bin" "$p/libexec" -type f)"
@@ -27,4 +27,28 @@ cd / || exit 1
 out=$("$p/bin/cto-harness" --home "$work/home" --cases "$p/share/cto-harness/cases" run-case r1-string-slugify --json 2>"$work/err") ||
     fail "run-case exits $?: $(tail -5 "$work/err")"
 grep -q '"status":[[:space:]]*"pass"' <<<"$out" || fail "run-case: $out"
+# Completion, as a shell does it.
+complete_words() { # WANTED WORD...: the last word is being typed; exactly WANTED is offered
+    local want=$1 function
+    shift
+    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+    function=$(complete -p "$(basename "$1")" | grep -oE '_cto_harness[a-z_]*')
+    "$function"
+    [ "${COMPREPLY[*]}" = "$want" ] || fail "completion of ${*:2}: ${COMPREPLY[*]}, not $want"
+}
+# shellcheck disable=SC1091
+. "$p/share/bash-completion/completions/cto-harness-sandbox"
+h=$p/bin/cto-harness
+"$h" --cases "$work/mine" case new slug >/dev/null || fail "case new exits $?"
+complete_words 'report run-all-fake run-case' "$h" r
+complete_words 'docs-typo' "$h" run-case docs
+complete_words '' "$h" run-case CA
+complete_words 'slug' "$h" --cases "$work/mine" run-case ''
+complete_words 'r1-string-slugify' "$h" case lint r1-st
+complete_words 'shell-wordcount' "$h" run-all-fake --only shell
+complete_words "$(basename "$work/home/harness-runs/"*r1-string*)" "$h" --home "$work/home" report show 20
+complete_words 'blocked' "$h" report list --status b
+complete_words '--hide' "$h" sandbox exec --hi
+complete_words '--json-status' "$p/bin/cto-harness-sandbox" --js
+complete_words 'engine' "$p/bin/cto-harness-sandbox" --profile e
 exit 0

@@ -9,5 +9,8 @@ install(FILES ${CMAKE_SOURCE_DIR}/schema.sql ${CMAKE_SOURCE_DIR}/.env.example DE
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/supervisor/schemas DESTINATION ${CMAKE_INSTALL_DATADIR}/cto-harness FILES_MATCHING PATTERN *.json)
 install(FILES ${CMAKE_SOURCE_DIR}/tools/man/cto-harness.1 ${CMAKE_SOURCE_DIR}/tools/man/cto-harness-sandbox.1
   DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-install(FILES ${CMAKE_SOURCE_DIR}/tools/completion/cto-harness.bash
-  DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME cto-harness)
+# Found by the name of the command, so the one file stands under both.
+foreach(program cto-harness cto-harness-sandbox)
+  install(FILES ${CMAKE_SOURCE_DIR}/tools/completion/cto-harness.bash
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME ${program})
+endforeach()
