@@ -95,6 +95,23 @@ static uint64_t kib_field(const char *text, const char *name) {
     return p ? strtoull(p + strlen(name), NULL, 10) * 1024 : 0;
 }
 
+/* A file about the memory of a process, which holds `line` when there is any. A first thread that has ended has none to show, while
+ * the others live on with all of it: then any of theirs will do. */
+static bool read_memory(pid_t pid, const char *file, const char *line, char *out, size_t size) {
+    char path[64];
+    if (read_proc(pid, file, out, size) > 0 && strstr(out, line)) return true;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *d = opendir(path);
+    bool found_it = false;
+    for (struct dirent *de; d && !found_it && (de = readdir(d));) {
+        if (de->d_name[0] == '.') continue;
+        snprintf(path, sizeof path, "task/%.20s/%s", de->d_name, file);
+        found_it = read_proc(pid, path, out, size) > 0 && strstr(out, line);
+    }
+    if (d) closedir(d);
+    return found_it;
+}
+
 /* Returns the number of threads; 0: it is gone. */
 static uint64_t count_one(pid_t pid, struct procs_look *look) {
     char text[4096];
@@ -106,7 +123,7 @@ static uint64_t count_one(pid_t pid, struct procs_look *look) {
         return 0;
     look->cpu_us += (t[0] + t[1] + t[2] + t[3]) * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
     look->tasks += threads;
-    if (read_proc(pid, "status", text, sizeof text) > 0) {
+    if (read_memory(pid, "status", "\nRssAnon:", text, sizeof text)) {
         look->anon += kib_field(text, "\nRssAnon:");
         look->shmem += kib_field(text, "\nRssShmem:");
     }
@@ -187,10 +204,10 @@ void procs_look_closely(struct procs *p, uint64_t enough, struct procs_look *io)
     uint64_t anon = 0, shmem = 0;
     /* Without pid 1, which is ours, small, and not readable. */
     for (size_t i = 1; i < p->n && anon + shmem <= enough; i++) {
-        if (read_proc(p->v[i], "smaps_rollup", text, sizeof text) > 0 && strstr(text, "\nPss_Anon:")) {
+        if (read_memory(p->v[i], "smaps_rollup", "\nPss_Anon:", text, sizeof text)) {
             anon += kib_field(text, "\nPss_Anon:");
             shmem += kib_field(text, "\nPss_Shmem:");
-        } else if (read_proc(p->v[i], "status", text, sizeof text) > 0) {
+        } else if (read_memory(p->v[i], "status", "\nRssAnon:", text, sizeof text)) {
             anon += kib_field(text, "\nRssAnon:");
             shmem += kib_field(text, "\nRssShmem:");
         }
