@@ -164,6 +164,8 @@ def lane(bin_dir, tracer, base, points):
 
 
 def main():
+    if len(sys.argv) < 5:
+        sys.exit("usage: " + __doc__.rstrip())
     bin_dir, tracer, mode, stride = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
     offset = int(sys.argv[5]) if len(sys.argv) > 5 else int(time.time()) % stride
     base = tempfile.mkdtemp(prefix="cto-faults-")

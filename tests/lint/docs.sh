@@ -41,6 +41,12 @@ if [ -f "$srcdir/README.md" ]; then
         seen
         grep -qxF "$c" <<<"$commands" || bad "README.md calls 'cto-harness $c', which does not exist"
     done < <(grep -oE '(^|[`/ ])cto-harness [a-z][a-z-]+' "$srcdir/README.md" | sed 's/.* //' | sort -u)
+    # A link within leads to a heading (by GitHub's rule for their names).
+    headings=$(sed -nE 's/^#+ //p' "$srcdir/README.md" | tr '[:upper:] ' '[:lower:]-' | tr -cd 'a-z0-9_\n-')
+    while IFS= read -r anchor; do
+        seen
+        grep -qxF -- "$anchor" <<<"$headings" || bad "README.md links to #$anchor, which is no heading"
+    done < <(grep -oE '\]\(#[^)]*' "$srcdir/README.md" | sed 's/^](#//' | sort -u)
     while IFS= read -r tool; do
         seen
         [ -e "$srcdir/$tool" ] || bad "README.md names $tool, which does not exist"

@@ -151,4 +151,5 @@ breaks docs 'harness-sandbox.1' 'sed -i /help/d tools/man/cto-harness-sandbox.1'
 breaks docs "calls 'cto-harness fly'" 'echo "run cto-harness fly now" >>README.md'
 breaks docs 'table of reasons' 'sed -i "/reasons:begin/a | new |" README.md'
 breaks docs 'tools/fly' 'echo "run tools/fly" >>README.md'
+breaks docs 'is no heading' 'echo "see [it](#fly)" >>README.md'
 lint_end
