@@ -20,6 +20,7 @@
 
 #define MAX_PIDS 65536
 #define MAX_FDS_A_LOOK 2048
+#define MAX_BORROWERS 16 /* a look; whoever wants to pass off memory as borrowed gets no further than that */
 
 static ssize_t read_proc(pid_t pid, const char *file, char *out, size_t size) {
     char path[64];
@@ -52,15 +53,15 @@ void procs_release(struct procs *p) {
 
 /* --- who is there --------------------------------------------------------------------------------------------------- */
 
-static void found(struct procs *p, pid_t pid) {
+static void found(struct procs *p, pid_t pid, pid_t parent, pid_t parent_tid) {
     if (p->n == p->cap) {
         const size_t cap = p->cap ? 2 * p->cap : 64;
-        pid_t *grown = cap <= MAX_PIDS ? realloc(p->v, cap * sizeof *grown) : NULL;
+        struct seen_proc *grown = cap <= MAX_PIDS ? realloc(p->v, cap * sizeof *grown) : NULL;
         if (!grown) return;
         p->v = grown;
         p->cap = cap;
     }
-    p->v[p->n++] = pid;
+    p->v[p->n++] = (struct seen_proc){.pid = pid, .parent = parent, .parent_tid = parent_tid};
 }
 
 static void children_of_task(struct procs *p, pid_t pid, const char *tid) {
@@ -70,7 +71,8 @@ static void children_of_task(struct procs *p, pid_t pid, const char *tid) {
     for (char *at = text, *end; *at; at = end) {
         const long child = strtol(at, &end, 10);
         if (end == at || child <= 0) break;
-        if (*end == ' ' || *end == '\0') found(p, (pid_t)child); /* not one that the buffer cut */
+        if (*end == ' ' || *end == '\0')
+            found(p, (pid_t)child, pid, (pid_t)strtol(tid, NULL, 10)); /* not one that the buffer cut */
         while (*end == ' ') end++;
     }
 }
@@ -112,18 +114,48 @@ static bool read_memory(pid_t pid, const char *file, const char *line, char *out
     return found_it;
 }
 
+/* What status says about memory: alike for two processes that have the same. */
+static bool memory_lines(const char *text, const char **ret, size_t *ret_n) {
+    const char *from = strstr(text, "\nVmPeak:"), *to = from ? strstr(from, "\nThreads:") : NULL;
+    *ret = from;
+    *ret_n = to ? (size_t)(to - from) : 0;
+    return to != NULL;
+}
+
+/* Is `c`, whose status this is, a child of vfork before its exec? The thread that made it waits for it and cannot be woken, and what they
+ * have is one and the same. A thread waits for one such child at a time. A large program that starts a small one would otherwise
+ * be twice as large for that moment, and be ended for it. */
+static bool borrows_memory(const struct procs *p, const struct seen_proc *c, const char *status) {
+    char text[4096], file[40];
+    const char *own, *parents, *state;
+    size_t n_own, n_parents;
+    if (c->parent == 0 || c->parent == p->init || p->borrowers == MAX_BORROWERS) return false;
+    for (const struct seen_proc *o = p->v; o < c; o++)
+        if (o->borrows && o->parent_tid == c->parent_tid) return false;
+    snprintf(file, sizeof file, "task/%d/stat", (int)c->parent_tid);
+    if (read_proc(c->parent, file, text, sizeof text) <= 0) return false;
+    state = strrchr(text, ')');
+    if (!state || strncmp(state, ") D", 3) != 0) return false;
+    return read_memory(c->parent, "status", "\nRssAnon:", text, sizeof text) && memory_lines(status, &own, &n_own) &&
+           memory_lines(text, &parents, &n_parents) && n_own == n_parents && memcmp(own, parents, n_own) == 0;
+}
+
 /* Returns the number of threads; 0: it is gone. */
-static uint64_t count_one(pid_t pid, struct procs_look *look) {
+static uint64_t count_one(struct procs *p, struct seen_proc *one, struct procs_look *look) {
     char text[4096];
+    const pid_t pid = one->pid;
     unsigned long long t[4] = {0}, threads = 0;
     if (read_proc(pid, "stat", text, sizeof text) <= 0) return 0;
-    const char *p = strrchr(text, ')');
-    if (!p || sscanf(p, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d %llu", &t[0], &t[1],
-                     &t[2], &t[3], &threads) != 5)
+    const char *at = strrchr(text, ')');
+    if (!at || sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d %llu", &t[0],
+                      &t[1], &t[2], &t[3], &threads) != 5)
         return 0;
     look->cpu_us += (t[0] + t[1] + t[2] + t[3]) * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
     look->tasks += threads;
-    if (read_memory(pid, "status", "\nRssAnon:", text, sizeof text)) {
+    if (!read_memory(pid, "status", "\nRssAnon:", text, sizeof text)) return threads;
+    one->borrows = borrows_memory(p, one, text);
+    p->borrowers += one->borrows;
+    if (!one->borrows) {
         look->anon += kib_field(text, "\nRssAnon:");
         look->shmem += kib_field(text, "\nRssShmem:");
     }
@@ -159,7 +191,7 @@ static unsigned count_fds(struct procs *p, pid_t pid) {
 /* Some processes in each look; the sums are those of the last sweep that was ended, or of this one when it has more already. */
 static void sweep_fds(struct procs *p, uint64_t until_us) {
     for (unsigned done = 0; p->next < p->n && done < MAX_FDS_A_LOOK && clock_mono_us() < until_us; p->next++)
-        done += count_fds(p, p->v[p->next]) + 1;
+        done += count_fds(p, p->v[p->next].pid) + 1;
     if (p->next >= p->n || p->memfd_part > p->memfd) p->memfd = p->memfd_part;
     if (p->next >= p->n || p->unlinked_part > p->unlinked) p->unlinked = p->unlinked_part;
     if (p->next < p->n) return;
@@ -170,10 +202,11 @@ static void sweep_fds(struct procs *p, uint64_t until_us) {
 void procs_look(struct procs *p, uint64_t until_us, struct procs_look *ret) {
     *ret = (struct procs_look){0};
     p->n = 0;
-    found(p, p->init);
+    found(p, p->init, 0, 0);
+    p->borrowers = 0;
     for (size_t i = 0; i < p->n && clock_mono_us() < until_us; i++) {
-        const uint64_t threads = count_one(p->v[i], ret);
-        if (threads > 0) children(p, p->v[i], threads);
+        const uint64_t threads = count_one(p, &p->v[i], ret);
+        if (threads > 0) children(p, p->v[i].pid, threads);
     }
     if (ret->tasks > 0) ret->tasks--; /* pid 1 */
     sweep_fds(p, until_us);
@@ -204,10 +237,11 @@ void procs_look_closely(struct procs *p, uint64_t enough, struct procs_look *io)
     uint64_t anon = 0, shmem = 0;
     /* Without pid 1, which is ours, small, and not readable. */
     for (size_t i = 1; i < p->n && anon + shmem <= enough; i++) {
-        if (read_memory(p->v[i], "smaps_rollup", "\nPss_Anon:", text, sizeof text)) {
+        if (p->v[i].borrows) continue;
+        if (read_memory(p->v[i].pid, "smaps_rollup", "\nPss_Anon:", text, sizeof text)) {
             anon += kib_field(text, "\nPss_Anon:");
             shmem += kib_field(text, "\nPss_Shmem:");
-        } else if (read_memory(p->v[i], "status", "\nRssAnon:", text, sizeof text)) {
+        } else if (read_memory(p->v[i].pid, "status", "\nRssAnon:", text, sizeof text)) {
             anon += kib_field(text, "\nRssAnon:");
             shmem += kib_field(text, "\nRssShmem:");
         }

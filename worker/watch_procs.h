@@ -6,6 +6,7 @@
  *   cpu      of those alive, and of those that were waited for; not of children whose parent ignores SIGCHLD
  *   anon     private memory (RssAnon; when that exceeds what is allowed and the kernel lets us, Pss_Anon, which counts a page that
  *            forked processes share once)
+ *            a child of vfork or posix_spawn that has not executed its program yet has its parent's, which is counted once
  *   shared   mapped shared memory (RssShmem, Pss_Shmem), or scratch and the memfds that processes hold, whichever is more. Which files a
  *            process holds is visible only where the worker has the jail's uid, as an ordinary user
  *   unlinked blocks of files of the workspace's file system that are deleted and still open; same condition
@@ -23,10 +24,15 @@ struct procs_look {
     uint64_t tasks, cpu_us, anon, shmem, memfd, unlinked;
 };
 
+struct seen_proc {
+    pid_t pid, parent, parent_tid; /* and which of the parent's threads made it */
+    bool borrows;                  /* its parent's memory */
+};
+
 struct procs {
     pid_t init;
-    pid_t *v; /* found by the look in progress */
-    size_t n, cap;
+    struct seen_proc *v; /* found by the look in progress */
+    size_t n, cap, borrowers;
     dev_t memfd_dev, disk_dev;
     size_t next; /* the sweep over descriptors goes on with the process of this place */
     uint64_t memfd_part, unlinked_part, memfd, unlinked;

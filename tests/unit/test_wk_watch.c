@@ -18,10 +18,16 @@
 #define TAKEN (UINT64_C(48) << 20)
 static int ready[2];
 
+static char *taken;
+
+static void take_early(void) {
+    taken = mmap(NULL, TAKEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (taken == MAP_FAILED) _exit(1);
+    memset(taken, 1, TAKEN);
+}
+
 static void take_memory(void) {
-    char *p = mmap(NULL, TAKEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED) _exit(1);
-    memset(p, 1, TAKEN);
+    take_early();
     if (write(ready[1], "", 1) != 1) _exit(1);
 }
 
@@ -39,8 +45,27 @@ static void leader_gone(void) {
     syscall(SYS_exit, 0);
 }
 
+/* A child that is slow to execute its program. */
+static void vforks(void) {
+    take_early();
+    if (vfork() == 0) {
+        if (write(ready[1], "", 1) != 1) _exit(1);
+        for (;;) pause();
+    }
+}
+
+/* A true child that has the same, twice. */
+static void forks(void) {
+    take_early();
+    if (fork() == 0) {
+        memset(taken, 2, TAKEN);
+        if (write(ready[1], "", 1) != 1) _exit(1);
+    }
+    for (;;) pause();
+}
+
 /* A "jail" whose pid 1 waits and whose program is `run`; looks when it says that it is ready. */
-static struct procs_look look_at(void (*run)(void)) {
+static struct procs_look look_at(void (*run)(void), unsigned times) {
     static struct procs p;
     struct procs_look l = {0};
     char c;
@@ -61,7 +86,8 @@ static struct procs_look look_at(void (*run)(void)) {
     procs_look(&p, clock_mono_us() + 10000000, &l);
     struct procs_look closely = l;
     procs_look_closely(&p, UINT64_MAX, &closely);
-    CHECK(closely.anon > TAKEN * 9 / 10 && closely.anon < TAKEN * 3 / 2);
+    CHECK(closely.anon > times * TAKEN * 9 / 10 && closely.anon < times * TAKEN * 3 / 2);
+    CHECK(l.anon > times * TAKEN * 9 / 10 && l.anon < times * TAKEN * 3 / 2);
     kill(-init, SIGKILL);
     NEED(waitpid(init, NULL, 0) == init);
     procs_release(&p);
@@ -71,9 +97,11 @@ static struct procs_look look_at(void (*run)(void)) {
 }
 
 static void nobody_hides(void) {
-    const struct procs_look l = look_at(leader_gone);
-    CHECK(l.anon > TAKEN * 9 / 10 && l.anon < TAKEN * 3 / 2);
+    look_at(leader_gone, 1);
+    CHECK(look_at(forks, 2).tasks == 2);
 }
+
+static void nobody_is_counted_twice(void) { CHECK(look_at(vforks, 1).tasks == 2); }
 
 static void pauses(void) {
     struct close_pause c = {0};
@@ -94,5 +122,6 @@ static void pauses(void) {
 int main(void) {
     pauses();
     nobody_hides();
+    nobody_is_counted_twice();
     return check_done();
 }
