@@ -52,7 +52,7 @@ work=$W/home/work
 
 # 1. Directories that no run owns go, hostile ones too; what was kept on request stays, and so do locks that are held.
 mkdir -p "$work/stray/ws/.git/objects" "$work/wanted.kept/ws" "$work/deep"
-(cd "$work/deep" && for ((i = 0; i < 300; i++)); do mkdir d && cd d; done)
+(cd "$work/deep" && for ((i = 0; i < 300; i++)); do mkdir d && cd d || exit; done)
 echo x >"$work/stray/ws/file"
 chmod 000 "$work/stray/ws/.git" "$work/deep/d/d"
 ln -s "$W/home/harness-runs" "$work/stray/ws/runs"
@@ -70,7 +70,7 @@ exec 4>&-
 rm -r "$work/wanted.kept"
 [ "$(fingerprint "$first")" = "$before" ] || fail "a link out of work/ was followed"
 next_command locks
-[ -z "$(ls "$W/home/locks" "$work" | grep -v :)" ] || fail "left: $(ls "$W/home/locks" "$work")"
+[ -z "$(find "$W/home/locks" "$work" -mindepth 1)" ] || fail "left: $(ls "$W/home/locks" "$work")"
 checks=$((checks + 5))
 
 # 2. A run in the middle: sealed as interrupted, with the evidence that there is, and its work directory gone.

@@ -28,8 +28,8 @@ static void test_glyphs(void) {
         "\n",
         "\t",
         "\x80",
-        "\x9b"
-        "31m",
+        ("\x9b"
+         "31m"),
         "\x9f",
         "\xc2\x80",
         "\xc2\x9b",
