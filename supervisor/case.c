@@ -416,8 +416,10 @@ static int read_task(struct cto_case *c, struct scratch *s, int dir, struct err 
 
 static int read_json(struct cto_case *c, struct scratch *s, int dir, const char *id, struct err *e) {
     AUTO_BUF struct buf b = BUF_INIT(CASE_FILE_MAX);
-    if (io_read_file_at(dir, "case.json", CASE_FILE_MAX - 1, &b, e) < 0)
+    if (io_read_file_at(dir, "case.json", CASE_FILE_MAX - 1, &b, e) < 0) {
+        if (e->sys == ENOENT) return err_set(e, ERR_USAGE, "%s is missing: every folder here is a case", c->file);
         return err_ctx(e, "case %s: case.json", c->dir);
+    }
     c->doc = calloc(1, sizeof(*c->doc));
     BUG_UNLESS(c->doc != NULL);
     if (json_parse(c->doc, c->file, buf_str(&b), b.len, e) < 0) return -1;

@@ -57,6 +57,11 @@ refused 'one/case.json' 2 one run-case one
 cases_with ''
 refused 'one/case.json' 2 one run-case one
 cases_with "$good_case"
+mkdir "$W/cases/stray"
+"$HARNESS" --cases "$W/cases" case list >out 2>err
+[ $? -eq 2 ] && grep -q '^one ' out && grep -q 'cases/stray/case.json is missing' err || fail "case list with a stray folder: $(cat out err)"
+refused 'cases/stray/case.json is missing' 2 one run-all-fake
+rmdir "$W/cases/stray"
 rm "$W/cases/one/task.md"
 refused 'one.*task.md' 2 one run-case one
 cases_with "$good_case"
