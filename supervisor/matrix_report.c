@@ -67,9 +67,11 @@ void matrix_row_fill(struct matrix_row *ret, const struct run_record *r, const c
     ret->duration_ms = r->finished_ms > r->started_ms ? r->finished_ms - r->started_ms : 0;
     report_phase_ms(r, ret->phase_ms);
     snprintf(ret->report_sha256, sizeof ret->report_sha256, "%s", report_sha256 ? report_sha256 : "");
-    if (!ret->as_expected)
-        snprintf(ret->note, sizeof ret->note, "expected %s, %d blocker(s)", verdict_name(ret->expected),
-                 r->c->expect.n_blockers);
+    if (ret->as_expected) return;
+    size_t used = (size_t)snprintf(ret->note, sizeof ret->note, "expected %s", verdict_name(ret->expected));
+    for (int i = 0; i < r->c->expect.n_blockers && used < sizeof ret->note; i++)
+        used += (size_t)snprintf(ret->note + used, sizeof ret->note - used, "%s%s", i ? "," : ": ",
+                                 blocker_rule(r->c->expect.blockers[i])->reason);
 }
 
 struct totals {

@@ -109,6 +109,10 @@ sed -i 's/"new": "world"/"new": "wrld"/' my/casesmy/case.json
 CTO_HOME=$W/h2 HERMES_HOME=$W/h2 "$HARNESS" --cases my run-case casesmy >out 2>err
 [ $? -eq 1 ] && grep -rq 'greeting.txt says: hello, wrld' "$W"/h2/profiles/*/harness-runs/*casesmy*/report.md || fail "the example does not say what is wrong: $(cat out err)"
 checks=$((checks + 1))
+jq '.expect = {status: "fail", blockers: ["no_diff"]}' my/casesmy/case.json >c && cp c my/casesmy/case.json
+"$HARNESS" --home "$W/h2" --cases my run-all-fake --only casesmy >out 2>err
+[ $? -eq 1 ] && grep -q '^fail .*verification_failed  expected fail: no_diff$' err || fail "what was expected instead is not said: $(cat out err)"
+checks=$((checks + 1))
 refused 'shell-wrodcount.*did you mean.*shell-wordcount' 2 "$HARNESS" --cases "$W/new" case new two --from shell-wrodcount
 refused 'no case id' 2 "$HARNESS" --cases "$W/new" case new Two
 refused 'exactly one id, not 2' 2 "$HARNESS" --cases "$W/new" case new a b
