@@ -204,7 +204,9 @@ void procs_look(struct procs *p, uint64_t until_us, struct procs_look *ret) {
     p->n = 0;
     found(p, p->init, 0, 0);
     p->borrowers = 0;
-    for (size_t i = 0; i < p->n && clock_mono_us() < until_us; i++) {
+    for (size_t i = 0; i < p->n; i++) {
+        ret->cut = clock_mono_us() >= until_us;
+        if (ret->cut) break;
         const uint64_t threads = count_one(p, &p->v[i], ret);
         if (threads > 0) children(p, p->v[i].pid, threads);
     }

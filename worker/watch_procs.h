@@ -22,6 +22,7 @@
 
 struct procs_look {
     uint64_t tasks, cpu_us, anon, shmem, memfd, unlinked;
+    bool cut; /* there were more processes than the time was for */
 };
 
 struct seen_proc {

@@ -14,6 +14,8 @@
 #define LAZY_LOOK_US 200000u
 #define SHARE 20 /* of one processor: a twentieth */
 #define LOOK_DEADLINE_US 20000u
+#define LONG_DEADLINE_US 500000u /* for a look after one that was cut: whoever comes last must be seen too */
+#define LONGEST_PAUSE_US 1000000u
 #define WALK_STEP 1000u
 #define SWEEP_EVERY_US 1000000u /* when the file system says that little has changed */
 #define LAST_WALK_US 5000000u
@@ -105,7 +107,8 @@ static bool check_procs(struct watchdog *d, struct procs_look *ret) {
     bool full;
     const uint64_t scratch = scratch_used(d, &full);
     if (d->blind) return false;
-    procs_look(&d->procs, clock_mono_us() + LOOK_DEADLINE_US, ret);
+    procs_look(&d->procs, clock_mono_us() + (d->crowded ? LONG_DEADLINE_US : LOOK_DEADLINE_US), ret);
+    d->crowded |= ret->cut;
     if (above(d, LIMIT_processes, ret->tasks)) return hit(d, LIMIT_processes, ret->tasks, "watchdog");
     if (check_cpu(d, ret->cpu_us)) return true;
     return above(d, LIMIT_memory_bytes, memory_of(ret, scratch)) && check_closely(d, scratch, ret);
@@ -157,15 +160,18 @@ static bool check_walk(struct watchdog *d, uint64_t now) {
 
 /* --- looks ------------------------------------------------------------------------------------------------------------- */
 
-/* Soon again while something goes on; later and later while nothing does; never so often that looking is what costs. */
+/* Soon again while something goes on; later and later while nothing does; not so often that looking is what costs, but a crowd of
+ * processes buys nobody more than a second without a look. */
 static void plan_next(struct watchdog *d, uint64_t began, const struct procs_look *l) {
     const uint64_t now = clock_mono_us(), cost = now - began - d->close_cost_us;
     const bool busy = l->cpu_us > d->last_cpu_us + IDLE_CPU_US || l->anon > d->last_memory + (1u << 20);
     d->last_cpu_us = l->cpu_us;
     d->last_memory = l->anon;
     d->pause_us = busy ? LOOK_US : d->pause_us * 2;
-    if (d->pause_us > LAZY_LOOK_US) d->pause_us = LAZY_LOOK_US;
-    d->next_us = now + (cost * SHARE > d->pause_us ? cost * SHARE : d->pause_us);
+    if (d->pause_us > LAZY_LOOK_US || l->cut) d->pause_us = LAZY_LOOK_US;
+    const uint64_t fair = cost * SHARE < LONGEST_PAUSE_US ? cost * SHARE : LONGEST_PAUSE_US;
+    const bool again = l->cut && cost < LONG_DEADLINE_US; /* the next one has the time for it */
+    d->next_us = now + (fair > d->pause_us && !again ? fair : d->pause_us);
 }
 
 bool watchdog_look(struct watchdog *d) {

@@ -1,7 +1,7 @@
 /* watchdog.h - looks at what a jail uses, and says when it is more than it may.
  *
  * A look every 25 ms while the jail is at work, up to 200 ms apart while it is not, and not more than a twentieth of one processor
- * (a close look at memory may take more: watch_procs.h).
+ * (more for hundreds of processes, of which the last must be seen too, and for a close look at memory: watch_procs.h).
  * So a burst may take for 25 to 200 ms whatever the kernel gives it within the guarantees (limits.h) before it is ended; what it took is
  * gone with it. With a group the kernel counts memory, processes and cpu time and the look reads its counters; without one
  * watch_procs.h says what is seen. The workspace is walked a thousand entries a look; a walk that has found too much is
@@ -21,8 +21,9 @@ struct watchdog {
     struct limit_hit hit;
     uint64_t next_us; /* when to look again, monotonic */
     /* own */
-    int disk;   /* root of the walk */
-    bool blind; /* /proc does not show the jail */
+    int disk;     /* root of the walk */
+    bool blind;   /* /proc does not show the jail */
+    bool crowded; /* a look was cut short by its deadline: more time for each from then on */
     uint64_t pause_us, last_cpu_us, last_memory;
     uint64_t free_at_start;
     unsigned over; /* sweeps in a row that found too much */
