@@ -10,7 +10,8 @@
  *   shared   mapped shared memory (RssShmem, Pss_Shmem), or scratch and the memfds that processes hold, whichever is more. Which files a
  *            process holds is visible only where the worker has the jail's uid, as an ordinary user
  *   unlinked blocks of files of the workspace's file system that are deleted and still open; same condition
- * Not counted: page cache, page tables, sockets and pipes (bounded by their own limits), System V segments that nobody has attached.
+ * Not counted: page cache, page tables, sockets and pipes (bounded by their own limits), System V segments that nobody has attached,
+ * memfds that nobody has open while they travel in a socket: a jail can hold hundreds of megabytes there unseen. Only a group counts those.
  */
 #ifndef CTO_WORKER_WATCH_PROCS_H
 #define CTO_WORKER_WATCH_PROCS_H
