@@ -41,6 +41,8 @@ static int add_file(struct verify_state *v, const char *path, uint64_t size) {
     if (strcmp(path, EVIDENCE_SUMS) == 0) return 0;
     if (v->n_files == VERIFY_MAX_FILES) return verify_bad(v, "", "more than %d files", VERIFY_MAX_FILES);
     if (size > VERIFY_MAX_FILE) return verify_bad(v, path, "larger than %llu bytes", VERIFY_MAX_FILE);
+    v->total += size;
+    if (v->total > VERIFY_MAX_TOTAL) return verify_bad(v, "", "files of more than %llu bytes", VERIFY_MAX_TOTAL);
     struct verify_file *f = &v->files[v->n_files++];
     snprintf(f->path, sizeof f->path, "%s", path);
     f->size = size;

@@ -10,7 +10,8 @@
 #define VERIFY_MAX_FILES 1024
 #define VERIFY_MAX_DIRS 64
 #define VERIFY_MAX_DEPTH 6
-#define VERIFY_MAX_FILE (16ull << 30) /* a sparse file of a hostile copy must not keep us for ever */
+#define VERIFY_MAX_FILE (16ull << 30)  /* a sparse file of a hostile copy must not keep us for ever */
+#define VERIFY_MAX_TOTAL (64ull << 30) /* nor a thousand of them */
 #define VERIFY_MAX_REPORT (64u << 20)
 #define VERIFY_MAX_TYPES 128
 
@@ -25,6 +26,7 @@ struct verify_state {
     int dir;
     struct verify_file *files; /* sorted by path; without SHA256SUMS */
     int n_files;
+    uint64_t total; /* bytes of them, as far as they were found */
     char dirs[VERIFY_MAX_DIRS][256];
     int n_dirs;
 

@@ -174,6 +174,17 @@ static void hostile(void) {
     close(fd);
     CHECK(!holds() && strcmp(v.file, "big") == 0); /* at once: nothing of it is read */
     unlink(path);
+    for (int i = 0; i < 5; i++) { /* each may be, together they would take minutes */
+        snprintf(path, sizeof path, "%s/big%d", f.r.run_dir, i);
+        fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        NEED(fd >= 0 && ftruncate(fd, (off_t)15 << 30) == 0);
+        close(fd);
+    }
+    CHECK(!holds() && strstr(v.what, "files of more than"));
+    for (int i = 0; i < 5; i++) {
+        snprintf(path, sizeof path, "%s/big%d", f.r.run_dir, i);
+        unlink(path);
+    }
     snprintf(path, sizeof path, "%s/x\033[2Jy", f.r.run_dir);
     fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     NEED(fd >= 0);
