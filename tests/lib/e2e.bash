@@ -47,7 +47,11 @@ fingerprint() {
     (cd "$1" 2>/dev/null && find . ! -name 'cto.db-*' -printf '%P %y %m\n' | LC_ALL=C sort &&
         find . -type f ! -name 'cto.db-*' -print0 | LC_ALL=C sort -z | xargs -0r sha256sum) | sha256sum
 }
-run_dirs() { find "$W/home/harness-runs" -mindepth 1 -maxdepth 1 -type d ! -name '*-run-all-fake-*' | LC_ALL=C sort; }
+# In the order in which they were sealed: of two names of one second, the one with the larger pid may be the older.
+run_dirs() {
+    find "$W/home/harness-runs" -mindepth 1 -maxdepth 1 -type d ! -name '*-run-all-fake-*' -printf '%T@ %p\n' |
+        LC_ALL=C sort -n | cut -d' ' -f2-
+}
 # Nothing of a finished command is left in a home.
 no_leftovers() {
     local home=${1:-$W/home} left
