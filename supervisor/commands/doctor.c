@@ -18,22 +18,21 @@
 #include "supervisor/store.h"
 #include "supervisor/table.h"
 
-const char help_doctor[] =
-    "Usage: cto-harness doctor [--probe] [--json]\n"
-    "\n"
-    "Tries every mechanism that the sandbox needs, looks at programs, home and\n"
-    "settings, and says what is missing and what to do. Changes nothing. Exit 0 when\n"
-    "runs can start here, 3 when something required is missing.\n"
-    "\n"
-    "  --probe   also try to get out of the jails, in every way of the escape suite\n"
-    "            that is harmless when it succeeds. Takes some seconds; exit 1 when\n"
-    "            one does succeed\n"
-    "\n"
-    "Examples:\n"
-    "  cto-harness doctor\n"
-    "  cto-harness doctor --json | jq '.checks[] | select(.ok | not)'\n"
-    "  cto-harness doctor --probe\n"
-    "  cto-harness doctor --probe --json | jq -c '.probes.results[]'\n";
+const char help_doctor[] = "Usage: cto-harness doctor [--probe] [--json]\n"
+                           "\n"
+                           "Tries every mechanism that the sandbox needs, looks at programs, home and\n"
+                           "settings, and says what is missing and what to do. Changes nothing. Exit 0 when\n"
+                           "runs can start here, 3 when something required is missing.\n"
+                           "\n"
+                           "  --probe   also try to get out of the jails, in every way of the escape suite\n"
+                           "            that is harmless when it succeeds. Takes some seconds; exit 1 when\n"
+                           "            one does succeed\n"
+                           "\n"
+                           "Examples:\n"
+                           "  cto-harness doctor\n"
+                           "  cto-harness doctor --json | jq '.checks[] | select(.ok | not)'\n"
+                           "  cto-harness doctor --probe\n"
+                           "  cto-harness doctor --probe --json | jq -c '.probes.results[]'\n";
 
 struct checkup {
     cJSON *list, *probes; /* probes: NULL when they were not asked for, or gave nothing */
