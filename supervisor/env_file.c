@@ -52,6 +52,10 @@ static int take_line(struct env_file *f, const char *path, int line, char *s, st
         v[vn - 1] = '\0';
         v++;
     }
+    for (const char *c = v; *c; c++)
+        if (iscntrl((unsigned char)*c))
+            return err_set(e, ERR_USAGE, "%s:%d: the value holds a control character (a stray carriage return?)", path,
+                           line);
     if (looks_secret(s, v))
         return err_set(e, ERR_USAGE, "%s:%d: the value looks like a secret; only paths and names belong here", path,
                        line);
