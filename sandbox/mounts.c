@@ -5,8 +5,8 @@
  * Always recursive: in a user namespace the mounts below a directory are locked to it, and a clone without them is
  * EINVAL.
  *
- * No id-mapping. In root mode the caller arranges that writable binds belong to the kernel uid the program gets (the
- * worker creates the workspace under the slot's uid), so a file has the same owner inside and outside and works on
+ * No id-mapping. In root mode the caller arranges that writable binds belong to the program's kernel uid (the worker
+ * creates the workspace under the slot's uid), so a file has the same owner inside and outside and works on
  * every file system; mapped mounts would need its support, and be a second place where ownership is decided.
  */
 #include <errno.h>

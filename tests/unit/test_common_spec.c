@@ -10,7 +10,7 @@ static void minimal(struct run_spec *s) {
     *s = (struct run_spec){.run_id = "R-1",
                            .build_id = "b",
                            .case_dir = "/cases/x",
-                           .work_dir = "/work/R-1",
+                           .work_dir = "/home/w/R-1",
                            .libexec_dir = "/bin",
                            .supervisor_pid = 1,
                            .engine_uid = -1,
