@@ -15,8 +15,8 @@
  *   life       armed, then looked whether the parent is gone already, and once more at the very end
  *   no_new_privs, Landlock, seccomp: in this order by their preconditions
  *   session    last, and just as much before the program: a session of its own is also a scheduler group of its own
- *              (sched_autogroup), and a group that has just been made waits for a whole slice on a busy host. Paid
- *              once, at the program's start, it costs a tenth less of a jail than paid in the middle.
+ *              (sched_autogroup), in which the rest of the set-up would be slower: a twentieth of a jail's start on
+ *              an idle host, where it was in the middle
  * Half-confined is not a state to recover from: any failure is one record on the status pipe and _exit.
  */
 #include <errno.h>
