@@ -389,8 +389,8 @@ static int failed(const struct options *o, const struct err *e) {
 
 /* Not judged by how the command took it: one that lost a part of itself may well have exited with 0. */
 static int ended_by_memory(const struct options *o, const struct jail_end *end) {
-    fprintf(stderr, "cto-harness-sandbox: out of memory: the jail exceeded its limit of %llu bytes\n",
-            (unsigned long long)o->spec.limits.total_memory_bytes);
+    log_line("out of memory: the jail exceeded its limit of %llu bytes",
+             (unsigned long long)o->spec.limits.total_memory_bytes);
     write_json(o, "out_of_memory", 9, end);
     return EXIT_SIGNAL + 9;
 }

@@ -71,6 +71,7 @@ refuses_root /proc/sys "system"
 refuses_root /run "system"
 refuses_root /etc/ssl "system"
 refuses_root /home "more than"
+refuses_root /home/somebody-else "home directory" # by its name: nothing of it is looked at
 refuses_root /tmp "more than"
 rm -f "$W/sock/docker.sock"
 HOME=$W/person
