@@ -2,8 +2,8 @@
  * `validate failure-matrix` are made (design: stages, "The twelve failure classes").
  *
  * status: what the run ends as. event: the normalized event that carries the reason. class: `verdict` says something about
- * the agent's work, `infrastructure` about the host, `policy` about a rule that was applied before or after. marker: a small
- * text file under backend/, or NULL.
+ * the agent's work, `infrastructure` about the host, `policy` about a rule that was applied before or after; three of the host's
+ * become the agent's when its backend had started (record_class). marker: a small text file under backend/, or NULL.
  */
 #ifndef CTO_SUPERVISOR_BLOCKERS_H
 #define CTO_SUPERVISOR_BLOCKERS_H

@@ -204,6 +204,8 @@ static int read_report(int dir, struct run_record *r, struct err *e) {
         rc = err_set(e, ERR_PARSE, "%s: no status or no end", EVIDENCE_REPORT);
     r->n_blockers = 0;
     if (rc == 0) rc = read_blockers(o, r, e);
+    const cJSON *end = cJSON_GetObjectItemCaseSensitive(o, "backend_end");
+    r->engine_started = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(end, "started")); /* decides classes of reasons */
     snprintf(r->baseline_head, sizeof r->baseline_head, "%s", base ? base : "");
     snprintf(r->result_head, sizeof r->result_head, "%s", head ? head : "");
     cJSON_Delete(o);

@@ -72,6 +72,13 @@ void record_add_dirty(struct run_record *r, char *line) {
     r->dirty[r->n_dirty++] = line;
 }
 
+/* What a backend may have brought about by then counts against it: else a crash of ours, or a full disk, would be its way out. */
+enum blocker_class record_class(const struct run_record *r, enum blocker b) {
+    const bool may_be_its_doing =
+        b == BLOCKER_worker_failed || b == BLOCKER_worker_protocol_violation || b == BLOCKER_artifact_write_failure;
+    return may_be_its_doing && r->engine_started ? CLASS_VERDICT : blocker_rule(b)->class;
+}
+
 void record_block(struct run_record *r, enum blocker b, const char *fmt, ...) {
     BUG_UNLESS((unsigned)b < BLOCKER_COUNT);
     for (int i = 0; i < r->n_blockers; i++)

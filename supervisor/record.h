@@ -156,6 +156,8 @@ const struct verify_result *record_verify(const struct run_record *r, int i);
 struct verify_result *record_verify_slot(struct run_record *r, int i);
 /* Takes `line`. At most RECORD_MAX_DIRTY of them; more are dropped. */
 void record_add_dirty(struct run_record *r, char *line);
+/* The class of a reason in this run, see blockers.h. */
+enum blocker_class record_class(const struct run_record *r, enum blocker b);
 /* Adds once; later details for the same blocker are dropped (first cause wins). */
 void record_block(struct run_record *r, enum blocker b, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

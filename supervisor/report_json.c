@@ -149,7 +149,7 @@ static void put_blockers(cJSON *o, const struct run_record *r) {
         json_put_str(b, "reason", rule->reason);
         json_put(b, "detail", json_bytes(r->blockers[i].detail, strlen(r->blockers[i].detail)));
         json_put_str(b, "event", rule->event);
-        json_put_str(b, "class", blocker_class_name(rule->class));
+        json_put_str(b, "class", blocker_class_name(record_class(r, r->blockers[i].id)));
         cJSON_AddItemToArray(full, b);
         cJSON_AddItemToArray(reasons, cJSON_CreateString(rule->reason));
     }

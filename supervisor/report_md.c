@@ -86,7 +86,7 @@ static void put_why(struct buf *b, const struct run_record *r) {
     }
     for (int i = 0; i < r->n_blockers; i++) {
         const struct blocker_rule *rule = blocker_rule(r->blockers[i].id);
-        buf_printf(b, "- **%s** (%s): ", rule->reason, blocker_class_name(rule->class));
+        buf_printf(b, "- **%s** (%s): ", rule->reason, blocker_class_name(record_class(r, r->blockers[i].id)));
         report_put_text(b, r->blockers[i].detail, true);
         buf_puts(b, "\n");
     }

@@ -196,7 +196,7 @@ static int put_blockers(struct store *s, int64_t id, const struct run_record *r,
         sqlite3_bind_int64(st, 1, id);
         sqlite3_bind_int(st, 2, i);
         store_bind_text(st, 3, rule->reason);
-        store_bind_text(st, 4, blocker_class_name(rule->class));
+        store_bind_text(st, 4, blocker_class_name(record_class(r, r->blockers[i].id)));
         store_bind_text(st, 5, rule->event);
         sqlite3_bind_text(st, 6, r->blockers[i].detail, -1, SQLITE_TRANSIENT);
         if (store_step_done(s, st, e) < 0) return -1;

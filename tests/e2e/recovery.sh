@@ -91,7 +91,16 @@ mkdir "$work/$sealed"
 next_command sealed
 [ "$(verdict_of "$sealed")" = "done pass" ] || fail "$sealed: $(verdict_of "$sealed")"
 [ "$before" = "$(fingerprint "$W/home/harness-runs/$sealed")" ] || fail "sealed evidence was written again"
-checks=$((checks + 2))
+# So does the class of a reason, which depends on whether the backend had started.
+cp -r "$SRC/cases/failures/artifact-write-failure" cases/
+h run-case artifact-write-failure --quiet >/dev/null 2>err && fail "artifact-write-failure passes"
+full=$(store "SELECT run_id FROM runs WHERE case_id = 'artifact-write-failure'")
+unseal "$full" sealing
+next_command full
+[ "$(store "SELECT reason, class FROM blockers WHERE run = (SELECT id FROM runs WHERE run_id = ?)" "$full")" = "artifact_write_failure verdict" ] ||
+    fail "$full: $(store "SELECT reason, class FROM blockers WHERE run = (SELECT id FROM runs WHERE run_id = ?)" "$full")"
+[ "$(jq -r '.blockers[0].class' "$W/home/harness-runs/$full/report.json")" = verdict ] || fail "$full: the report has another class"
+checks=$((checks + 4))
 sound
 
 # 4. A matrix in the middle: its runs are sealed, half a report is none, and the store says interrupted.

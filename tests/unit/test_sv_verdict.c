@@ -132,6 +132,19 @@ static void before_the_work(void) {
     BLOCKED(sandbox_unavailable, "mount");
 }
 
+/* Whose a reason is, before and after the backend's start. */
+static void whose(void) {
+    for (int b = 0; b < BLOCKER_COUNT; b++) {
+        const enum blocker_class by_table = blocker_rule((enum blocker)b)->class;
+        const bool turns =
+            b == BLOCKER_worker_failed || b == BLOCKER_worker_protocol_violation || b == BLOCKER_artifact_write_failure;
+        good();
+        CHECK(record_class(&r, (enum blocker)b) == (turns ? CLASS_VERDICT : by_table));
+        r.engine_started = false;
+        CHECK(record_class(&r, (enum blocker)b) == by_table);
+    }
+}
+
 static void the_worker(void) {
     static const struct {
         enum failed_class class;
@@ -425,6 +438,7 @@ static void table(void) {
 int main(void) {
     passes();
     before_the_work();
+    whose();
     the_worker();
     the_engine();
     the_result();
