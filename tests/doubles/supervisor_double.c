@@ -5,7 +5,7 @@
  *     --stop-on-commit     STOP at the first LOOK moved and clean   --stop-after MS   STOP (timeout) after STARTED
  *     --die-at FRAME       SIGKILL to itself at that frame          --stall-bulk MS   read bulk only after MS
  *     --wake-ms N          wake the inspector each N ms (20)        --timeout S       give up (60)
- *     --die-after MS       SIGKILL to itself then
+ *     --die-after MS       SIGKILL to itself then   --die-from FRAME   so long after that frame, not after the start
  *     --raw TEXT           send these bytes instead of the RUN_SPEC
  *
  * FILE is a RUN_SPEC in JSON; what every run needs and it does not say (ids, uids, limits, empty lists) is filled in.
@@ -33,7 +33,7 @@
 #include "common/json.h"
 
 struct options {
-    const char *worker, *spec, *libexec, *save, *die_at, *raw;
+    const char *worker, *spec, *libexec, *save, *die_at, *die_from, *raw;
     bool stop_on_commit;
     long stop_after_ms, stall_bulk_ms, wake_ms, timeout_s, die_after_ms;
 };
@@ -44,7 +44,7 @@ struct session {
     int control, bulk, wake;
     struct frame_reader control_reader, bulk_reader;
     bool control_open, bulk_open, stopped;
-    uint64_t begin_us, started_us, woken_us, total[4], patch;
+    uint64_t begin_us, die_from_us, started_us, woken_us, total[4], patch;
     int save[5];
 };
 
@@ -213,6 +213,8 @@ static void print_frame(const struct frame *f) {
 static void react(struct session *s, const struct frame *f) {
     const char *name = msg_rule(f->type)->name;
     if (s->o.die_at != NULL && strcmp(s->o.die_at, name) == 0) kill(getpid(), SIGKILL);
+    if (s->o.die_from != NULL && s->die_from_us == 0 && strcmp(s->o.die_from, name) == 0)
+        s->die_from_us = clock_mono_us();
     if (f->type == MSG_STARTED) s->started_us = clock_mono_us();
     if (f->type == MSG_ENGINE_END) s->started_us = 0;
     if (f->type == MSG_LOOK && s->o.stop_on_commit && s->started_us != 0 && f->len > 2 && f->payload[0] == 1 &&
@@ -268,7 +270,8 @@ static void tick(struct session *s) {
         kill(s->pid, SIGKILL);
         exit(99);
     }
-    if (s->o.die_after_ms >= 0 && now - s->begin_us >= (uint64_t)s->o.die_after_ms * 1000) kill(getpid(), SIGKILL);
+    if (s->o.die_after_ms >= 0 && s->die_from_us != 0 && now - s->die_from_us >= (uint64_t)s->o.die_after_ms * 1000)
+        kill(getpid(), SIGKILL);
     if (s->started_us == 0) return;
     if (now - s->woken_us >= (uint64_t)s->o.wake_ms * 1000) {
         if (write(s->wake, &one, sizeof one) < 0 && errno != EAGAIN) die("wake", NULL);
@@ -316,19 +319,13 @@ static int finish(struct session *s) {
 
 static void parse(int argc, char **argv, struct options *o) {
     static const struct option names[] = {
-        {"worker", 1, NULL, 'w'},
-        {"spec", 1, NULL, 's'},
-        {"libexec", 1, NULL, 'l'},
-        {"save", 1, NULL, 'o'},
-        {"die-at", 1, NULL, 'd'},
-        {"stop-on-commit", 0, NULL, 'c'},
-        {"stop-after", 1, NULL, 't'},
-        {"stall-bulk", 1, NULL, 'b'},
-        {"wake-ms", 1, NULL, 'k'},
-        {"timeout", 1, NULL, 'x'},
-        {"raw", 1, NULL, 'r'},
-        {"die-after", 1, NULL, 'a'},
-        {0},
+        {"worker", 1, NULL, 'w'},     {"spec", 1, NULL, 's'},
+        {"libexec", 1, NULL, 'l'},    {"save", 1, NULL, 'o'},
+        {"die-at", 1, NULL, 'd'},     {"stop-on-commit", 0, NULL, 'c'},
+        {"stop-after", 1, NULL, 't'}, {"stall-bulk", 1, NULL, 'b'},
+        {"wake-ms", 1, NULL, 'k'},    {"timeout", 1, NULL, 'x'},
+        {"raw", 1, NULL, 'r'},        {"die-after", 1, NULL, 'a'},
+        {"die-from", 1, NULL, 'f'},   {0},
     };
     *o = (struct options){.stop_after_ms = -1, .die_after_ms = -1, .wake_ms = 20, .timeout_s = 60};
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
@@ -344,6 +341,7 @@ static void parse(int argc, char **argv, struct options *o) {
         case 'k': o->wake_ms = strtol(optarg, NULL, 10); break;
         case 'x': o->timeout_s = strtol(optarg, NULL, 10); break;
         case 'a': o->die_after_ms = strtol(optarg, NULL, 10); break;
+        case 'f': o->die_from = optarg; break;
         case 'r': o->raw = optarg; break;
         default: exit(99);
         }
@@ -361,6 +359,7 @@ int main(int argc, char **argv) {
     if (s.o.libexec == NULL) s.o.libexec = dir;
     signal(SIGPIPE, SIG_IGN);
     s.begin_us = clock_mono_us();
+    if (s.o.die_from == NULL) s.die_from_us = s.begin_us;
     open_save(&s);
     char *spec = make_spec(&s.o);
     spawn(&s);

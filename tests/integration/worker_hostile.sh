@@ -89,9 +89,9 @@ for frame in HELLO READY TRACE BASELINE LOOK ENGINE_END RESULT CHANGE VERIFY_END
     test="supervisor killed at $frame"
     die "$good" '["true"]' --die-at "$frame"
 done
-for ms in 150 400; do
+for ms in 0 20 300; do
     test="supervisor killed while the engine works ($ms ms)"
-    die "[$beat]" '["true"]' --die-after "$ms"
+    die "[$beat]" '["true"]' --die-from STARTED --die-after "$ms"
     has '^STARTED'
     sleep 0.1 # the kernel is still ending the jail
     before=$(size)
@@ -99,7 +99,7 @@ for ms in 150 400; do
     [ "$before" = "$(size)" ] || complain "the engine is alive: $before, then $(size)"
 done
 test="supervisor killed in verification"
-die "$good" '["sleep","60"]' --die-after 700
+die "$good" '["sleep","60"]' --die-from VERIFY_START --die-after 100
 has '^TRACE step="checkout" .* ok=1'
 for i in {1..40}; do
     ms=$((RANDOM % 60))
