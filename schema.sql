@@ -2,7 +2,7 @@
 -- Stamps are milliseconds since 1970 UTC. Names of states, verdicts and reasons are text: a row reads without the program.
 -- Change: raise user_version here and STORE_VERSION, add the step to the migrations in supervisor/store.c. Forward only.
 PRAGMA application_id = 1129598792; -- "CTOH"
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 CREATE TABLE supervisors (
     id         TEXT PRIMARY KEY NOT NULL,
@@ -132,17 +132,24 @@ CREATE TABLE approvals (
     digest     TEXT NOT NULL
 ) WITHOUT ROWID;
 
+-- Records by which people decide what may be used. The newest of a subject counts, also when it says no or was revoked: an older
+-- one never comes back by itself.
 CREATE TABLE admissions (
-    id          TEXT PRIMARY KEY NOT NULL,
+    n           INTEGER PRIMARY KEY, -- grows
+    id          TEXT NOT NULL UNIQUE,
     kind        TEXT NOT NULL CHECK (kind IN ('model', 'source', 'executable', 'target', 'decision')),
     subject     TEXT NOT NULL,
     status      TEXT NOT NULL,
     actor       TEXT NOT NULL,
-    admitted_at INTEGER NOT NULL,
-    digest      TEXT NOT NULL,
-    record      TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX admissions_by_subject ON admissions (kind, subject, admitted_at);
+    recorded_at INTEGER NOT NULL,
+    digest      TEXT NOT NULL, -- of the bytes of `record`
+    record      TEXT NOT NULL,
+    revoked_at  INTEGER,
+    revoked_by  TEXT,
+    revoked_why TEXT,
+    CHECK ((revoked_at IS NULL) = (revoked_by IS NULL) AND (revoked_at IS NULL) = (revoked_why IS NULL))
+);
+CREATE INDEX admissions_by_subject ON admissions (kind, subject, n);
 
 CREATE TABLE outcomes (
     subject     TEXT PRIMARY KEY NOT NULL, -- run or comparison

@@ -74,6 +74,43 @@ int clock_parse_stamp(const char *s, int64_t *ret_ms) {
     return 0;
 }
 
+/* "+hh:mm" or "-hh:mm" in minutes; what RFC 3339 does not write ("+1:00", "+24:00") is refused. */
+static int parse_offset(const char *s, int *ret_minutes) {
+    int sign = s[0] == '+' ? 1 : s[0] == '-' ? -1 : 0;
+    if (sign == 0 || strlen(s) != 6 || s[3] != ':') return -1;
+    for (int i = 1; i < 6; i++)
+        if (i != 3 && (s[i] < '0' || s[i] > '9')) return -1;
+    int hours = (s[1] - '0') * 10 + s[2] - '0', minutes = (s[4] - '0') * 10 + s[5] - '0';
+    if (hours > 23 || minutes > 59) return -1;
+    *ret_minutes = sign * (hours * 60 + minutes);
+    return 0;
+}
+
+int clock_parse_when(const char *s, int64_t *ret_ms) {
+    char utc[CLOCK_STAMP_SIZE];
+    size_t n = strlen(s);
+    int minutes = 0;
+    if (n == 10) {
+        snprintf(utc, sizeof utc, "%.10sT00:00:00Z", s);
+        return clock_parse_stamp(utc, ret_ms);
+    }
+    if (n < 20) return -1;
+    const char *p = s + 19;
+    int digits = 0;
+    if (*p == '.') {
+        while (p[1 + digits] >= '0' && p[1 + digits] <= '9') digits++;
+        if (digits < 1 || digits > 9) return -1;
+        p += 1 + digits;
+    }
+    if (strcmp(p, "Z") != 0 && parse_offset(p, &minutes) < 0) return -1;
+    snprintf(utc, sizeof utc, "%.19sZ", s);
+    if (clock_parse_stamp(utc, ret_ms) < 0) return -1;
+    int ms = 0;
+    for (int i = 0; i < 3; i++) ms = ms * 10 + (i < digits ? s[20 + i] - '0' : 0);
+    *ret_ms += ms - (int64_t)minutes * 60000;
+    return 0;
+}
+
 int clock_left_ms(uint64_t deadline_us) {
     if (deadline_us == 0) return -1;
     uint64_t now = clock_mono_us();

@@ -52,6 +52,9 @@ int64_t clock_real_ms(void);  /* milliseconds since 1970 UTC */
 void clock_stamp(int64_t real_ms, char out[CLOCK_STAMP_SIZE]);
 /* RFC 3339 UTC with optional milliseconds; -1 when it is not one. */
 int clock_parse_stamp(const char *s, int64_t *ret_ms);
+/* What people write into records: RFC 3339 with any offset ("2026-11-22T11:19:14+01:00", fractions of up to nine digits), or a
+ * bare date, which is its first moment in UTC. -1 when it is neither. */
+int clock_parse_when(const char *s, int64_t *ret_ms);
 #define CLOCK_COMPACT_SIZE 17 /* "20261122T111914Z" + NUL */
 void clock_compact(int64_t real_ms, char out[CLOCK_COMPACT_SIZE]);
 

@@ -5,9 +5,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/io.h"
+#include "supervisor/secret_shape.h"
 
 static const char *const known[] = {"HERMES_HOME",     "CTO_HOME", "GITHUB_ORG", "DEFAULT_SANDCASTLE_PROVIDER",
                                     "SANDCASTLE_REPO", NULL};
@@ -17,24 +17,6 @@ static bool is_known(const char *name) {
     for (int i = 0; known[i]; i++)
         if (strcmp(known[i], name) == 0) return true;
     return false;
-}
-
-/* Key shapes of providers, key blocks, and long runs of letters and digits without any path or word structure. */
-static bool looks_secret(const char *name, const char *v) {
-    static const char *const words[] = {"KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", NULL};
-    static const char *const shapes[] = {"sk-",  "ghp_",       "gho_", "github_pat_", "xox",
-                                         "AKIA", "-----BEGIN", "eyJ",  "glpat-",      NULL};
-    for (int i = 0; words[i]; i++)
-        if (strcasestr(name, words[i])) return true;
-    for (int i = 0; shapes[i]; i++)
-        if (strncmp(v, shapes[i], strlen(shapes[i])) == 0) return true;
-    size_t n = strlen(v), digits = 0;
-    if (n < 24) return false;
-    for (size_t i = 0; i < n; i++) {
-        if (!isalnum((unsigned char)v[i]) && v[i] != '_' && v[i] != '-' && v[i] != '+' && v[i] != '=') return false;
-        digits += isdigit((unsigned char)v[i]) != 0;
-    }
-    return digits >= 4;
 }
 
 /* One line in place. Returns -1 on error; an empty line or comment adds nothing. */
@@ -56,7 +38,7 @@ static int take_line(struct env_file *f, const char *path, int line, char *s, st
         if (iscntrl((unsigned char)*c))
             return err_set(e, ERR_USAGE, "%s:%d: the value holds a control character (a stray carriage return?)", path,
                            line);
-    if (looks_secret(s, v))
+    if (secret_shaped_name(s) || secret_shaped_value(v))
         return err_set(e, ERR_USAGE, "%s:%d: the value looks like a secret; only paths and names belong here", path,
                        line);
     if (!is_known(s))

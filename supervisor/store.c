@@ -24,8 +24,19 @@
 
 #define BUSY_MS 10000
 
-/* migrations[v] leads from version v to v + 1; [0] is schema.sql itself. */
-static const char *const migrations[STORE_VERSION] = {embedded_schema_sql};
+/* migrations[v] leads from version v to v + 1, but [0], schema.sql itself, to the newest. */
+static const char *const migrations[STORE_VERSION] = {
+    embedded_schema_sql,
+    /* Version 1 had the table, and nothing that wrote it. */
+    "DROP TABLE admissions;"
+    "CREATE TABLE admissions (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+    " kind TEXT NOT NULL CHECK (kind IN ('model', 'source', 'executable', 'target', 'decision')),"
+    " subject TEXT NOT NULL, status TEXT NOT NULL, actor TEXT NOT NULL, recorded_at INTEGER NOT NULL, digest TEXT NOT "
+    "NULL,"
+    " record TEXT NOT NULL, revoked_at INTEGER, revoked_by TEXT, revoked_why TEXT,"
+    " CHECK ((revoked_at IS NULL) = (revoked_by IS NULL) AND (revoked_at IS NULL) = (revoked_why IS NULL)));"
+    "CREATE INDEX admissions_by_subject ON admissions (kind, subject, n);"
+    "PRAGMA user_version = 2;"};
 
 int store_fail(struct store *s, struct err *e, const char *what) {
     int rc = sqlite3_extended_errcode(s->db);
@@ -188,8 +199,13 @@ static int migrate(struct store *s, struct err *e) {
     if (version == STORE_VERSION) return 0;
     if (store_begin(s, true, e) < 0) return -1;
     int rc = identify(s, &version, e); /* again, under the lock: another process may have done it */
-    for (; rc == 0 && version < STORE_VERSION; version++) rc = store_exec(s, migrations[version], e);
-    if (rc == 0 && (rc = identify(s, &version, e)) == 0 && version != STORE_VERSION)
+    while (rc == 0 && version < STORE_VERSION) {
+        int64_t from = version;
+        rc = store_exec(s, migrations[version], e);
+        if (rc == 0) rc = identify(s, &version, e);
+        if (rc == 0 && version <= from) break; /* a migration that does not raise the version would never end */
+    }
+    if (rc == 0 && version != STORE_VERSION)
         rc = err_set(e, ERR_INTERNAL, "store %s: migration ended at version %lld", s->path, (long long)version);
     return store_leave(s, true, rc, e);
 }

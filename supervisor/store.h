@@ -6,8 +6,8 @@
  * to a recovery is refused (ERR_CONFLICT) whatever it still wants to say. That refusal changes nothing; after any other
  * error inside a batch the batch must be rolled back.
  *
- * Durability: transitions survive the death of the process (WAL, synchronous NORMAL); store_run_sealed() and
- * store_matrix_finish() survive the loss of power (FULL). Inside store_begin() everything waits for store_commit().
+ * Durability: transitions survive the death of the process (WAL, synchronous NORMAL); store_run_sealed(),
+ * store_matrix_finish() and what people decide survive the loss of power (FULL). Inside store_begin() everything waits for store_commit().
  */
 #ifndef CTO_SUPERVISOR_STORE_H
 #define CTO_SUPERVISOR_STORE_H
@@ -16,10 +16,11 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "supervisor/admission.h"
 #include "supervisor/evidence.h"
 #include "supervisor/record.h"
 
-#define STORE_VERSION 1
+#define STORE_VERSION 2
 #define STORE_APPLICATION_ID 0x43544f48 /* "CTOH" */
 
 struct store; /* opaque */
@@ -98,6 +99,28 @@ typedef int (*store_matrix_fn)(void *ctx, const struct store_matrix *m); /* non-
 int store_matrices(struct store *s, store_matrix_fn each, void *ctx, struct err *e);
 /* Does any run or matrix have this id? */
 bool store_knows(struct store *s, const char *id);
+
+/* --- admissions ------------------------------------------------------------------------------------------------------
+ * */
+struct store_admission {
+    char id[96], kind[16], status[64], actor[160], revoked_by[160], revoked_why[400], digest[DIGEST_HEX_SIZE];
+    char subject[ADMISSION_SUBJECT_MAX];
+    int64_t recorded_ms, revoked_ms; /* the latter 0: it was not revoked */
+    bool newest;                     /* of its subject */
+    char *record; /* owned by store_admission_newest()'s caller; in a list the callback's time long */
+};
+/* Keeps the record's bytes; durable. ERR_USAGE when the newest one of the subject has the same bytes and is not revoked. */
+int store_admission_add(struct store *s, const struct admission *a, const char *text, size_t len, const char *actor,
+                        char ret_id[96], struct err *e);
+/* Durable. ERR_USAGE when there is none of that kind and id, or it was revoked before. */
+int store_admission_revoke(struct store *s, const char *kind, const char *id, const char *actor, const char *why,
+                           struct err *e);
+typedef int (*store_admission_fn)(void *ctx, const struct store_admission *a); /* non-zero stops and is returned */
+/* Newest first; `kind` NULL: all. The callback must not write to the store. */
+int store_admissions(struct store *s, const char *kind, store_admission_fn each, void *ctx, struct err *e);
+/* The newest one of the subject, whatever it says, revoked or not. ERR_MISSING when there is none. */
+int store_admission_newest(struct store *s, const char *kind, const char *subject, struct store_admission *ret,
+                           struct err *e);
 
 struct store_counts {
     int64_t user_version, runs, unfinished, passed, failed, blocked, matrices, events, artifacts, supervisors;

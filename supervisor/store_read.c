@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/digest.h"
 #include "common/io.h"
 #include "supervisor/store_internal.h"
 
@@ -303,6 +304,21 @@ static const char *const checks[] = {
     "planned LIMIT 20",
 };
 
+struct digest_check {
+    void (*bad)(void *ctx, const char *what);
+    void *ctx;
+};
+
+static int check_digest(void *ctx, const struct store_admission *a) {
+    const struct digest_check *c = ctx;
+    char digest[DIGEST_HEX_SIZE], text[160];
+    digest_bytes(a->record, strlen(a->record), digest);
+    if (strcmp(digest, a->digest) == 0) return 0;
+    snprintf(text, sizeof text, "admission %s: its record was changed", a->id);
+    c->bad(c->ctx, text);
+    return 0;
+}
+
 int store_check(struct store *s, void (*bad)(void *ctx, const char *what), void *ctx, struct err *e) {
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         sqlite3_stmt *st = NULL;
@@ -318,5 +334,6 @@ int store_check(struct store *s, void (*bad)(void *ctx, const char *what), void 
         sqlite3_finalize(st);
         if (failed || damaged) return failed;
     }
-    return 0;
+    struct digest_check c = {bad, ctx};
+    return store_admissions(s, NULL, check_digest, &c, e);
 }

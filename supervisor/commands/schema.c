@@ -1,4 +1,5 @@
-/* schema.c - `cto-harness schema`: the JSON Schemas that were embedded at build time, so that they fit this program. */
+/* schema.c - `cto-harness schema`: the JSON Schemas that were embedded at build time, so that they fit this program; those of records
+ * are made from the table that their reader reads. */
 #include <cjson/cJSON.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -6,6 +7,7 @@
 
 #include "common/json.h"
 #include "embedded.h"
+#include "supervisor/admission.h"
 #include "supervisor/cli.h"
 
 const char help_schema[] = "Usage: cto-harness schema [NAME]\n"
@@ -21,12 +23,15 @@ const char help_schema[] = "Usage: cto-harness schema [NAME]\n"
 static int list_names(bool json) {
     if (!json) {
         for (size_t i = 0; i < embedded_schemas_count; i++) printf("%s\n", embedded_schemas[i].name);
+        for (int k = 0; k < ADMISSION_KINDS; k++) printf("%s\n", admission_rules((enum admission_kind)k)->schema);
         return fflush(stdout) == 0 ? EXIT_PASS : EXIT_HARNESS;
     }
     cJSON *o = cJSON_CreateObject(), *a = cJSON_CreateArray();
     BUG_UNLESS(o && a);
     for (size_t i = 0; i < embedded_schemas_count; i++)
         cJSON_AddItemToArray(a, cJSON_CreateString(embedded_schemas[i].name));
+    for (int k = 0; k < ADMISSION_KINDS; k++)
+        cJSON_AddItemToArray(a, cJSON_CreateString(admission_rules((enum admission_kind)k)->schema));
     json_put(o, "schemas", a);
     return cli_print_json(o, EXIT_PASS);
 }
@@ -44,5 +49,8 @@ int cmd_schema(const struct global_options *g, int argc, char **argv) {
         bool ok = fwrite(f->text, 1, f->len, stdout) == f->len && fflush(stdout) == 0;
         return ok ? EXIT_PASS : EXIT_HARNESS;
     }
+    for (int k = 0; k < ADMISSION_KINDS; k++)
+        if (strcmp(admission_rules((enum admission_kind)k)->schema, argv[optind]) == 0)
+            return cli_print_json(admission_schema((enum admission_kind)k), EXIT_PASS);
     return cli_usage("schema", "no schema \"%.60s\"; `cto-harness schema` lists them", argv[optind]);
 }

@@ -4,7 +4,7 @@
 _cto_harness_reply() { mapfile -t COMPREPLY < <(compgen "$@" -- "${COMP_WORDS[COMP_CWORD]}"); }
 
 _cto_harness() {
-    local commands='case doctor engines report run-all-fake run-case sandbox schema store validate verify'
+    local commands='admit case doctor engines report run-all-fake run-case sandbox schema store validate verify'
     local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} program=${COMP_WORDS[0]} command='' verb='' i words
     local global=() # what decides where cases and runs are
     COMPREPLY=()
@@ -21,7 +21,7 @@ _cto_harness() {
     done
     case $previous in
     --home | --cases | --write | --read | --chdir) _cto_harness_reply -d && return ;;
-    --env-file | --hide | --bind | --bind-write) _cto_harness_reply -f && return ;;
+    --env-file | --check | --record | --hide | --bind | --bind-write) _cto_harness_reply -f && return ;;
     --engine | --backend) words=$("$program" "${global[@]}" engines --json 2>/dev/null | sed -n 's/.*"name": *"\([^"]*\)".*/\1/p') ;;
     --only | --case | --from) words=$("$program" "${global[@]}" case list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
     --status) words='pass fail blocked running' ;;
@@ -38,6 +38,7 @@ _cto_harness() {
         case $command:$verb in
         :) words=$commands ;;
         run-case: | case:lint) words=$("$program" "${global[@]}" case list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
+        admit:) words='model source executable target decision' ;;
         case:) words='list lint new' ;;
         report:) words='show list' ;;
         report:show) words=$("$program" "${global[@]}" report list 2>/dev/null | grep -oE '[0-9]{8}T[0-9]{6}Z-[a-z0-9-]+') ;;

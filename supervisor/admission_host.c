@@ -1,0 +1,60 @@
+/* admission_host.c - see admission_host.h. */
+#include "supervisor/admission_host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/io.h"
+
+/* Without following any symbolic link: what is admitted is this file, not what somebody lets the name lead to tomorrow. */
+static int open_exact(const char *path, int flags) {
+    struct open_how how = {.flags = (unsigned)(flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK),
+                           .resolve = RESOLVE_NO_SYMLINKS};
+    return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+}
+
+static int cannot_open(const char *what, struct err *e) {
+    if (errno == ELOOP) return err_set(e, ERR_USAGE, "%s: its path holds a symbolic link; record where it leads", what);
+    return err_set(e, ERR_USAGE, "%s cannot be opened: %s", what, strerror(errno));
+}
+
+static int executable_fits(const struct admission *a, struct err *e) {
+    char digest[DIGEST_HEX_SIZE];
+    struct stat st;
+    AUTO_FD int fd = open_exact(a->subject, O_RDONLY);
+    if (fd < 0) return cannot_open("the executable", e);
+    if (fstat(fd, &st) < 0) return err_sys(e, "the executable");
+    if (!S_ISREG(st.st_mode)) return err_set(e, ERR_USAGE, "the executable is no regular file");
+    if ((st.st_mode & 0111) == 0) return err_set(e, ERR_USAGE, "the executable may not be executed by anybody");
+    if (digest_fd(fd, digest, NULL, e) < 0) return -1;
+    if (strcmp(digest, admission_text(a, "sha256")) == 0) return 0;
+    return err_set(e, ERR_USAGE, "the executable's digest is %.16s..., not the record's %.16s...", digest,
+                   admission_text(a, "sha256"));
+}
+
+static int target_fits(const struct admission *a, struct err *e) {
+    struct stat st;
+    AUTO_FD int fd = open_exact(a->subject, O_RDONLY | O_DIRECTORY);
+    if (fd < 0) return cannot_open("the target repository", e);
+    if (fstat(fd, &st) < 0) return err_sys(e, "the target repository");
+    if (st.st_uid != geteuid())
+        return err_set(e, ERR_USAGE, "the target repository belongs to user %u, this is user %u", st.st_uid, geteuid());
+    if (fstatat(fd, ".git", &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+        return err_set(e, ERR_USAGE, "the target is no repository with a worktree: it has no directory .git");
+    return 0;
+}
+
+int admission_fits_host(const struct admission *a, struct err *e) {
+    switch (a->kind) {
+    case ADMIT_EXECUTABLE: return executable_fits(a, e);
+    case ADMIT_TARGET: return target_fits(a, e);
+    default: return 0;
+    }
+}
