@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "supervisor/progress.h"
 #include "supervisor/seal.h"
 
@@ -147,11 +148,13 @@ static void prefill_rows(struct batch *b, const char *engine) {
     }
 }
 
+static void warn(const char *text) { log_line("%s", text); }
+
 int batch_run(struct batch *b, const struct batch_options *o, struct err *e) {
     int64_t started = clock_real_ms();
     static const struct executor_events events = {on_state, on_done, on_tick};
     prefill_rows(b, o->engine);
-    if (executor_open(&b->home, &b->x, e) < 0) return -1;
+    if (executor_open(&b->home, warn, &b->x, e) < 0) return -1;
     if (o->matrix_kind && begin_matrix(b, o, started, e) < 0) return -1;
     struct job *jobs = calloc((size_t)b->n, sizeof *jobs);
     BUG_UNLESS(jobs != NULL);

@@ -17,7 +17,6 @@
 #include "common/io.h"
 #include "supervisor/binaries.h"
 #include "supervisor/flight.h"
-#include "supervisor/recover.h"
 
 #define TICK_MS 100
 #define LEAST_FILES 64
@@ -80,7 +79,7 @@ static void describe(struct executor *x) {
     x->env.binaries = binaries_list(x->binaries, &x->env.n_binaries);
 }
 
-int executor_open(const struct home *h, struct executor **ret, struct err *e) {
+int executor_open(const struct home *h, recover_warn_fn warn, struct executor **ret, struct err *e) {
     struct executor *x = calloc(1, sizeof *x);
     BUG_UNLESS(x != NULL);
     x->home = *h;
@@ -93,7 +92,8 @@ int executor_open(const struct home *h, struct executor **ret, struct err *e) {
         store_supervisor_add(x->store, x->id, getpid(), e) < 0 || worker_subreaper(e) < 0)
         goto fail;
     describe(x);
-    if (recover_home(h, x->store, x->id, &x->env, e) < 0) goto fail;
+    const struct recover_by by = {.supervisor_id = x->id, .env = &x->env, .warn = warn};
+    if (recover_home(h, x->store, &by, e) < 0) goto fail;
     int rc = uv_loop_init(&x->loop);
     if (rc < 0) {
         err_set(e, ERR_SYS, "event loop: %s", uv_strerror(rc));

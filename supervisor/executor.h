@@ -9,6 +9,7 @@
 #include "supervisor/evidence.h"
 #include "supervisor/home.h"
 #include "supervisor/record.h"
+#include "supervisor/recover.h"
 #include "supervisor/store.h"
 
 struct executor;
@@ -29,8 +30,9 @@ struct executor_events {
     void (*tick)(void *ctx); /* ten times a second, for progress; may be NULL */
 };
 
-/* Prepares the home, opens the store, takes this supervisor's lock, recovers what dead supervisors left. */
-int executor_open(const struct home *h, struct executor **ret, struct err *e);
+/* Prepares the home, opens the store, takes this supervisor's lock, recovers what dead supervisors left; `warn` is told of what
+ * could not be, see recover.h. */
+int executor_open(const struct home *h, recover_warn_fn warn, struct executor **ret, struct err *e);
 struct store *executor_store(struct executor *x);
 const char *executor_id(const struct executor *x);
 int executor_run(struct executor *x, const struct job *jobs, int n, int parallel, const struct executor_events *ev,

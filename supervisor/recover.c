@@ -6,6 +6,9 @@
  *
  * The processes of the dead supervisor are gone or going: they die by PDEATHSIG. A work directory is removed only here or by
  * its own supervisor; a process that still writes there for a few microseconds makes the removal try again.
+ *
+ * A row is believed only as far as it leads into this home: its names are used below our own directories, its paths are not used
+ * at all. One run that cannot be sealed keeps nobody from running others.
  */
 #include "supervisor/recover.h"
 
@@ -25,11 +28,14 @@
 
 #define RECOVER_BATCH 4096
 
+#define LAST_STAMP_MS 253402300799999ll /* the last moment of the year 9999 */
+
 struct recovery {
     const struct home *home;
     struct store *store;
     const char *self;
     const struct seal_input *env;
+    recover_warn_fn warn;
     struct store_run_row *rows;
     int n, cap;
 };
@@ -46,11 +52,17 @@ static int collect(void *ctx, const struct store_run_row *row) {
     return r->n >= RECOVER_BATCH;
 }
 
+/* May it be joined to a directory of ours? */
+static bool is_plain_name(const char *name) {
+    return name[0] != '\0' && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strchr(name, '/') == NULL;
+}
+
 /* The dead supervisor's lock, held until the caller closes it. -1: it lives, or somebody else is at it. A lock file that is
- * gone belonged to a supervisor that ended and left the run: made anew, so that only one recovers it. */
+ * gone belonged to a supervisor that ended and left the run: made anew, so that only one recovers it. A name that nobody can have
+ * stands for one that is dead. */
 static int lock_of(const struct recovery *r, const char *supervisor_id) {
     char path[PATH_MAX + 128];
-    snprintf(path, sizeof path, "%s/%s", r->home->locks, supervisor_id);
+    snprintf(path, sizeof path, "%s/%s", r->home->locks, is_plain_name(supervisor_id) ? supervisor_id : "nobody");
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     struct flock fl = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &fl) == 0) return fd;
@@ -90,37 +102,103 @@ static int seal_interrupted(struct recovery *r, struct run_record *rec, struct s
     return rc;
 }
 
+/* Where a run of this home is, whatever its row says. A start that no calendar has is not told on. */
+static int place_run(const struct recovery *r, const struct store_run_row *row, struct run_record *rec, struct err *e) {
+    char run[PATH_MAX], work[PATH_MAX];
+    if (!is_plain_name(row->run_id)) return err_set(e, ERR_PARSE, "its id is no name of a directory");
+    int a = snprintf(run, sizeof run, "%s/%s", r->home->runs, row->run_id);
+    int b = snprintf(work, sizeof work, "%s/%s", r->home->work, row->run_id);
+    if (a < 0 || b < 0 || (size_t)a >= sizeof run || (size_t)b >= sizeof work)
+        return err_set(e, ERR_LIMIT, "the path of its directory is too long");
+    memcpy(rec->run_id, row->run_id, sizeof rec->run_id);
+    memcpy(rec->matrix_id, row->matrix_id, sizeof rec->matrix_id);
+    record_set_dirs(rec, run, work);
+    rec->engine = row->backend;
+    rec->attempt = row->attempt;
+    rec->generation = row->generation;
+    rec->started_ms = row->started_ms < 0 || row->started_ms > LAST_STAMP_MS ? clock_real_ms() : row->started_ms;
+    return 0;
+}
+
+/* A sealed directory stands as it is, unless the store knows a sealed report of this run, and another one. */
+static int adopt_sealed(const struct store_run_row *row, struct run_record *rec, struct seal_summary *sum,
+                        struct err *e) {
+    if (evidence_read_verdict(rec->run_dir, rec, sum, e) < 0) return -1;
+    if (row->report_sha256[0] == '\0' || strcmp(row->report_sha256, sum->report_sha256) == 0) return 0;
+    return err_set(e, ERR_CONFLICT, "report.json is not the one that was sealed: the store has another digest");
+}
+
+/* *ret_in_dir: what fails is the directory's fault, not the row's. */
+static int seal_run(struct recovery *r, const struct store_run_row *row, struct run_record *rec, bool *ret_in_dir,
+                    struct err *e) {
+    struct seal_summary sum = {0};
+    struct err why = ERR_INIT;
+    int rc = store_run_takeover(r->store, rec, r->self, &why);
+    if (rc == 0) {
+        io_remove_tree_at(AT_FDCWD, rec->work_dir, NULL);
+        rc = evidence_is_sealed(rec->run_dir, rec->run_id) ? adopt_sealed(row, rec, &sum, &why)
+                                                           : seal_interrupted(r, rec, &sum, &why);
+        *ret_in_dir = rc < 0;
+        if (rc == 0) rc = store_run_sealed(r->store, rec, &sum, &why);
+    } else if (why.code == ERR_CONFLICT) {
+        rc = 0; /* somebody else was faster */
+    }
+    seal_summary_release(&sum);
+    if (rc < 0 && e) *e = why;
+    return rc;
+}
+
+/* No run is to blame: the same would befall every other, and the next try may succeed. */
+static bool is_of_host(const struct err *why) {
+    switch (why->sys) {
+    case ENOSPC:
+    case EDQUOT:
+    case EROFS:
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE: return true;
+    default: return why->code == ERR_USAGE || (why->code == ERR_SYS && why->sys == 0); /* the store's own */
+    }
+}
+
+/* What could not be put in order is an error of the host's, or told and left as it is. `dir`: the fault is in that directory. */
+static int settle(const struct recovery *r, const char *what, const char *id, const char *dir, const struct err *why,
+                  struct err *e) {
+    if (is_of_host(why)) {
+        if (e) *e = *why;
+        return err_ctx(e, "recover %s", id);
+    }
+    AUTO_FREE char *text = NULL;
+    int n = dir ? asprintf(&text,
+                           "%s %s could not be recovered and is left as it is: %s; move %s away, and the next "
+                           "command seals it as failed",
+                           what, id, why->text, dir)
+                : asprintf(&text,
+                           "%s %s could not be recovered and is left as it is: %s; `store check` says what does not "
+                           "hold in the store: put a copy in its place, or move it away",
+                           what, id, why->text);
+    BUG_UNLESS(n > 0);
+    r->warn(text);
+    return 0;
+}
+
 static int recover_run(struct recovery *r, const struct store_run_row *row, struct err *e) {
+    struct err why = ERR_INIT;
+    bool in_dir = false;
     struct run_record *rec = calloc(1, sizeof *rec);
     struct cto_case *c = calloc(1, sizeof *c);
-    struct seal_summary sum = {0};
     BUG_UNLESS(rec != NULL && c != NULL);
     bool known = case_load(c, r->home->cases, row->case_id, NULL) == 0;
     if (!known) unknown_case(c, row->case_id);
-    *rec = (struct run_record){.c = c,
-                               .engine = row->backend,
-                               .attempt = row->attempt,
-                               .started_ms = row->started_ms,
-                               .cause_blocker = BLOCKER_COUNT};
-    memcpy(rec->run_id, row->run_id, sizeof rec->run_id);
-    memcpy(rec->matrix_id, row->matrix_id, sizeof rec->matrix_id);
-    record_set_dirs(rec, row->run_dir, row->work_dir);
-    int rc = store_run_takeover(r->store, row->run_id, row->generation, r->self, &rec->generation, e);
-    if (rc == 0) {
-        io_remove_tree_at(AT_FDCWD, rec->work_dir, NULL);
-        bool sealed = evidence_is_sealed(rec->run_dir, rec->run_id);
-        rc = sealed ? evidence_read_verdict(rec->run_dir, rec, &sum, e) : seal_interrupted(r, rec, &sum, e);
-        if (rc == 0) rc = store_run_sealed(r->store, rec, &sum, e);
-    } else if (e && e->code == ERR_CONFLICT) {
-        rc = 0; /* somebody else was faster */
-        *e = ERR_INIT;
-    }
-    seal_summary_release(&sum);
+    *rec = (struct run_record){.c = c, .cause_blocker = BLOCKER_COUNT};
+    int rc = place_run(r, row, rec, &why);
+    if (rc == 0) rc = seal_run(r, row, rec, &in_dir, &why);
+    if (rc < 0) rc = settle(r, "run", row->run_id, in_dir ? rec->run_dir : NULL, &why, e);
     record_release(rec);
     if (known) case_release(c);
     free(c);
     free(rec);
-    return rc < 0 ? err_ctx(e, "recover %s", row->run_id) : 0;
+    return rc;
 }
 
 /* Matrices whose supervisor died before their report was complete: the runs are the evidence and are sealed; half a report is
@@ -140,17 +218,28 @@ static int collect_matrix(void *ctx, const struct store_matrix *m) {
     return 0;
 }
 
+/* Half a report, below our own directory and under a name that no run has. */
+static int remove_report(const struct recovery *r, int runs, const char *id, struct err *e) {
+    struct store_run_row *run = calloc(1, sizeof *run);
+    BUG_UNLESS(run != NULL);
+    bool own = runs >= 0 && is_plain_name(id) && store_run_get(r->store, id, run, NULL) < 0;
+    free(run);
+    return own ? io_remove_tree_at(runs, id, e) : 0;
+}
+
 static int recover_matrices(struct recovery *r, struct err *e) {
     struct lost_matrices l = {.r = r};
     AUTO_FD int runs = open(r->home->runs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int rc = store_matrices(r->store, collect_matrix, &l, e) < 0 ? -1 : 0;
     for (int i = 0; rc == 0 && i < l.n; i++) {
-        AUTO_FD int lock = lock_of(r, l.v[i].supervisor_id[0] ? l.v[i].supervisor_id : "nobody");
+        AUTO_FD int lock = lock_of(r, l.v[i].supervisor_id);
         if (lock < 0) continue;
         l.v[i].finished_ms = clock_real_ms();
         l.v[i].interrupted = true;
-        rc = runs < 0 ? 0 : io_remove_tree_at(runs, l.v[i].id, e);
-        if (rc == 0) rc = store_matrix_finish(r->store, &l.v[i], e);
+        struct err why = ERR_INIT;
+        rc = remove_report(r, runs, l.v[i].id, &why);
+        if (rc == 0) rc = store_matrix_finish(r->store, &l.v[i], &why);
+        if (rc < 0) rc = settle(r, "matrix", l.v[i].id, NULL, &why, e);
     }
     free(l.v);
     return rc;
@@ -158,8 +247,7 @@ static int recover_matrices(struct recovery *r, struct err *e) {
 
 static int still_unfinished(void *ctx, const struct store_run_row *row) {
     const char *name = *(const char **)ctx;
-    const char *slash = strrchr(row->work_dir, '/');
-    return slash && strcmp(slash + 1, name) == 0;
+    return strcmp(row->run_id, name) == 0;
 }
 
 /* Directories under work/ that no unfinished run owns, unless kept on request. */
@@ -200,9 +288,8 @@ void recover_groups(bool anywhere) {
     if (anywhere) (void)cgroup_sweep_host();
 }
 
-int recover_home(const struct home *h, struct store *s, const char *supervisor_id, const struct seal_input *env,
-                 struct err *e) {
-    struct recovery r = {.home = h, .store = s, .self = supervisor_id, .env = env};
+int recover_home(const struct home *h, struct store *s, const struct recover_by *by, struct err *e) {
+    struct recovery r = {.home = h, .store = s, .self = by->supervisor_id, .env = by->env, .warn = by->warn};
     int rc = store_runs_unfinished(s, collect, &r, e) < 0 ? -1 : 0;
     for (int i = 0; rc == 0 && i < r.n; i++) {
         AUTO_FD int lock = lock_of(&r, r.rows[i].supervisor_id);

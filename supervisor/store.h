@@ -46,7 +46,8 @@ int store_run_forget(struct store *s, const char *run_id, int64_t generation, st
 /* ERR_CONFLICT when the generation is not the row's or the run is done. Appends to transitions. */
 int store_run_transition(struct store *s, const char *run_id, int64_t generation, enum run_state to, int64_t real_ms,
                          uint64_t mono_us, struct err *e);
-/* State done, verdict, blockers, artifacts, events, digests: one durable transaction. Generation as above. */
+/* State done, verdict, blockers, artifacts, events, digests: one durable transaction, in which what the row had of these goes
+ * (a store that contradicted itself). Generation as above. */
 int store_run_sealed(struct store *s, const struct run_record *r, const struct seal_summary *sum, struct err *e);
 
 /* --- matrices --------------------------------------------------------------------------------------------------------
@@ -78,9 +79,9 @@ typedef int (*store_run_fn)(void *ctx, const struct store_run_row *row); /* non-
 
 /* Every run that is not done, oldest first. The callback may write to the store. */
 int store_runs_unfinished(struct store *s, store_run_fn each, void *ctx, struct err *e);
-/* Raises the generation and makes supervisor_id the owner; ERR_CONFLICT when somebody else was faster. */
-int store_run_takeover(struct store *s, const char *run_id, int64_t old_generation, const char *supervisor_id,
-                       int64_t *ret_generation, struct err *e);
+/* Makes supervisor_id the owner of the run and r's directories those of its row. r->generation is the one the row was read with
+ * and becomes the new one: above it and above every transition's. ERR_CONFLICT when somebody else was faster. */
+int store_run_takeover(struct store *s, struct run_record *r, const char *supervisor_id, struct err *e);
 
 struct store_filter {
     const char *status;                        /* pass, fail, blocked, running; NULL: any. Anything else: ERR_USAGE */

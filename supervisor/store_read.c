@@ -273,6 +273,8 @@ static const char *const checks[] = {
     "SELECT 'run ' || run_id || ': done without a verdict' FROM runs WHERE state = 'done' AND verdict IS NULL LIMIT 20",
     "SELECT 'run ' || run_id || ': a verdict, but state ' || state FROM runs WHERE state <> 'done' AND verdict IS NOT "
     "NULL LIMIT 20",
+    "SELECT 'run ' || run_id || ': its directory has another name: ' || run_dir FROM runs WHERE run_id = '' OR "
+    "run_id IN ('.', '..') OR instr(run_id, '/') OR substr(run_dir, -length(run_id) - 1) <> '/' || run_id LIMIT 20",
     "SELECT 'run ' || run_id || ': unknown state ' || state FROM runs WHERE state NOT IN ('planned', 'gated', "
     "'starting', "
     "'baseline', 'engine', 'stopping', 'inspecting', 'verifying', 'collecting', 'landing', 'outcome', 'sealing', "

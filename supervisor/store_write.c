@@ -6,6 +6,8 @@
 #include "common/clock.h"
 #include "supervisor/store_internal.h"
 
+#define GENERATION_MAX 1000000000000ll /* nobody has taken over that often */
+
 int store_supervisor_add(struct store *s, const char *supervisor_id, int64_t pid, struct err *e) {
     bool own;
     if (store_enter(s, false, &own, e) < 0) return -1;
@@ -140,23 +142,42 @@ int store_run_transition(struct store *s, const char *run_id, int64_t generation
     return store_leave(s, own, rc, e);
 }
 
-int store_run_takeover(struct store *s, const char *run_id, int64_t old_generation, const char *supervisor_id,
-                       int64_t *ret_generation, struct err *e) {
+/* Above all that the run ever had: in a store that contradicts itself a transition may be ahead of its row. */
+static int next_generation(struct store *s, int64_t id, int64_t now, int64_t *ret, struct err *e) {
+    AUTO_RESET sqlite3_stmt *st =
+        store_prepare(s, "SELECT max(?2, coalesce(max(generation), 0)) FROM transitions WHERE run = ?1", e);
+    if (!st) return -1;
+    sqlite3_bind_int64(st, 1, id);
+    sqlite3_bind_int64(st, 2, now);
+    if (sqlite3_step(st) != SQLITE_ROW) return store_fail(s, e, "read transitions");
+    int64_t highest = sqlite3_column_int64(st, 0);
+    if (highest < 0 || highest >= GENERATION_MAX)
+        return err_set(e, ERR_PARSE, "its generation is %lld", (long long)highest);
+    *ret = highest + 1;
+    return 0;
+}
+
+static int set_owner(struct store *s, int64_t id, const struct run_record *r, int64_t generation,
+                     const char *supervisor_id, struct err *e) {
+    sqlite3_stmt *st = store_prepare(
+        s, "UPDATE runs SET generation = ?2, supervisor_id = ?3, run_dir = ?4, work_dir = ?5 WHERE id = ?1", e);
+    if (!st) return -1;
+    sqlite3_bind_int64(st, 1, id);
+    sqlite3_bind_int64(st, 2, generation);
+    store_bind_text(st, 3, supervisor_id);
+    store_bind_text(st, 4, r->run_dir);
+    store_bind_text(st, 5, r->work_dir);
+    return store_step_done(s, st, e);
+}
+
+int store_run_takeover(struct store *s, struct run_record *r, const char *supervisor_id, struct err *e) {
     bool own;
     if (store_enter(s, false, &own, e) < 0) return -1;
-    int64_t id = 0;
-    int rc = own_run(s, run_id, old_generation, &id, e);
-    if (rc == 0) {
-        rc = -1;
-        sqlite3_stmt *st = store_prepare(s, "UPDATE runs SET generation = ?2, supervisor_id = ?3 WHERE id = ?1", e);
-        if (st) {
-            sqlite3_bind_int64(st, 1, id);
-            sqlite3_bind_int64(st, 2, old_generation + 1);
-            store_bind_text(st, 3, supervisor_id);
-            rc = store_step_done(s, st, e);
-        }
-    }
-    if ((rc = store_leave(s, own, rc, e)) == 0) *ret_generation = old_generation + 1;
+    int64_t id = 0, generation = 0;
+    int rc = own_run(s, r->run_id, r->generation, &id, e);
+    if (rc == 0) rc = next_generation(s, id, r->generation, &generation, e);
+    if (rc == 0) rc = set_owner(s, id, r, generation, supervisor_id, e);
+    if ((rc = store_leave(s, own, rc, e)) == 0) r->generation = generation;
     return rc;
 }
 
@@ -183,6 +204,18 @@ static int finish_row(struct store *s, int64_t id, const struct run_record *r, c
     sqlite3_bind_int64(st, 9, sum->events_total);
     sqlite3_bind_int64(st, 10, (int64_t)sum->total_bytes);
     return store_step_done(s, st, e);
+}
+
+static int clear_children(struct store *s, int64_t id, struct err *e) {
+    static const char *const sql[] = {"DELETE FROM blockers WHERE run = ?1", "DELETE FROM artifacts WHERE run = ?1",
+                                      "DELETE FROM events WHERE run = ?1"};
+    for (size_t i = 0; i < sizeof sql / sizeof sql[0]; i++) {
+        sqlite3_stmt *st = store_prepare(s, sql[i], e);
+        if (!st) return -1;
+        sqlite3_bind_int64(st, 1, id);
+        if (store_step_done(s, st, e) < 0) return -1;
+    }
+    return 0;
 }
 
 static int put_blockers(struct store *s, int64_t id, const struct run_record *r, struct err *e) {
@@ -242,6 +275,7 @@ int store_run_sealed(struct store *s, const struct run_record *r, const struct s
     int64_t id = 0;
     int rc = own_run(s, r->run_id, r->generation, &id, e);
     if (rc == 0) rc = finish_row(s, id, r, sum, e);
+    if (rc == 0) rc = clear_children(s, id, e);
     if (rc == 0) rc = put_blockers(s, id, r, e);
     if (rc == 0) rc = put_artifacts(s, id, sum, e);
     if (rc == 0) rc = put_events(s, id, sum, e);

@@ -90,15 +90,15 @@ static void test_runs(void) {
     struct store *s = open_rw();
     struct err e = ERR_INIT;
     struct store_run_row row;
-    int64_t generation = 0;
     CHECK(store_supervisor_add(s, "sup", 42, &e) == 0 && store_supervisor_add(s, "sup", 42, &e) == 0);
     CHECK(store_supervisor_add(s, "other", 43, &e) == 0);
     insert(s, 0);
     CHECK(store_run_insert(s, &f.r, "sup", &e) == -1 && e.code == ERR_CONFLICT);
     CHECK(store_run_transition(s, "run-0000", 1, RUN_GATED, 5, 6, &e) == 0);
     CHECK(store_run_forget(s, "run-0000", 1, &e) == -1);
-    CHECK(store_run_takeover(s, "run-0000", 1, "other", &generation, &e) == 0 && generation == 2);
-    CHECK(store_run_takeover(s, "run-0000", 1, "sup", &generation, &e) == -1 && e.code == ERR_CONFLICT);
+    CHECK(store_run_takeover(s, &f.r, "other", &e) == 0 && f.r.generation == 2);
+    f.r.generation = 1;
+    CHECK(store_run_takeover(s, &f.r, "sup", &e) == -1 && e.code == ERR_CONFLICT && f.r.generation == 1);
     CHECK(store_run_transition(s, "run-0000", 1, RUN_STARTING, 7, 8, &e) == -1 &&
           e.code == ERR_CONFLICT); /* a late writer */
     CHECK(store_run_transition(s, "run-0000", 2, RUN_STARTING, 7, 8, &e) == 0);
