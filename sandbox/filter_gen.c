@@ -35,7 +35,7 @@
 
 #include "sandbox/filter_gen.h"
 
-enum profile_bit { P = 1, I = 2, W = 4 };
+enum profile_bit { E = 1, V = 2, P = E | V, I = 4, W = 8 };
 
 enum rule {
     ALLOW,
@@ -56,10 +56,12 @@ enum rule {
     OWN_PRIORITY,  /* PRIO_PROCESS, 0 */
     SELF_AT_0,     /* pid 0 */
     IOCTL_PROGRAM, /* one of a list; TIOCSCTTY without force */
+    IOCTL_LAYOUT,
     IOCTL_REFLINK,
     IOCTL_LOOPBACK,
     IOCTL_LISTENER,
     PRCTL_PROGRAM, /* one of a list */
+    PRCTL_SANDBOX,
     PRCTL_INSPECTOR,
     ARCH_PRCTL,
     PERSONALITY,
@@ -175,8 +177,6 @@ static const uint32_t ioctl_program[] = {
     FICLONERANGE,
     FS_IOC_GETFLAGS,
     FS_IOC_GETVERSION,
-    FS_IOC_FSGETXATTR,
-    FS_IOC_FIEMAP,
     0x8910 /* SIOCGIFNAME */,
     0x8912 /* SIOCGIFCONF */,
     0x8913 /* SIOCGIFFLAGS */,
@@ -192,6 +192,7 @@ static const uint32_t ioctl_program[] = {
 static const uint32_t fcntl_program[] = {0,    1,    2,    3,    4,    5,    6,    7,    8,    9,    10,   11,
                                          12,   13,   14,   15,   16,   36,   37,   38,   1025, 1027, 1028, 1030,
                                          1031, 1032, 1033, 1034, 1035, 1036, 1037, 1038, 1039, 1040};
+static const uint32_t ioctl_layout[] = {FS_IOC_FSGETXATTR, FS_IOC_FIEMAP};
 static const uint32_t ioctl_reflink[] = {FICLONE, FICLONERANGE};
 static const uint32_t ioctl_listener[] = {0xc0502100 /* SECCOMP_IOCTL_NOTIF_RECV */, 0xc0182101 /* ..._SEND */};
 static const uint32_t ioctl_loopback[] = {0x8913 /* SIOCGIFFLAGS */, 0x8914 /* SIOCSIFFLAGS */};
@@ -201,38 +202,18 @@ static const uint32_t ioctl_loopback[] = {0x8913 /* SIOCGIFFLAGS */, 0x8914 /* S
 #endif
 /* Not here: PR_SET_SECCOMP, PR_SET_MM, PR_SCHED_CORE, PR_SET_PTRACER, PR_SET_IO_FLUSHER, PR_SET_SECUREBITS. */
 static const uint32_t prctl_program[] = {
-    PR_SET_PDEATHSIG,
-    PR_GET_PDEATHSIG,
-    PR_GET_DUMPABLE,
-    PR_SET_DUMPABLE,
-    PR_GET_KEEPCAPS,
-    PR_SET_KEEPCAPS,
-    PR_SET_NAME,
-    PR_GET_NAME,
-    PR_GET_SECCOMP,
-    PR_CAPBSET_READ,
-    PR_CAPBSET_DROP,
-    PR_GET_TSC,
-    PR_GET_SECUREBITS,
-    PR_SET_TIMERSLACK,
-    PR_GET_TIMERSLACK,
-    PR_SET_CHILD_SUBREAPER,
-    PR_GET_CHILD_SUBREAPER,
-    PR_SET_NO_NEW_PRIVS,
-    PR_GET_NO_NEW_PRIVS,
-    PR_GET_TID_ADDRESS,
-    PR_SET_THP_DISABLE,
-    PR_GET_THP_DISABLE,
-    PR_CAP_AMBIENT,
-    PR_SVE_SET_VL,
-    PR_SVE_GET_VL,
-    PR_GET_SPECULATION_CTRL,
-    PR_SET_SPECULATION_CTRL,
-    PR_PAC_RESET_KEYS,
-    PR_SET_TAGGED_ADDR_CTRL,
-    PR_GET_TAGGED_ADDR_CTRL,
+    PR_SET_PDEATHSIG,    PR_GET_PDEATHSIG,        PR_GET_DUMPABLE,
+    PR_SET_DUMPABLE,     PR_GET_KEEPCAPS,         PR_SET_NAME,
+    PR_GET_NAME,         PR_GET_SECCOMP,          PR_CAPBSET_READ,
+    PR_GET_TSC,          PR_GET_SECUREBITS,       PR_SET_TIMERSLACK,
+    PR_GET_TIMERSLACK,   PR_SET_CHILD_SUBREAPER,  PR_GET_CHILD_SUBREAPER,
+    PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS,     PR_GET_TID_ADDRESS,
+    PR_SET_THP_DISABLE,  PR_GET_THP_DISABLE,      PR_SVE_SET_VL,
+    PR_SVE_GET_VL,       PR_GET_SPECULATION_CTRL, PR_SET_SPECULATION_CTRL,
+    PR_PAC_RESET_KEYS,   PR_SET_TAGGED_ADDR_CTRL, PR_GET_TAGGED_ADDR_CTRL,
     PR_SET_VMA,
 };
+static const uint32_t prctl_sandbox[] = {PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_CAP_AMBIENT};
 static const uint32_t prctl_inspector[] = {PR_SET_NAME,         PR_GET_NAME,    PR_SET_VMA,     PR_GET_DUMPABLE,
                                            PR_GET_NO_NEW_PRIVS, PR_GET_SECCOMP, PR_CAPBSET_READ};
 /* ARCH_{SET,GET}_{GS,FS}; CPUID faulting state; AMX permissions. */
@@ -291,10 +272,12 @@ static void apply_rule(struct decision *d, enum rule rule) {
     case OWN_PRIORITY: allow_two(d, 0, 0); break;
     case SELF_AT_0: allow_masked(d, 0, LOW32, 0); break;
     case IOCTL_PROGRAM: allow_ioctls(d); break;
+    case IOCTL_LAYOUT: ALLOW_LIST(d, 1, ioctl_layout); break;
     case IOCTL_REFLINK: ALLOW_LIST(d, 1, ioctl_reflink); break;
     case IOCTL_LOOPBACK: ALLOW_LIST(d, 1, ioctl_loopback); break;
     case IOCTL_LISTENER: ALLOW_LIST(d, 1, ioctl_listener); break;
     case PRCTL_PROGRAM: ALLOW_LIST(d, 0, prctl_program); break;
+    case PRCTL_SANDBOX: ALLOW_LIST(d, 0, prctl_sandbox); break;
     case PRCTL_INSPECTOR: ALLOW_LIST(d, 0, prctl_inspector); break;
     case ARCH_PRCTL: ALLOW_LIST(d, 0, arch_prctl_list); break;
     case PERSONALITY: ALLOW_LIST(d, 0, personality_list); break;
@@ -403,7 +386,8 @@ static const struct {
     const char *name;
     unsigned profile;
     uint32_t refuse;
-} programs[] = {{"program", P, SECCOMP_RET_ERRNO | EPERM},
+} programs[] = {{"engine", E, SECCOMP_RET_ERRNO | EPERM},
+                {"verifier", V, SECCOMP_RET_ERRNO | EPERM},
                 {"inspector", I, SECCOMP_RET_ERRNO | EPERM},
                 {"worker", W, SECCOMP_RET_TRACE}};
 
@@ -420,16 +404,29 @@ static void print_all(FILE *out, const char *prefix,
         print(out, prefix, programs[i].name, f, make(decide(programs[i].profile), programs[i].refuse, f, BPF_MAXINSNS));
 }
 
+static void print_name(FILE *out, int nr) {
+    char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, nr);
+    fprintf(out, "    \"%s\\0\"\n", name ? name : "");
+    free(name);
+}
+
 /* For the reports of denials. */
 static void print_names(FILE *out) {
-    fprintf(out, "#ifdef CTO_SYSCALL_NAMES\n#define SECCOMP_NAMES_LAST %d\nstatic const char seccomp_names[] =\n",
-            SYSCALLS_NEWEST_KNOWN);
-    for (int nr = 0; nr <= SYSCALLS_NEWEST_KNOWN; nr++) {
-        char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, nr);
-        fprintf(out, "    \"%s\\0\"\n", name ? name : "");
-        free(name);
-    }
-    fprintf(out, "    ;\n#endif\n");
+    fprintf(out, "#define SECCOMP_NAMES_LAST %d\nstatic const char seccomp_names[] =\n", SYSCALLS_NEWEST_KNOWN);
+    for (int nr = 0; nr <= SYSCALLS_NEWEST_KNOWN; nr++) print_name(out, nr);
+    fprintf(out, "    ;\n");
+}
+
+/* For the report of a jail: which calls the verifier's table has less than the engine's, and of which it permits less. */
+static void print_less(FILE *out, const char *what, bool whole) {
+    static struct decision engine[SYSCALLS_NEWEST_KNOWN + 1];
+    memcpy(engine, decide(E), sizeof engine);
+    const struct decision *verifier = decide(V);
+    fprintf(out, "static const char seccomp_verifier_%s[] =\n", what);
+    for (int nr = 0; nr <= SYSCALLS_NEWEST_KNOWN; nr++)
+        if (memcmp(&engine[nr], &verifier[nr], sizeof *verifier) != 0 && (verifier[nr].kind == REFUSE) == whole)
+            print_name(out, nr);
+    fprintf(out, "    \"\";\n");
 }
 
 int main(int argc, char **argv) {
@@ -449,7 +446,11 @@ int main(int argc, char **argv) {
     fprintf(out, "#ifdef CTO_SECCOMP_REFERENCE\n");
     print_all(out, "reference", reference_program);
     fprintf(out, "#endif\n");
+    fprintf(out, "#ifdef CTO_SYSCALL_NAMES\n");
     print_names(out);
+    print_less(out, "withheld", true);
+    print_less(out, "narrowed", false);
+    fprintf(out, "#endif\n");
     if (fclose(out) != 0) die(argv[1], errno);
     return 0;
 }

@@ -21,7 +21,8 @@ struct profile {
     const char *name;
     const struct sock_filter *filter;
     unsigned short filter_len;
-    uint32_t required; /* in both modes; JAIL_M_USERNS and JAIL_M_SETUID are added by mode */
+    const char *withheld, *narrowed; /* of struct jail_filter; NULL: none */
+    uint32_t required;               /* in both modes; JAIL_M_USERNS and JAIL_M_SETUID are added by mode */
     struct jail_limits limits;
 };
 const struct profile *profile_get(enum jail_profile p);

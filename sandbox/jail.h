@@ -61,6 +61,14 @@ enum jail_mechanism {
 const char *jail_mechanism_name(unsigned bit_index);
 /* Everything a profile needs in this mode. */
 uint32_t jail_required(enum jail_profile p, enum jail_mode m);
+/* The filter of a profile. Calls that it has less than the engine's, and those of which it permits less, each name ended by
+ * NUL, the list by an empty one; static. */
+struct jail_filter {
+    const char *table;
+    unsigned instructions;
+    const char *withheld, *narrowed;
+};
+struct jail_filter jail_filter(enum jail_profile p);
 
 struct jail_report {
     enum jail_mode mode;

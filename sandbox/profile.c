@@ -25,12 +25,13 @@
 /* clang-format off */
 static const struct profile profiles[JAIL_PROFILE_COUNT] = {
     [JAIL_ENGINE] = {.name = "engine",
-                     FILTER(seccomp_program),
+                     FILTER(seccomp_engine),
                      .required = PROGRAM,
                      .limits = {.memory_bytes = 4 * GIB, .processes = 512, .cpu_s = 3600, .open_files = 4096,
                                 .file_bytes = 1 * GIB, .scratch_bytes = 512 * MIB, .scratch_inodes = 65536}},
     [JAIL_VERIFIER] = {.name = "verifier",
-                       FILTER(seccomp_program),
+                       FILTER(seccomp_verifier), .withheld = seccomp_verifier_withheld,
+                       .narrowed = seccomp_verifier_narrowed,
                        .required = PROGRAM,
                        .limits = {.memory_bytes = 4 * GIB, .processes = 512, .cpu_s = 1800, .open_files = 4096,
                                   .file_bytes = 1 * GIB, .scratch_bytes = 512 * MIB, .scratch_inodes = 65536}},
@@ -53,6 +54,14 @@ const struct profile *profile_get(enum jail_profile p) {
 
 const char *jail_profile_name(enum jail_profile p) {
     return (unsigned)p < JAIL_PROFILE_COUNT ? profiles[p].name : "invalid";
+}
+
+struct jail_filter jail_filter(enum jail_profile p) {
+    const struct profile *v = profile_get(p);
+    return (struct jail_filter){.table = v->name,
+                                .instructions = v->filter_len,
+                                .withheld = v->withheld ? v->withheld : "",
+                                .narrowed = v->narrowed ? v->narrowed : ""};
 }
 
 int jail_profile_by_name(const char *name) {

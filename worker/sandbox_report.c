@@ -4,7 +4,9 @@
  *    "read_roots": [what the case shows of the host to engine and verifier],
  *    "landlock_missing": {what this kernel's Landlock lacks: what holds it instead},
  *    "worker":   {"mechanisms": [name], "seccomp_instructions": n},
- *    "engine":   {"mechanisms": [name], "write_roots": ["/workspace", "/scratch"], "network": "loopback"|"none",
+ *    "engine":   {"mechanisms": [name], "seccomp": {"table": name, "instructions": n,
+ *                 "withheld": [call that the engine's table permits and this one does not], "narrowed": [call of which
+ *                 this one permits less]}, "write_roots": ["/workspace", "/scratch"], "network": "loopback"|"none",
  *                 "limits": {name: {"value": n, "mechanism": text, "guarantee": bool}}, "uid": n},
  *    "verifier": {the same},
  *    "cgroup":   {"version": 0|1|2, "why": text}}
@@ -29,10 +31,27 @@ static cJSON *mechanisms(uint32_t bits) {
     return json_strings(names, n);
 }
 
+static cJSON *names(const char *list) {
+    cJSON *a = cJSON_CreateArray();
+    for (; *list; list += strlen(list) + 1) cJSON_AddItemToArray(a, cJSON_CreateString(list));
+    return a;
+}
+
+static cJSON *filter(enum jail_profile profile) {
+    const struct jail_filter f = jail_filter(profile);
+    cJSON *o = cJSON_CreateObject();
+    json_put_str(o, "table", f.table);
+    json_put_int(o, "instructions", f.instructions);
+    json_put(o, "withheld", names(f.withheld));
+    json_put(o, "narrowed", names(f.narrowed));
+    return o;
+}
+
 static cJSON *jail(const struct worker *w, enum jail_profile profile, int64_t uid) {
     static const char *const write_roots[] = {"/workspace", "/scratch"};
     cJSON *o = cJSON_CreateObject();
     json_put(o, "mechanisms", mechanisms(jail_required(profile, w->mode) | (w->limits.group ? JAIL_M_CGROUP : 0)));
+    json_put(o, "seccomp", filter(profile));
     json_put(o, "write_roots", json_strings(write_roots, 2));
     json_put_str(o, "network", w->spec.network_none ? "none" : "loopback");
     json_put(o, "limits", limits_json(&w->limits));

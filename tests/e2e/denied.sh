@@ -12,8 +12,9 @@ c = json.load(open(sys.argv[1]))
 flood = "import os\nfor _ in range(10000):\n  try: os.setpriority(os.PRIO_USER, 0, 1)\n  except PermissionError: pass\n  else: raise SystemExit(1)"
 nameless = "import ctypes\nl = ctypes.CDLL(None)\nfor nr in (337, 338, 339): assert l.syscall(nr, 0, 0, 0) == -1"
 c["fake"]["steps"] = [{"do": "exec", "argv": ["python3", "-c", code]} for code in (flood, nameless)] + c["fake"]["steps"]
+c["fake"]["steps"].insert(0, {"do": "exec", "argv": ["sync", "-f", "."]})  # the engine may, the verifier may not
 c["verification"] = [{"argv": ["sh", "check.sh"], "timeout_s": 30},
-                     {"argv": ["sh", "-c", "! unshare -U true && ! unshare -U true && sh check.sh"], "timeout_s": 30}]
+                     {"argv": ["sh", "-c", "! unshare -U true && ! unshare -U true && ! sync -f . && sh check.sh"], "timeout_s": 30}]
 json.dump(c, open(sys.argv[1], "w"))
 PY
 "$HARNESS" --home "$W/home" --cases "$W/cases" run-case jail-holds --quiet >out 2>&1 || fail "run-case exits $?: $(cat out)"
@@ -21,13 +22,19 @@ run=$(run_dirs | head -1)
 python3 - "$run" <<'PY' || fail "what was refused is not told as it was"
 import json, sys
 d = sys.argv[1]
-denied = json.load(open(d + "/report.json"))["sandbox"]["denied"]
+sandbox = json.load(open(d + "/report.json"))["sandbox"]
+engine, verifier = sandbox["engine"]["seccomp"], sandbox["verifier"]["seccomp"]
+assert (engine["table"], engine["withheld"], engine["narrowed"]) == ("engine", [], []), engine
+assert verifier["table"] == "verifier" and "syncfs" in verifier["withheld"], verifier
+assert sorted(verifier["narrowed"]) == ["ioctl", "prctl"], verifier
+denied = sandbox["denied"]
 assert denied["observed"] is True and not denied["truncated"], denied
 calls = {(c["profile"], c.get("command"), c["syscall"]): c["count"] for c in denied["calls"]}
 assert calls[("engine", None, "setpriority")] == 10000, calls
 assert calls[("engine", None, "unknown")] == 3, calls
 assert ("engine", None, "mount") in calls or ("engine", None, "fsopen") in calls, calls
 assert calls[("verifier", 1, "unshare")] == 2, calls
+assert calls[("verifier", 1, "syncfs")] == 1 and ("engine", None, "syncfs") not in calls, calls
 assert not any(k[0] == "verifier" and k[1] == 0 for k in calls), calls
 assert denied["total"] == sum(calls.values())
 events = [json.loads(l) for l in open(d + "/events.normalized.jsonl")]

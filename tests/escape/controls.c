@@ -104,7 +104,7 @@ static void one_up(struct controls *c, const struct set *s, const struct batch *
     static struct batch rest;
     size_t n;
     const struct probe *const *all = probes_all(&n);
-    if (g->n == 0 || g->jail != ENGINE) return; /* an inspector's control is to be free altogether */
+    if (g->n == 0 || g->jail == INSPECTOR) return; /* an inspector's control is to be free altogether */
     rest = *g;
     rest.without = (s->holds | s->also) & ~wall;
     if (!run(c, &rest, &out)) return;
@@ -123,16 +123,20 @@ static void run_set(struct controls *c, const struct set *s, struct batch *g) {
         if (s->holds >> b & 1) one_up(c, s, g, 1u << b);
 }
 
+static unsigned control_jail(const struct probe *p) {
+    return p->jails & ENGINE ? ENGINE : p->jails & VERIFIER ? VERIFIER : INSPECTOR;
+}
+
 /* All probes from `first` on that name the same walls; alone when they must. Marks them done. */
 static void gather(const struct controls *c, size_t first, bool *done, struct set *s, struct batch *g) {
     size_t n;
     const struct probe *const *all = probes_all(&n);
     *s = (struct set){holds_of(c, all[first]), all[first]->also, all[first]->flags & (ALONE | TTY)};
-    *g = (struct batch){.jail = all[first]->jails & ENGINE ? ENGINE : INSPECTOR};
+    *g = (struct batch){.jail = control_jail(all[first])};
     for (size_t i = first; i < n; i++) {
         const struct probe *p = all[i];
         if (done[i] || !chosen(c, p) || holds_of(c, p) != s->holds || p->also != s->also ||
-            (p->flags & (ALONE | TTY)) != s->flags || (p->jails & ENGINE) != (all[first]->jails & ENGINE))
+            (p->flags & (ALONE | TTY)) != s->flags || control_jail(p) != g->jail)
             continue;
         done[i] = true;
         g->index[g->n++] = i;

@@ -195,6 +195,7 @@ static enum verdict host_name(const struct world *w, const struct probe *p) {
 /* The worker is permitted these: it builds jails with them. */
 #define JAILS_FREE(what, number_, ...) CALL(what, PROGRAM | INSPECTOR, BOTH(WALL_SECCOMP), number_, __VA_ARGS__)
 #define JAILS_POWER(what, number_, ...) CALL(what, PROGRAM | INSPECTOR, ROOT_ONLY(WALL_SECCOMP | WALLS_POWER), number_, __VA_ARGS__)
+#define VERIFIERS(what, number_, ...) CALL(what, VERIFIER, BOTH(WALL_SECCOMP), number_, __VA_ARGS__)
 #define OWN(row_, what, fn, tries_, walls) \
     {.row = row_, .name = what, .tries = tries_, .attempt = fn, .jails = PROGRAM | INSPECTOR, walls}
 enum { NR_FSCONFIG_ = 431, NR_FSPICK_ = 433, NR_PIDFD_GETFD_ = 438, NR_PROCESS_MADVISE_ = 440, NR_QUOTACTL_FD_ = 443, NR_LANDLOCK_ = 444,
@@ -295,6 +296,17 @@ static const struct probe v[] = {
     {.row = "21", .name = "semaphores", .tries = "find semaphores outside", .attempt = semaphores, .jails = PROGRAM, BOTH(WALL_IPCNS), .nr = SYS_semget},
     {.row = "21", .name = "message-queue", .tries = "find a message queue outside", .attempt = semaphores, .jails = PROGRAM, BOTH(WALL_IPCNS), .nr = SYS_msgget},
     {.row = "23", .name = "host-name", .tries = "learn the name of the host", .attempt = host_name, .jails = PROGRAM, BOTH(WALL_UTSNS)},
+
+    /* What the engine may and the verifier may not. */
+    VERIFIERS("verifier-vmsplice", SYS_vmsplice, -1, 0, 0, 0),
+    VERIFIERS("verifier-tee", SYS_tee, -1, -1, 0, 0),
+    VERIFIERS("verifier-syncfs", SYS_syncfs, -1),
+    VERIFIERS("verifier-mlockall", SYS_mlockall, 0),
+    VERIFIERS("verifier-munlockall", SYS_munlockall, 0),
+    VERIFIERS("verifier-capset", SYS_capset, 0, 0),
+    VERIFIERS("verifier-keepcaps", SYS_prctl, PR_SET_KEEPCAPS, 0, 0, 0, 0),
+    VERIFIERS("verifier-ambient", SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0),
+    VERIFIERS("verifier-layout", SYS_ioctl, -1, 0xc020660b /* FS_IOC_FIEMAP */, 0),
 
     {.row = "23", .name = "inspector-fork", .tries = "start a process", .attempt = starts_process, .jails = INSPECTOR, BOTH(WALL_SECCOMP)},
     {.row = "23", .name = "inspector-exec", .tries = "start a program", .attempt = starts_program, .jails = INSPECTOR, BOTH(WALL_SECCOMP | WALL_LANDLOCK)},

@@ -43,7 +43,8 @@ static const struct pair {
     const char *name;
     struct program ours, reference;
 } pairs[] = {
-    {"program", PROGRAM(seccomp_program), PROGRAM(reference_program)},
+    {"engine", PROGRAM(seccomp_engine), PROGRAM(reference_engine)},
+    {"verifier", PROGRAM(seccomp_verifier), PROGRAM(reference_verifier)},
     {"inspector", PROGRAM(seccomp_inspector), PROGRAM(reference_inspector)},
     {"worker", PROGRAM(seccomp_worker), PROGRAM(reference_worker)},
 };
@@ -196,7 +197,7 @@ static uint32_t answer(const struct program *p, uint32_t arch, int64_t nr, uint6
 }
 
 static void known_answers(void) {
-    const struct program *p = &pairs[0].ours, *inspector = &pairs[1].ours, *worker = &pairs[2].ours;
+    const struct program *p = &pairs[0].ours, *inspector = &pairs[2].ours, *worker = &pairs[3].ours;
     const uint32_t refused = SECCOMP_RET_ERRNO | EPERM, missing = SECCOMP_RET_ERRNO | ENOSYS;
     CHECK(answer(p, NATIVE, SYS_read, 0, 0, 0) == SECCOMP_RET_ALLOW);
     CHECK(answer(p, NATIVE, SYS_ptrace, 0, 0, 0) == refused);
@@ -239,7 +240,7 @@ static void known_answers(void) {
 
 /* Refused whatever the arguments, by the jail's filter and by the inspector's; and what is newer than the table. */
 static void never_permitted(void) {
-    const struct program *p = &pairs[0].ours, *inspector = &pairs[1].ours;
+    const struct program *p = &pairs[0].ours, *verifier = &pairs[1].ours, *inspector = &pairs[2].ours;
     const uint32_t refused = SECCOMP_RET_ERRNO | EPERM, missing = SECCOMP_RET_ERRNO | ENOSYS;
     static const int never[] = {SYS_ptrace,
                                 SYS_process_vm_readv,
@@ -295,13 +296,68 @@ static void never_permitted(void) {
                                 450};
     for (size_t i = 0; i < sizeof never / sizeof never[0]; i++) {
         const uint32_t everywhere = answer(p, NATIVE, never[i], 0, 0, 0) | answer(p, NATIVE, never[i], 1, 1, 1);
-        if (!CHECK(everywhere == refused && answer(inspector, NATIVE, never[i], 0, 0, 0) == refused))
+        if (!CHECK(everywhere == refused && answer(verifier, NATIVE, never[i], 0, 0, 0) == refused &&
+                   answer(inspector, NATIVE, never[i], 0, 0, 0) == refused))
             fprintf(stderr, "call %d\n", never[i]);
     }
     for (int nr = 452; nr < 520; nr++) CHECK(answer(p, NATIVE, nr, 0, 0, 0) == missing);
 }
 
+/* --- two tables --------------------------------------------------------------------------------------------------- */
+/* What the engine may and the verifier may not. */
+static void apart(void) {
+    const struct program *engine = &pairs[0].ours, *verifier = &pairs[1].ours;
+    static const struct {
+        int nr;
+        uint32_t args[2];
+    } less[] = {{SYS_vmsplice, {0, 0}},
+                {SYS_tee, {0, 0}},
+                {SYS_syncfs, {0, 0}},
+                {SYS_mlockall, {1, 0}},
+                {SYS_munlockall, {0, 0}},
+                {SYS_capset, {0, 0}},
+                {SYS_prctl, {8 /* PR_SET_KEEPCAPS */, 0}},
+                {SYS_prctl, {24 /* PR_CAPBSET_DROP */, 0}},
+                {SYS_prctl, {47 /* PR_CAP_AMBIENT */, 0}},
+                {SYS_ioctl, {3, 0xc020660b /* FS_IOC_FIEMAP */}},
+                {SYS_ioctl, {3, 0x801c581f /* FS_IOC_FSGETXATTR */}}};
+    for (size_t i = 0; i < sizeof less / sizeof less[0]; i++) {
+        const uint32_t may = answer(engine, NATIVE, less[i].nr, less[i].args[0], less[i].args[1], 0),
+                       may_not = answer(verifier, NATIVE, less[i].nr, less[i].args[0], less[i].args[1], 0);
+        if (!CHECK(may == SECCOMP_RET_ALLOW && may_not == (SECCOMP_RET_ERRNO | EPERM)))
+            fprintf(stderr, "call %d: engine %x, verifier %x\n", less[i].nr, may, may_not);
+    }
+}
+
+static size_t wider;
+static bool not_wider(const struct seccomp_data *d) {
+    bool looked = false;
+    const uint32_t engine = run(&pairs[0].ours, d, &looked), verifier = run(&pairs[1].ours, d, &looked);
+    if (verifier != engine && verifier != (SECCOMP_RET_ERRNO | EPERM) && wider++ < 20)
+        fprintf(stderr, "nr %d args %llx %llx %llx: engine %x, verifier %x\n", d->nr, (unsigned long long)d->args[0],
+                (unsigned long long)d->args[1], (unsigned long long)d->args[2], engine, verifier);
+    return looked;
+}
+
+/* The verifier's answer is the engine's, or no. */
+static void never_wider(void) {
+    collect_values(&pairs[0]);
+    for (int nr = 0; nr < 520; nr++) {
+        struct seccomp_data d = {.nr = nr, .arch = NATIVE};
+        bool looked = not_wider(&d);
+        memset(d.args, 0xff, sizeof d.args);
+        looked |= not_wider(&d);
+        for (unsigned i = 0; looked && i < RANDOM_TRIES; i++) {
+            for (unsigned a = 0; a < 6; a++) d.args[a] = next_random() % 2 ? values[next_random() % n_values] : 0;
+            not_wider(&d);
+        }
+    }
+    CHECK(wider == 0);
+}
+
 int main(void) {
+    apart();
+    never_wider();
     known_answers();
     never_permitted();
     for (size_t i = 0; i < N_PAIRS; i++) {

@@ -322,8 +322,8 @@ static void bind_life(int status, int parent) {
 }
 
 static void confine(const struct floor_jail *j, int status, int parent) {
-    const struct sock_fprog prog = {sizeof seccomp_program / sizeof *seccomp_program,
-                                    (struct sock_filter *)(uintptr_t)seccomp_program};
+    const struct sock_fprog prog = {sizeof seccomp_engine / sizeof *seccomp_engine,
+                                    (struct sock_filter *)(uintptr_t)seccomp_engine};
     build_root(j);
     name_and_loopback();
     floor_mark(FLOOR_NET);
