@@ -26,6 +26,8 @@ run traps pass ''
 cmp -s "$dir/patch.diff" plain.diff || fail "traps: another patch than without them: $(diff "$dir/patch.diff" plain.diff)"
 run marks fail forbidden_action_attempted
 cmp -s "$dir/patch.diff" plain.diff || fail "marks: another patch than without them"
+run marks-hidden fail repository_unreadable
+jq -e '.blockers | tostring | contains(".git/config")' "$dir/report.json" >/dev/null || fail "marks-hidden: the file is not named"
 
 # The traps are traps: stock git over the same repository springs one. The agent's steps are run once more, here.
 mkdir control && cd control || exit 99

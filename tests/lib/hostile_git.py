@@ -233,6 +233,8 @@ CASES = {
     "traps": (WORK + [sh(TRAPS.replace("@CANARY@", CANARY).replace("@HOOKS@", HOOKS))], "pass", None),
     "marks": (WORK + [sh(TRAPS.replace("@CANARY@", CANARY).replace("@HOOKS@", HOOKS) + MARKS)], "fail",
               "forbidden_action_attempted"),
+    "marks-hidden": (WORK + [sh(TRAPS.replace("@CANARY@", CANARY).replace("@HOOKS@", HOOKS) + MARKS +
+                                "head -c 2000000 /dev/zero | tr '\\0' '#' >>.git/config\n")], "fail", "repository_unreadable"),
     "plain": (WORK, "pass", None),
     "texts": (WORK + [py(TEXTS)], None, None),
     "date": (WORK + [py(TEXTS.replace("4294967296", "9" * 20))], "fail", "repository_unreadable"),

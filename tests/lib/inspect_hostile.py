@@ -3,8 +3,10 @@ import hashlib
 import os
 import shutil
 import socket
+import stat
 import struct
 import subprocess
+import tempfile
 import time
 import zlib
 
@@ -998,6 +1000,174 @@ def test_busy_agent(r):
         p.kill()
         p.wait()
     r.stop()
+
+
+def test_lfs_pointers(r):
+    """A pointer is a small file like any other: nothing is smudged, cleaned, fetched or run for it."""
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize %d\n"
+    trap = r.dir + "/trap"
+    with open(trap, "w") as f:
+        f.write("#!/bin/sh\ntouch '%s/sprung'\ncat\n" % r.dir)
+    os.chmod(trap, 0o755)
+    r.write(".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n")
+    r.write("old.bin", pointer % (b"1" * 64, 5))
+    start(r)
+    for key in ("clean", "smudge", "process"):
+        r.git("config", "filter.lfs." + key, trap)
+    r.git("config", "filter.lfs.required", "true")
+    r.git("config", "lfs.url", "http://127.0.0.1:1/")
+    real = b"real\n"
+    oid = hashlib.sha256(real).hexdigest()
+    r.write(".git/lfs/objects/%s/%s/%s" % (oid[:2], oid[2:4], oid), real)
+    attributes = loose(r, "blob", b"*.bin filter=lfs diff=lfs merge=lfs -text\n")
+    new, config = pointer % (oid.encode(), len(real)), b"[lfs]\n\turl = http://127.0.0.1:1/\n"
+    r.write("new.bin", new)
+    r.write(".lfsconfig", config)
+    top = {b".gitattributes": attributes, b".gitignore": loose(r, "blob", b"*.log\n"), b".lfsconfig": loose(r, "blob", config),
+           b"a.py": loose(r, "blob", b"print(1)\n"), b"new.bin": loose(r, "blob", new),
+           b"old.bin": loose(r, "blob", pointer % (b"1" * 64, 5))}
+    entries = [(b"100644", n, o) for n, o in top.items()] + [
+        (b"40000", b"dir", tree(r, (b"100644", b"b.txt", loose(r, "blob", b"b\n"))))]
+    head = raw_commit(r, tree(r, *sorted(entries, key=lambda x: x[1])), r.baseline)
+    set_head(r, head)
+    os.unlink(r.path(".git/index"))
+    r.look()
+    r.stop()
+    result, dirty = r.census()
+    assert result["kind"] == "committed" and result["head"] == head, result
+    assert dirty and {letter for letter, _ in dirty} == {"I"}, dirty  # there is no index, and nothing else
+    _, changes, _, patch = r.diff()
+    assert b"+oid sha256:" + oid.encode() in patch and real not in patch.split(b"\n"), patch
+    assert len(changes) == 2, changes
+    os.mkdir(r.dir + "/check")
+    r.step("checkout", "--out", r.dir + "/check")
+    with open(r.dir + "/check/new.bin", "rb") as f:
+        assert f.read() == new
+    # What smudging would have left is not what the commit says.
+    r.write("new.bin", real)
+    assert ("M", b"new.bin") in r.census()[1]
+    assert not os.path.exists(r.dir + "/sprung")
+
+
+def test_device_nodes(r):
+    """As nobody can make them in a jail; whoever finds one must not open it: /dev/zero never ends."""
+    def node(path, minor):
+        full = r.path(path)
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        if os.path.exists(full):
+            os.unlink(full)
+        os.mknod(full, stat.S_IFCHR | 0o666, os.makedev(1, minor))
+    start(r)
+    head = r.git("rev-parse", "HEAD").strip()
+    try:
+        node("zero", 5)
+    except PermissionError:
+        return  # an ordinary user, whom the kernel refuses
+    node("a.py", 5)
+    node("dir/quiet.log", 5)
+    result, dirty = judged(r, "none")
+    assert sorted(dirty) == [("X", b"a.py"), ("X", b"zero")], dirty
+    for name in ("index", "packed-refs", "config", "refs/heads/main", "HEAD", "objects/%s/%s" % (head[:2], head[2:])):
+        r2 = type(r)(r.tool, r.dir + "/" + name.replace("/", "_"))
+        r, outer = r2, r
+        start(r)
+        begin = time.monotonic()
+        if name == "packed-refs":
+            os.unlink(r.path(".git/refs/heads/main"))
+        if name.startswith("objects/"):
+            set_head(r, "77" * 20)
+            name = "objects/77/" + "77" * 19
+        node(".git/" + name, 5)
+        r.look()
+        r.stop()
+        result, dirty = r.census()
+        assert result["kind"] == ("none" if name == "index" else "unreadable"), (name, result)
+        assert time.monotonic() - begin < 10, name
+        r = outer
+
+
+def test_marks_cannot_be_hidden_by_size(r):
+    """Where marks of forbidden actions would stand and cannot be read, the repository cannot be read."""
+    for name, spoil in (("packed-refs", lambda p: open(p, "ab").truncate(17 << 20)),
+                        ("config", lambda p: open(p, "ab").truncate(2 << 20)),
+                        ("config.worktree", lambda p: open(p, "ab").truncate(2 << 20)),
+                        ("config", lambda p: (os.rename(p, p + ".x"), os.symlink("config.x", p))),
+                        ("refs/remotes", lambda p: os.symlink("../heads", p)),
+                        ("packed-refs", os.mkfifo)):
+        r2 = type(r)(r.tool, tempfile.mkdtemp(dir=r.dir))
+        start(r2)
+        r2.write("a.py", "print(2)\n")
+        r2.commit()
+        r2.look()
+        r2.stop()
+        assert r2.census()[0]["kind"] == "committed"
+        spoil(r2.path(".git/" + name))
+        result, _ = r2.census()
+        assert result["kind"] == "unreadable" and ".git/" + name in result["detail"], (name, result)
+
+
+def test_a_million_refs(r):
+    """Packed they are more than we read of such a file; loose, as many as 1,000,000 files are walked at most."""
+    start(r)
+    r.write("a.py", "print(2)\n")
+    head = r.commit()
+    many = 1000000
+    with open(r.path(".git/packed-refs"), "wb") as f:
+        f.write(b"".join(b"%s refs/tags/t%07d\n" % (head.encode(), i) for i in range(many)))
+    begin = time.monotonic()
+    look = r.look()[1]
+    assert look["moved"] == 1 and look["head"] == head, look  # its own ref is loose
+    os.unlink(r.path(".git/refs/heads/main"))
+    assert r.look()[1]["moved"] == 0
+    r.stop()
+    result, _ = r.census()
+    assert result["kind"] == "unreadable" and "packed-refs" in result["detail"], result
+    assert time.monotonic() - begin < 10
+    os.unlink(r.path(".git/packed-refs"))
+    r.write(".git/refs/heads/main", head + "\n")
+    begin = time.monotonic()
+    loose_refs = 2000  # as many as a test has the time to make
+    for where in ("tags", "remotes/o"):
+        os.makedirs(r.path(".git/refs/" + where), exist_ok=True)
+        at = os.open(r.path(".git/refs/" + where), os.O_RDONLY)
+        for i in range(loose_refs):
+            os.close(os.open("t%d" % i, os.O_CREAT | os.O_WRONLY, dir_fd=at))
+        os.close(at)
+    begin = time.monotonic()
+    frames = r.step("census")
+    assert [f["kind"] for f in frames if f["frame"] == "RESULT"] == ["committed"], frames
+    assert len([f for f in frames if f["frame"] == "ATTEMPT"]) == 1, frames
+    spent = time.monotonic() - begin
+    assert spent < 5, spent
+
+
+def test_racy_times(r):
+    """The same size, the same modification time, and for a watch that has seen the file before: the hash is what counts."""
+    start(r)
+    r.write("a.py", "print(2)\n")
+    r.commit()
+    assert r.look()[1]["clean"] == 1
+    time.sleep(2.5)
+    assert r.look()[1]["clean"] == 1  # old enough by now to be remembered by its times
+    st = os.stat(r.path("a.py"))
+    with open(r.path("a.py"), "r+b") as f:
+        f.write(b"print(3)\n")
+        f.flush()
+        os.utime(f.fileno(), ns=(st.st_atime_ns, st.st_mtime_ns))
+    now = os.stat(r.path("a.py"))
+    assert (now.st_size, now.st_mtime_ns, now.st_ino) == (st.st_size, st.st_mtime_ns, st.st_ino)
+    r.git("update-index", "-q", "--refresh")
+    assert r.look()[1]["clean"] == 0  # the time of the change of the inode tells it
+    # Within the grain of the clock: written at once, again, and looked at between.
+    for i in range(40):
+        r.write("a.py", "print(2)\n" if i % 2 else "print(%d)\n" % (i % 10))
+        dirty, look = r.look()
+        assert look["clean"] == (1 if i % 2 or i % 10 == 2 else 0), (i, look, dirty)
+    r.write("a.py", "print(9)\n")
+    os.utime(r.path("a.py"), ns=(st.st_atime_ns, st.st_mtime_ns))
+    r.stop()
+    result, dirty = r.census()
+    assert result["kind"] == "committed" and result["clean"] == 0 and dirty == [("M", b"a.py")], (result, dirty)
 
 
 run(globals())

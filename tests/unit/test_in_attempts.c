@@ -108,6 +108,15 @@ static void test_special_files(void) {
         NEED(unlinkat(f.ws_fd, files[i], 0) == 0 && mkfifoat(f.ws_fd, files[i], 0600) == 0);
     NEED(io_remove_tree_at(f.ws_fd, ".git/refs/remotes", NULL) == 0 &&
          symlinkat("/etc", f.ws_fd, ".git/refs/remotes") == 0);
+    struct err e = ERR_INIT;
+    seen[0] = '\0';
+    CHECK(attempts_in_repository(f.ws_fd, note, NULL, &e) < 0 && e.code == ERR_PARSE &&
+          strstr(e.text, ".git/config:") && strcmp(seen, "1 up2, 1 up") == 0); /* what can be seen is seen */
+    NEED(unlinkat(f.ws_fd, ".git/config", 0) == 0 && unlinkat(f.ws_fd, ".git/config.worktree", 0) == 0 &&
+         unlinkat(f.ws_fd, ".git/packed-refs", 0) == 0);
+    e = ERR_INIT;
+    CHECK(attempts_in_repository(f.ws_fd, note, NULL, &e) < 0 && strstr(e.text, ".git/refs/remotes:"));
+    NEED(unlinkat(f.ws_fd, ".git/refs/remotes", 0) == 0);
     CHECK(repository_has("1 up2, 1 up"));
     CHECK(attempt_action(0) == NULL && attempt_action(4) == NULL &&
           strcmp(attempt_action(3), "credential_change") == 0);

@@ -7,6 +7,7 @@
 #include "worker/inspect/attempts.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -105,8 +106,15 @@ struct finder {
     attempt_fn fn;
     void *ctx;
     enum attempt_kind kind;
-    bool stop; /* one of a kind is enough to judge, and a million more cost time only */
+    bool stop;         /* one of a kind is enough to judge, and a million more cost time only */
+    struct err hidden; /* the first place that could not be looked at */
 };
+
+/* What cannot be read may hold any mark, and git reads more than we do: larger files, through links. */
+static int cannot_read(struct finder *f, const char *path, enum err_code code, const char *why) {
+    if (f->hidden.code == ERR_NONE) err_set(&f->hidden, code, "%s: %s", path, why);
+    return 0;
+}
 
 static int on_entry(void *ctx, const struct walk_entry *w, struct err *e) {
     struct finder *f = ctx;
@@ -121,13 +129,20 @@ static int look_below(int ws_fd, const char *path, struct finder *f, struct err 
     bool complete;
     AUTO_FD int fd = io_open_beneath_quiet(ws_fd, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK, 0);
     f->stop = false;
+    if (fd < 0 && errno != ENOENT && errno != ENOTDIR) return cannot_read(f, path, ERR_PARSE, strerror(errno));
     return fd < 0 ? 0 : walk_tree(fd, on_entry, f, &complete, e);
+}
+
+static int read_whole(int ws_fd, const char *path, size_t max, struct buf *out, struct finder *f) {
+    struct err why = ERR_INIT;
+    const int got = refs_read_plain(ws_fd, path, max, out, &why);
+    return got < 0 ? cannot_read(f, path, why.code == ERR_LIMIT ? ERR_LIMIT : ERR_PARSE, why.text) : got;
 }
 
 static int look_in_packed_refs(int ws_fd, struct finder *f, struct err *e) {
     static const char prefix[] = " refs/remotes/";
     AUTO_BUF struct buf b = BUF_INIT(PACKED_MAX);
-    if (refs_read_plain(ws_fd, ".git/packed-refs", PACKED_MAX, &b, NULL) != 1) return 0;
+    if (read_whole(ws_fd, ".git/packed-refs", PACKED_MAX, &b, f) != 1) return 0;
     for (const char *p = buf_str(&b), *end = p + b.len; p < end;) {
         const char *eol = memchr(p, '\n', (size_t)(end - p));
         size_t len = (size_t)((eol != NULL ? eol : end) - p), name = OID_HEX + sizeof prefix - 1;
@@ -141,15 +156,18 @@ static int look_in_packed_refs(int ws_fd, struct finder *f, struct err *e) {
 
 static int look_in_config(int ws_fd, const char *path, struct finder *f, struct err *e) {
     AUTO_BUF struct buf b = BUF_INIT(CONFIG_MAX);
-    if (refs_read_plain(ws_fd, path, CONFIG_MAX, &b, NULL) != 1) return 0;
+    if (read_whole(ws_fd, path, CONFIG_MAX, &b, f) != 1) return 0;
     return attempts_in_config(buf_str(&b), b.len, f->fn, f->ctx, e);
 }
 
 int attempts_in_repository(int ws_fd, attempt_fn fn, void *ctx, struct err *e) {
-    struct finder f = {.fn = fn, .ctx = ctx, .kind = ATTEMPT_REMOTE};
+    struct finder f = {.fn = fn, .ctx = ctx, .kind = ATTEMPT_REMOTE, .hidden = ERR_INIT};
     if (look_in_config(ws_fd, ".git/config", &f, e) < 0 || look_in_config(ws_fd, ".git/config.worktree", &f, e) < 0 ||
         look_below(ws_fd, ".git/remotes", &f, e) < 0 || look_below(ws_fd, ".git/branches", &f, e) < 0)
         return -1;
     f.kind = ATTEMPT_TRACKING_REF;
-    return look_below(ws_fd, ".git/refs/remotes", &f, e) < 0 || look_in_packed_refs(ws_fd, &f, e) < 0 ? -1 : 0;
+    if (look_below(ws_fd, ".git/refs/remotes", &f, e) < 0 || look_in_packed_refs(ws_fd, &f, e) < 0) return -1;
+    if (f.hidden.code == ERR_NONE) return 0;
+    *e = f.hidden;
+    return -1;
 }

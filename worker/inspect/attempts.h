@@ -16,8 +16,8 @@ typedef int (*attempt_fn)(void *ctx, enum attempt_kind kind, const char *name, s
 
 /* The text of a git configuration file, also a broken one. */
 int attempts_in_config(const char *text, size_t n, attempt_fn fn, void *ctx, struct err *e);
-/* The repository in a workspace: configuration, refs loose and packed, remotes as old git kept them. What cannot be
- * read is passed over: it is no attempt. */
+/* The repository in a workspace: configuration, refs loose and packed, remotes as old git kept them. What is not there is no
+ * attempt; a place that we cannot read whole may hide one: -1 with ERR_LIMIT or ERR_PARSE, after all others have been looked at. */
 int attempts_in_repository(int ws_fd, attempt_fn fn, void *ctx, struct err *e);
 
 #endif

@@ -163,9 +163,17 @@ static int send_attempt(void *ctx, enum attempt_kind kind, const char *name, siz
 }
 
 /* Whatever became of the result: an attempt is one without a commit too. */
-static int look_for_attempts(struct census *c, struct err *e) {
+static int look_for_attempts(struct census *c, struct out_result *r, char *detail, size_t size, struct err *e) {
     uint64_t start = clock_mono_us();
-    if (attempts_in_repository(c->s.ws_fd, send_attempt, c, e) < 0) return -1;
+    struct err why = ERR_INIT;
+    if (attempts_in_repository(c->s.ws_fd, send_attempt, c, &why) < 0) {
+        if (!inspect_is_finding(&why)) {
+            *e = why;
+            return -1;
+        }
+        if (r->kind != RESULT_UNREADABLE) snprintf(detail, size, "marks of forbidden actions: %.400s", why.text);
+        r->kind = RESULT_UNREADABLE;
+    }
     return out_trace("inspect.attempts", start, c->attempts == 0, e, "marks of forbidden actions: %u", c->attempts);
 }
 
@@ -174,7 +182,7 @@ static int report(struct census *c, uint64_t start, struct err *e) {
     struct head h;
     struct out_result r = {.detail = detail};
     if (find_head(c, &h, e) < 0 || judge(c, &h, &r, detail, sizeof detail, e) < 0 || look_for_dirt(c, &r, e) < 0 ||
-        look_for_attempts(c, e) < 0)
+        look_for_attempts(c, &r, detail, sizeof detail, e) < 0)
         return -1;
     if (!git_oid_is_zero(&c->head)) git_oid_tostr(hex, sizeof hex, &c->head);
     r.head = hex;
