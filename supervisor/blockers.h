@@ -56,8 +56,18 @@ const char *blocker_class_name(enum blocker_class c);
     X(supervisor_interrupted, FAIL, "run.completed", INFRASTRUCTURE, NULL, "the supervisor ended before the run did")  \
     X(gate_missing, BLOCKED, "backend.gate.blocked", POLICY, "case-gate.log", "a gate that must be opened is not")     \
     X(eligibility_denied, BLOCKED, "backend.gate.blocked", POLICY, "case-gate.log",                                    \
-      "no backend is eligible for the task")
-/* Reasons for records, approvals, providers and targets join with the code that can raise them. */
+      "no backend is eligible for the task")                                                                           \
+    X(stage_not_proven, BLOCKED, "backend.gate.blocked", POLICY, "case-gate.log",                                      \
+      "the stage before the one that was asked for is not proven on this build")                                       \
+    X(provider_not_decided, BLOCKED, "backend.gate.blocked", POLICY, "provider-model-not-admitted.txt",                \
+      "no decision on the provider, or one that does not allow it")                                                    \
+    X(model_not_admitted, BLOCKED, "backend.gate.blocked", POLICY, "provider-model-not-admitted.txt",                  \
+      "the model was not admitted")                                                                                    \
+    X(provider_auth_unavailable, BLOCKED, "backend.gate.blocked", INFRASTRUCTURE, "provider-auth-unavailable.txt",     \
+      "the provider's credentials cannot reach the backend")                                                           \
+    X(provider_local_config_unavailable, BLOCKED, "backend.gate.blocked", INFRASTRUCTURE,                              \
+      "provider-local-config-unavailable.txt", "the local provider's endpoint is not configured")
+/* Reasons for approvals and targets join with the code that can raise them. */
 
 enum blocker {
 #define X(name, status, event, class, marker, meaning) BLOCKER_##name,

@@ -16,6 +16,7 @@ static const struct command table[] = {
     {"run-all-fake", "run every case on the deterministic lane", cmd_run_all_fake, help_run_all_fake},
     {"case", "list, check and create cases", cmd_case, help_case},
     {"engines", "list the backends and how they are gated", cmd_engines, help_engines},
+    {"eligibility", "may a backend do a case? The decision, without a run", cmd_eligibility, help_eligibility},
     {"admit", "record what may be used: models, programs, repositories", cmd_admit, help_admit},
     {"validate", "prove a property of this build: failure-matrix", cmd_validate, help_validate},
     {"report", "show and list runs", cmd_report, help_report},

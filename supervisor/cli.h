@@ -51,6 +51,7 @@ int cli_print_json(struct cJSON *doc, int exit_code);
 int cmd_admit(const struct global_options *g, int argc, char **argv);
 int cmd_case(const struct global_options *g, int argc, char **argv);
 int cmd_doctor(const struct global_options *g, int argc, char **argv);
+int cmd_eligibility(const struct global_options *g, int argc, char **argv);
 int cmd_engines(const struct global_options *g, int argc, char **argv);
 int cmd_report(const struct global_options *g, int argc, char **argv);
 int cmd_run_all_fake(const struct global_options *g, int argc, char **argv);
@@ -62,7 +63,7 @@ int cmd_validate(const struct global_options *g, int argc, char **argv);
 int cmd_verify(const struct global_options *g, int argc, char **argv);
 
 /* Help texts live beside their commands. */
-extern const char help_admit[], help_case[], help_doctor[], help_engines[], help_report[], help_run_all_fake[],
-    help_run_case[], help_sandbox[], help_schema[], help_store[], help_validate[], help_verify[];
+extern const char help_admit[], help_case[], help_doctor[], help_eligibility[], help_engines[], help_report[],
+    help_run_all_fake[], help_run_case[], help_sandbox[], help_schema[], help_store[], help_validate[], help_verify[];
 
 #endif

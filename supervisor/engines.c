@@ -5,11 +5,15 @@
 #include <string.h>
 
 static const struct engine table[] = {
-    {"fake", "deterministic steps from the case; the default validation lane", NULL, true},
-    {"codex", "OpenAI codex through the model gateway", "CTO_HARNESS_ALLOW_CODEX", false},
-    {"pi", "pi coding agent through the model gateway", "CTO_HARNESS_ALLOW_PI", false},
-    {"case", "WorkOS Case (ca) through the model gateway", "CTO_HARNESS_ALLOW_CASE", false},
-    {"exec", "any command line, described by an engine file", "CTO_HARNESS_ALLOW_EXEC", false},
+    {"fake", "deterministic steps from the case; the default validation lane", NULL, true, 0, NULL, NULL},
+    {"codex", "OpenAI codex through the model gateway", "CTO_HARNESS_ALLOW_CODEX", false, NEED_STAGE | NEED_MODEL,
+     "CTO_HARNESS_CODEX_", NULL},
+    {"pi", "pi coding agent through the model gateway", "CTO_HARNESS_ALLOW_PI", false, NEED_STAGE | NEED_MODEL,
+     "CTO_HARNESS_PI_", NULL},
+    {"case", "WorkOS Case (ca) through the model gateway", "CTO_HARNESS_ALLOW_CASE", false,
+     NEED_STAGE | NEED_EXECUTABLE | NEED_MODEL, "CTO_HARNESS_CASE_", "workos-case"},
+    {"exec", "any command line, described by an engine file", "CTO_HARNESS_ALLOW_EXEC", false, NEED_STAGE,
+     "CTO_HARNESS_EXEC_", NULL},
 };
 
 const struct engine *engine_at(int i) {

@@ -4,10 +4,20 @@
 
 #include <stdbool.h>
 
+/* What a backend needs before it may run; each has gates of its own (gates.c). */
+enum engine_need {
+    NEED_STAGE = 1,      /* a stage of the proof ladder, asked for and earned */
+    NEED_EXECUTABLE = 2, /* an admitted program, and the admitted source it was built from */
+    NEED_MODEL = 4       /* a decided provider and an admitted model */
+};
+
 struct engine {
     const char *name, *summary;
     const char *gated_by_env; /* must be "1"; NULL: always open (the fake lane) */
     bool has_adapter;         /* false: a run ends blocked, provider_unavailable */
+    unsigned needs;           /* of enum engine_need */
+    const char *variables;    /* prefix of its settings, "CTO_HARNESS_CASE_"; NULL: it has none */
+    const char *source;       /* source_name of its source admission; NULL: none is needed */
 };
 
 const struct engine *engine_find(const char *name); /* NULL: unknown */

@@ -259,6 +259,17 @@ static int launch(struct flight *f, struct err *e) {
     return rc;
 }
 
+/* The facts are large, and wanted only now. */
+static bool decide(struct flight *f) {
+    struct gate_facts *facts = malloc(sizeof *facts);
+    BUG_UNLESS(facts != NULL);
+    gate_facts_read(facts, f->rec.c, f->rec.engine, f->x->store);
+    bool passed = gates_evaluate(&f->rec, facts);
+    gate_facts_release(facts);
+    free(facts);
+    return passed;
+}
+
 int flight_start(struct executor *x, int index, struct err *e) {
     struct flight *f = calloc(1, sizeof *f);
     BUG_UNLESS(f != NULL);
@@ -284,7 +295,7 @@ int flight_start(struct executor *x, int index, struct err *e) {
     x->flights = f;
     x->in_flight++;
     uint64_t t0 = clock_mono_us();
-    bool passed = gates_evaluate(&f->rec);
+    bool passed = decide(f);
     on_trace(f, "gates", t0, clock_mono_us() - t0, passed, passed ? "all passed" : "blocked");
     run_gate(&f->run, clock_mono_us(), !passed);
     if (passed && !f->nar.contract_written) { /* nothing may be done that was not asked for in writing */

@@ -1,18 +1,25 @@
-/* gates.c - see gates.h. */
+/* gates.c - see gates.h. One ordered list; each gate is a name, what a backend must need for it to apply, and a question about
+ * the facts. */
 #include "supervisor/gates.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/engines.h"
+#include "supervisor/stages.h"
 
-static bool add(struct run_record *rec, const char *name, bool passed, const char *bad_status, enum blocker b,
-                const char *reason) {
-    struct gate_result *g = &rec->gates[rec->n_gates++];
-    *g = (struct gate_result){.name = name, .status = passed ? "passed" : bad_status, .blocker = b};
-    snprintf(g->reason, sizeof g->reason, "%s", passed ? "" : reason);
-    return passed;
+/* Closes the gate: `status` is "missing" for what can be supplied, "failed" for what is wrong. */
+static void closed(struct gate_result *g, const char *status, enum blocker b, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+static void closed(struct gate_result *g, const char *status, enum blocker b, const char *fmt, ...) {
+    if (g->reason[0]) return; /* the first reason counts */
+    g->status = status;
+    g->blocker = b;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(g->reason, sizeof g->reason, fmt, ap);
+    va_end(ap);
 }
 
 static bool listed(const struct case_list *l, const char *word) {
@@ -21,48 +28,224 @@ static bool listed(const struct case_list *l, const char *word) {
     return false;
 }
 
-static bool gate_engine(struct run_record *rec) {
-    char reason[200];
-    const struct engine *en = engine_find(rec->engine);
-    const char *value = en->gated_by_env ? getenv(en->gated_by_env) : NULL;
-    snprintf(reason, sizeof reason, "set %s=1 to allow the %s backend", en->gated_by_env ? en->gated_by_env : "",
-             en->name);
-    bool open = !en->gated_by_env || (value && strcmp(value, "1") == 0);
-    return add(rec, "engine", open, "missing", BLOCKER_gate_missing, reason);
+/* The first refusal of a valid record closes the gate with the reason that the record's kind has. */
+static void refused(struct gate_result *g, const struct fact_record *r, enum blocker other) {
+    if (r->admission.n_refusals == 0) return;
+    const struct admission_refusal *f = &r->admission.refusals[0];
+    enum blocker b = blocker_by_reason(f->reason);
+    closed(g, "failed", b == BLOCKER_COUNT ? other : b, "%s", f->text);
 }
 
-static bool gate_backend(struct run_record *rec) {
-    char reason[200];
-    snprintf(reason, sizeof reason, "case %s is not declared for the %s backend", rec->c->id, rec->engine);
-    return add(rec, "backend", listed(&rec->c->backends, rec->engine), "failed", BLOCKER_eligibility_denied, reason);
+/* --- the questions, in their order ---------------------------------------------------------------------------------- */
+
+static void ask_engine(const struct gate_facts *f, struct gate_result *g) {
+    if (!f->allowed)
+        closed(g, "missing", BLOCKER_gate_missing, "set %s=1 to allow the %s backend", f->engine->gated_by_env,
+               f->engine->name);
 }
 
-static bool gate_contract(struct run_record *rec) {
-    const struct cto_case *c = rec->c;
-    const char *reason = c->allowed_writes.n == 0      ? "the case names no allowed_writes"
-                         : c->forbidden_actions.n == 0 ? "the case names no forbidden_actions"
-                                                       : "";
-    return add(rec, "contract", reason[0] == '\0', "failed", BLOCKER_eligibility_denied, reason);
+static void ask_stage(const struct gate_facts *f, struct gate_result *g) {
+    if (f->stage == 0)
+        closed(g, "missing", BLOCKER_gate_missing, "set %sSTAGE to the stage of this run, %d to %d",
+               f->engine->variables, STAGE_FIRST, STAGE_LAST);
+    if (f->stage < 0)
+        closed(g, "failed", BLOCKER_gate_missing, "%sSTAGE is none of %d to %d", f->engine->variables, STAGE_FIRST,
+               STAGE_LAST);
+    if (!f->predecessor_proven)
+        closed(g, "missing", BLOCKER_stage_not_proven,
+               "stage %d is not proven for the %s backend on this build; run validate stage%d", f->stage - 1,
+               f->engine->name, f->stage - 1);
 }
 
-static bool gate_approval(struct run_record *rec) {
-    return add(rec, "approval", !rec->c->approval_required, "missing", BLOCKER_gate_missing,
-               "the case requires an approval and none was granted");
+static void ask_backend(const struct gate_facts *f, struct gate_result *g) {
+    if (!listed(&f->c->backends, f->engine->name))
+        closed(g, "failed", BLOCKER_eligibility_denied, "case %s is not declared for the %s backend", f->c->id,
+               f->engine->name);
 }
 
-static bool gate_adapter(struct run_record *rec) {
-    char reason[200];
-    snprintf(reason, sizeof reason, "this build has no adapter for the %s backend", rec->engine);
-    return add(rec, "provider", engine_find(rec->engine)->has_adapter, "failed", BLOCKER_provider_unavailable, reason);
+static void ask_contract(const struct gate_facts *f, struct gate_result *g) {
+    const struct cto_case *c = f->c;
+    if (c->allowed_writes.n == 0) closed(g, "failed", BLOCKER_eligibility_denied, "the case names no allowed_writes");
+    if (c->forbidden_actions.n == 0)
+        closed(g, "failed", BLOCKER_eligibility_denied, "the case names no forbidden_actions");
+    if (f->engine->needs & NEED_STAGE && c->n_verify == 0 && !c->no_test_rationale)
+        closed(g, "failed", BLOCKER_eligibility_denied, "the case has neither a verification nor a no_test_rationale");
+    if (f->engine->needs & NEED_STAGE && f->stage > 0 && !stage_allows(f->stage, c->mutation_mode))
+        closed(g, "failed", BLOCKER_eligibility_denied, "mutation mode %.40s is wider than stage %d, which allows %s",
+               c->mutation_mode, f->stage, stage_rules(f->stage)->mutation_mode);
 }
 
-bool gates_evaluate(struct run_record *rec) {
+static void ask_interface(const struct gate_facts *f, struct gate_result *g) {
+    if (!f->interface_proven)
+        closed(g, "missing", BLOCKER_gate_missing,
+               "validate provider-adapter has not passed on this build for the %s backend", f->engine->name);
+}
+
+/* Stage 2 runs an artificial fixture, for which the source needs no admission; from 5 on its license must be settled. */
+static void ask_source(const struct gate_facts *f, struct gate_result *g) {
+    const struct fact_record *r = &f->source;
+    if (f->stage > 0 && f->stage <= STAGE_FIRST) return;
+    if (r->state == FACT_ABSENT)
+        closed(g, "missing", BLOCKER_eligibility_denied, "no source admission of %s; admit source --record",
+               f->engine->source);
+    if (r->state == FACT_BAD)
+        closed(g, "failed", BLOCKER_eligibility_denied, "the source admission does not count: %.150s", r->why);
+    if (r->state != FACT_THERE) return;
+    refused(g, r, BLOCKER_eligibility_denied);
+    if (f->stage >= STAGE_LAST && strcmp(admission_text(&r->admission, "license_note"), "resolved") != 0)
+        closed(g, "failed", BLOCKER_eligibility_denied, "the license of %s is not resolved, stage %d needs that",
+               f->engine->source, f->stage);
+    if (!stage_mode_within(f->c->mutation_mode, admission_text(&r->admission, "allowed_execution_mode")))
+        closed(g, "failed", BLOCKER_eligibility_denied, "the source admission allows %.40s, not %.40s",
+               admission_text(&r->admission, "allowed_execution_mode"), f->c->mutation_mode);
+}
+
+static void ask_executable(const struct gate_facts *f, struct gate_result *g) {
+    const struct fact_record *r = &f->build;
+    if (!f->executable[0])
+        closed(g, "missing", BLOCKER_provider_unavailable, "set %sBIN to the admitted program", f->engine->variables);
+    if (r->state == FACT_ABSENT)
+        closed(g, "missing", BLOCKER_provider_unavailable,
+               "no executable admission of the program; admit executable --record");
+    if (r->state == FACT_BAD)
+        closed(g, "failed", BLOCKER_provider_unavailable, "the executable admission does not count: %.140s", r->why);
+    if (r->state == FACT_THERE) refused(g, r, BLOCKER_provider_unavailable);
+}
+
+static void ask_decision(const struct gate_facts *f, struct gate_result *g) {
+    const struct fact_record *r = &f->decision;
+    if (r->state == FACT_ABSENT)
+        closed(g, "missing", BLOCKER_provider_not_decided,
+               "no provider decision; %sPROVIDER_DECISION_FILE or admit decision --record", f->engine->variables);
+    if (r->state == FACT_BAD)
+        closed(g, "failed", BLOCKER_provider_not_decided, "the provider decision does not count: %.150s", r->why);
+    if (r->state != FACT_THERE) return;
+    refused(g, r, BLOCKER_provider_not_decided);
+    bool local_required = strcmp(r->admission.status, "local_provider_required") == 0;
+    bool local = strcmp(f->provider, "qwen-local") == 0;
+    if (f->provider[0] && local != local_required)
+        closed(g, "failed", BLOCKER_provider_not_decided, "the decision says %s, which does not allow provider %.60s",
+               r->admission.status, f->provider);
+    if (f->provider[0] && strcmp(f->provider, admission_text(&r->admission, "provider")) != 0)
+        closed(g, "failed", BLOCKER_provider_not_decided, "the decision names another provider than %.60s",
+               f->provider);
+}
+
+/* What the report says of the model, and the reason when it is not "admitted". */
+static const char *model_status(const struct gate_facts *f) {
+    const struct fact_record *r = &f->model_record;
+    char asked[400];
+    snprintf(asked, sizeof asked, "%.190s/%.190s", f->provider, f->model);
+    if (r->state == FACT_ABSENT) return "missing_admission";
+    if (r->state == FACT_BAD) return "invalid_admission";
+    if (strcmp(asked, r->admission.subject) != 0) return "mismatch";
+    return r->admission.n_refusals == 0 ? "admitted" : "not_admitted";
+}
+
+static void ask_model(const struct gate_facts *f, struct gate_result *g) {
+    const char *status = model_status(f), *variables = f->engine->variables;
+    if (!f->provider[0] || !f->model[0])
+        closed(g, "missing", BLOCKER_model_not_admitted, "set %sMODEL_PROVIDER and %sMODEL", variables, variables);
+    if (strcmp(status, "missing_admission") == 0)
+        closed(g, "missing", BLOCKER_model_not_admitted, "set %sMODEL_ADMISSION_FILE to the model's admission",
+               variables);
+    if (strcmp(status, "invalid_admission") == 0)
+        closed(g, "failed", BLOCKER_model_not_admitted, "the model admission does not count: %.150s",
+               f->model_record.why);
+    if (strcmp(status, "mismatch") == 0)
+        closed(g, "failed", BLOCKER_model_not_admitted, "the admission is for another model than %.60s/%.60s",
+               f->provider, f->model);
+    if (strcmp(status, "not_admitted") == 0) refused(g, &f->model_record, BLOCKER_model_not_admitted);
+}
+
+/* Case's own pipeline does not hand the OAuth headers on. */
+static void ask_auth_bridge(const struct gate_facts *f, struct gate_result *g) {
+    if (strcmp(f->provider, "openai-codex") == 0 && strcmp(f->engine->name, "case") == 0 && !f->auth_bridge)
+        closed(g, "missing", BLOCKER_provider_auth_unavailable,
+               "provider openai-codex needs %sOPENAI_CODEX_AUTH_BRIDGE=1: the backend does not pass its credentials on",
+               f->engine->variables);
+}
+
+static void ask_local_config(const struct gate_facts *f, struct gate_result *g) {
+    if (strcmp(f->provider, "qwen-local") == 0 && !f->local_endpoint)
+        closed(g, "missing", BLOCKER_provider_local_config_unavailable, "provider qwen-local needs %sLOCAL_BASE_URL",
+               f->engine->variables);
+}
+
+static void ask_approval(const struct gate_facts *f, struct gate_result *g) {
+    if (f->c->approval_required)
+        closed(g, "missing", BLOCKER_gate_missing, "the case requires an approval and none was granted");
+}
+
+static void ask_provider(const struct gate_facts *f, struct gate_result *g) {
+    if (!f->engine->has_adapter)
+        closed(g, "failed", BLOCKER_provider_unavailable, "this build has no adapter for the %s backend",
+               f->engine->name);
+}
+
+static const struct {
+    const char *name;
+    unsigned needs; /* applies to backends that need all of these */
+    void (*ask)(const struct gate_facts *f, struct gate_result *g);
+} gates[] = {{"engine", 0, ask_engine},
+             {"stage", NEED_STAGE, ask_stage},
+             {"backend", 0, ask_backend},
+             {"contract", 0, ask_contract},
+             {"interface", NEED_MODEL, ask_interface},
+             {"source", NEED_EXECUTABLE, ask_source},
+             {"executable", NEED_EXECUTABLE, ask_executable},
+             {"decision", NEED_MODEL, ask_decision},
+             {"model", NEED_MODEL, ask_model},
+             {"auth_bridge", NEED_MODEL, ask_auth_bridge},
+             {"local_config", NEED_MODEL, ask_local_config},
+             {"approval", 0, ask_approval},
+             {"provider", 0, ask_provider}};
+#define N_GATES (sizeof gates / sizeof gates[0])
+
+static bool applies(size_t i, const struct gate_facts *f) {
+    return (f->engine->needs & gates[i].needs) == gates[i].needs;
+}
+
+/* --- results ---------------------------------------------------------------------------------------------------------- */
+
+static const char *source_status(const struct gate_facts *f) {
+    return f->source.state == FACT_THERE && f->source.admission.n_refusals == 0 ? "admitted" : "not_admitted";
+}
+
+static void describe(struct run_record *rec, const struct gate_facts *f) {
+    if (f->engine->needs == 0) return;
+    struct governed *g = rec->governed = calloc(1, sizeof *g);
+    BUG_UNLESS(g != NULL);
+    g->stage = f->stage > 0 ? f->stage : 0;
+    snprintf(g->source_admission_status, sizeof g->source_admission_status, "%s", source_status(f));
+    snprintf(g->executable_sha256, sizeof g->executable_sha256, "%s", f->executable_sha256);
+    if (!(f->engine->needs & NEED_MODEL)) return;
+    snprintf(g->provider, sizeof g->provider, "%.128s", f->provider);
+    snprintf(g->model, sizeof g->model, "%.128s", f->model);
+    snprintf(g->model_admission_status, sizeof g->model_admission_status, "%s", model_status(f));
+    snprintf(g->model_admission_file, sizeof g->model_admission_file, "%s", f->model_record.file);
+    if (f->model_record.state == FACT_THERE)
+        snprintf(g->model_admission_sha256, sizeof g->model_admission_sha256, "%s", f->model_record.admission.digest);
+}
+
+bool gates_evaluate(struct run_record *rec, const struct gate_facts *f) {
+    bool passed = true;
+    free(rec->gates);
+    free(rec->governed);
+    rec->governed = NULL;
+    int n = 0;
+    for (size_t i = 0; i < N_GATES; i++) n += applies(i, f);
+    rec->gates = calloc((size_t)n, sizeof rec->gates[0]);
+    BUG_UNLESS(rec->gates != NULL);
     rec->n_gates = 0;
-    bool passed = gate_engine(rec);
-    passed &= gate_backend(rec);
-    passed &= gate_contract(rec);
-    passed &= gate_approval(rec);
-    passed &= gate_adapter(rec);
+    for (size_t i = 0; i < N_GATES; i++) {
+        if (!applies(i, f)) continue;
+        struct gate_result *g = &rec->gates[rec->n_gates++];
+        *g = (struct gate_result){.name = gates[i].name, .status = "passed", .blocker = BLOCKER_COUNT};
+        gates[i].ask(f, g);
+        passed = passed && g->reason[0] == '\0';
+    }
+    describe(rec, f);
     return passed;
 }
 
@@ -87,7 +270,7 @@ cJSON *gates_decision(const struct run_record *rec) {
     for (int i = 0; i < rec->n_gates; i++) passed &= strcmp(rec->gates[i].status, "passed") == 0;
     cJSON *d = cJSON_CreateObject(), *denied = cJSON_CreateArray();
     char id[RUN_ID_MAX + 16];
-    snprintf(id, sizeof id, "decision-%s", rec->run_id);
+    snprintf(id, sizeof id, "decision-%s", rec->run_id[0] ? rec->run_id : rec->c->id);
     json_put_str(d, "decision_id", id);
     json_put_str(d, "task_id", rec->c->id);
     json_put_str(d, "selected_backend", passed ? rec->engine : "none");

@@ -10,6 +10,11 @@
 #include "common/err.h"
 
 void record_release(struct run_record *r) {
+    free(r->gates);
+    r->gates = NULL;
+    r->n_gates = 0;
+    free(r->governed);
+    r->governed = NULL;
     free(r->sandbox_json);
     r->sandbox_json = NULL;
     free(r->limits);

@@ -18,7 +18,6 @@
 #define OID_SIZE 41
 #define RECORD_MAX_CHANGES 20000
 #define RECORD_MAX_DIRTY 200
-#define RECORD_MAX_GATES 8
 #define RECORD_MAX_DENIED 256
 #define DENIED_ARGS 3
 
@@ -36,6 +35,13 @@ struct gate_result {
     const char *status; /* "passed", "missing", "failed", "not_evaluated"; static */
     enum blocker blocker;
     char reason[200];
+};
+
+/* What a report says of a gated backend beside its gates; from the facts on which they decided. */
+struct governed {
+    int stage; /* 0: none was asked for */
+    char provider[160], model[160], model_admission_status[24], source_admission_status[24];
+    char model_admission_file[4096], model_admission_sha256[65], executable_sha256[65]; /* "" when there is none */
 };
 
 struct verify_result {
@@ -87,9 +93,10 @@ struct run_record {
     int64_t started_ms, finished_ms; /* real time */
     struct phase_time phases[RUN_STATE_COUNT];
 
-    struct gate_result gates[RECORD_MAX_GATES];
+    struct gate_result *gates; /* owned; NULL before the gates */
     int n_gates;
-    bool gated_out; /* blocked before anything was started: the preflight event sequence applies */
+    struct governed *governed; /* owned; NULL for the default lane */
+    bool gated_out;            /* blocked before anything was started: the preflight event sequence applies */
 
     char *
         sandbox_json; /* READY's payload as received (bounded, from our worker before any agent ran); malloc'd or NULL */

@@ -155,7 +155,7 @@ static void put_blockers(cJSON *o, const struct run_record *r) {
     }
     json_put(o, "blockers", full);
     json_put(o, "blocker_reasons", reasons);
-    json_put_str(o, "failure_reason", r->n_blockers > 0 ? blocker_rule(r->blockers[0].id)->meaning : NULL);
+    json_put_str(o, "failure_reason", report_failure_reason(r));
 }
 
 static bool occurred(const struct report_facts *f, const char *type) {
@@ -385,6 +385,7 @@ char *report_json_text(const struct run_record *r, const struct seal_input *in, 
     put_text(o, "no_test_rationale", r->c->no_test_rationale);
     put_events(o, r, f);
     json_put(o, "gates", gates(r));
+    report_put_governed(o, r);
     json_put(o, "eligibility", in->eligibility ? cJSON_Duplicate(in->eligibility, true) : cJSON_CreateNull());
     /* Constants, on purpose: no option, file or variable reaches them. */
     json_put_bool(o, "runtime_default_activation", false);

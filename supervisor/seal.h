@@ -34,6 +34,9 @@ int report_allowed_writes(const struct run_record *r);
 /* Text for people: control bytes, escapes and invalid UTF-8 become visible; Markdown's special bytes are escaped when
  * `md`. */
 struct buf;
+/* report_governed.c: one human sentence, NULL for a pass; and the fields that only gated backends have. */
+const char *report_failure_reason(const struct run_record *r);
+void report_put_governed(cJSON *o, const struct run_record *r);
 void report_put_text(struct buf *b, const char *text, bool md);
 /* The last lines of a log that an agent or its code wrote, for report.md: an indented block of at most REPORT_TAIL_LINES lines
  * of REPORT_TAIL_COLUMNS columns, each behind a bar, under a sentence that says whose words they are (`whose`: "the agent").

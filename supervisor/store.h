@@ -123,6 +123,13 @@ int store_admissions(struct store *s, const char *kind, store_admission_fn each,
 int store_admission_newest(struct store *s, const char *kind, const char *subject, struct store_admission *ret,
                            struct err *e);
 
+/* --- the proof ladder ------------------------------------------------------------------------------------------------
+ * */
+#define STORE_STAGE_INTERFACE 0 /* validate provider-adapter, beside the stages 1..6 */
+/* Did a validator of this build prove it, with the real backend? A proof made with a double never counts. False also when the
+ * store cannot be read. */
+bool store_stage_proven(struct store *s, const char *backend, int stage, const char *build_id);
+
 struct store_counts {
     int64_t user_version, runs, unfinished, passed, failed, blocked, matrices, events, artifacts, supervisors;
     int64_t page_size, pages, free_pages, file_bytes, wal_bytes, artifact_bytes;

@@ -108,7 +108,8 @@ static int say(const struct global_options *g, const struct admission *a, const 
         json_put_str(o, "digest", a->digest);
         return cli_print_json(o, EXIT_PASS);
     }
-    if (id) printf("recorded %s\n", id);
+    if (id) printf("%s%s\n", g->quiet ? "" : "recorded ", id);
+    if (id && g->quiet) return fflush(stdout) == 0 ? EXIT_PASS : EXIT_HARNESS;
     table_line(stdout, 0, a->subject);
     printf("  valid; it says %s: %s\n", a->status, a->n_refusals == 0 ? "it admits this" : "it admits nothing");
     for (int i = 0; i < a->n_refusals; i++) printf("  %s: %s\n", a->refusals[i].reason, a->refusals[i].text);

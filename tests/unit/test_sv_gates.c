@@ -1,24 +1,73 @@
-/* test_sv_gates.c - the gates before a run: a record that passes all of them, then one closed at a time, each with its blocker
- * and its word in the decision; an environment variable opens its gate with "1" and with nothing else. */
+/* The gates before a run: facts that open all of them, then one fact after the other that closes one, with its blocker and its
+ * word in the decision. Every gate that there is must have been closed by something here, and a closed one must close the run. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
-#include "supervisor/engines.h"
 #include "supervisor/gates.h"
+#include "supervisor/stages.h"
 
-static const char *engines[] = {"fake", "codex"}, *writes[] = {"src/"}, *actions[] = {"push"};
+static const char *engines[] = {"fake", "codex", "pi", "case", "exec"}, *writes[] = {"src/"}, *actions[] = {"push"};
+static struct spec_command command;
 static struct cto_case c;
 static struct run_record r;
+static struct gate_facts f;
+static char closed_names[80][24];
+static int n_closed;
 
-static void good(void) {
+static void put_record(struct fact_record *record, enum admission_kind k, const char *edits) {
+    cJSON *doc = admission_template(k), *change = cJSON_Parse(edits), *item = change->child;
+    for (cJSON *next; item; item = next) {
+        next = item->next;
+        cJSON_DetachItemViaPointer(change, item);
+        char *name = strdup(item->string);
+        cJSON_DeleteItemFromObjectCaseSensitive(doc, name);
+        cJSON_AddItemToObject(doc, name, item);
+        free(name);
+    }
+    char *text = cJSON_PrintUnformatted(doc);
+    struct err e = ERR_INIT;
+    if (record->state == FACT_THERE) admission_release(&record->admission);
+    if (admission_read(k, "r", text, strlen(text), &record->admission, &e) < 0) fprintf(stderr, "%s\n", e.text);
+    NEED(e.code == ERR_NONE);
+    record->state = FACT_THERE;
+    cJSON_free(text);
+    cJSON_Delete(doc);
+    cJSON_Delete(change);
+}
+
+#define ADMITTED "{\"status\":\"admitted\"}"
+#define LOCAL                                                                                                  \
+    "{\"decision_status\":\"local_provider_required\",\"provider\":\"qwen-local\",\"model\":\"m\",\"evidence_" \
+    "sources\":[\"x\"]}"
+
+/* Everything that a run of stage 3 of this engine needs. */
+static void good(const char *engine) {
+    gate_facts_release(&f);
+    record_release(&r);
     c = (struct cto_case){.id = "unit",
                           .risk_class = "low",
                           .mutation_mode = "copied-fixture",
-                          .backends = {engines, 2},
+                          .backends = {engines, 5},
                           .allowed_writes = {writes, 1},
-                          .forbidden_actions = {actions, 1}};
-    r = (struct run_record){.c = &c, .engine = "fake"};
+                          .forbidden_actions = {actions, 1},
+                          .verify = &command,
+                          .n_verify = 1};
+    r = (struct run_record){.c = &c, .engine = engine};
+    f = (struct gate_facts){.c = &c,
+                            .engine = engine_find(engine),
+                            .allowed = true,
+                            .stage = 3,
+                            .predecessor_proven = true,
+                            .interface_proven = true,
+                            .provider = "qwen-local",
+                            .model = "qwen3.6-35b-a3b",
+                            .executable = "/opt/case/ca",
+                            .local_endpoint = true};
+    put_record(&f.model_record, ADMIT_MODEL, ADMITTED);
+    put_record(&f.decision, ADMIT_DECISION, LOCAL);
+    put_record(&f.source, ADMIT_SOURCE, ADMITTED);
+    put_record(&f.build, ADMIT_EXECUTABLE, ADMITTED);
 }
 
 static const struct gate_result *gate(const char *name) {
@@ -29,75 +78,262 @@ static const struct gate_result *gate(const char *name) {
     return found;
 }
 
-/* Evaluates; only `name` is closed, for this reason, and the decision says so. NULL: all are open. */
-static bool closed(const char *name, const char *status, enum blocker b, const char *word) {
-    bool fine = gates_evaluate(&r) == (name == NULL);
-    for (int i = 0; i < r.n_gates; i++) {
-        const struct gate_result *g = &r.gates[i];
-        bool this = name && strcmp(g->name, name) == 0;
-        fine = fine && strcmp(g->status, this ? status : "passed") == 0 && (g->reason[0] != '\0') == this;
-        if (this) fine = fine && g->blocker == b && strstr(g->reason, word);
-        if (!fine) fprintf(stderr, "    gate %s: %s: %s\n", g->name, g->status, g->reason);
-    }
+static bool decision_fits(bool open) {
     cJSON *d = gates_decision(&r);
     const char *selected = cJSON_GetObjectItemCaseSensitive(d, "selected_backend")->valuestring;
     const char *mode = cJSON_GetObjectItemCaseSensitive(d, "allowed_mutation_mode")->valuestring;
     int missing = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(d, "missing_gates"));
     int denied = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(d, "denied_backends"));
-    fine =
-        fine && strcmp(selected, name ? "none" : r.engine) == 0 && strcmp(mode, name ? "none" : "copied-fixture") == 0;
-    fine = fine && missing == (name ? 1 : 0) && denied == missing;
+    bool fine = strcmp(selected, open ? r.engine : "none") == 0 && (strcmp(mode, "none") == 0) == !open &&
+                (missing > 0) == !open && denied == (open ? 0 : 1);
     cJSON_Delete(d);
     return fine;
 }
 
-static void contract(void) {
-    good();
-    CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
-    CHECK(r.n_gates == 5 && r.n_gates <= RECORD_MAX_GATES);
-    c.allowed_writes.n = 0;
-    CHECK(closed("contract", "failed", BLOCKER_eligibility_denied, "no allowed_writes"));
-    good();
-    c.forbidden_actions.n = 0;
-    CHECK(closed("contract", "failed", BLOCKER_eligibility_denied, "no forbidden_actions"));
-    good();
-    c.approval_required = true;
-    CHECK(closed("approval", "missing", BLOCKER_gate_missing, "approval"));
-    good();
-    c.backends = (struct case_list){engines + 1, 1};
-    CHECK(closed("backend", "failed", BLOCKER_eligibility_denied, "not declared for the fake"));
+/* Evaluates; only `name` is closed, for this reason; NULL: all are open but the adapter, which this build may not have. */
+static bool closed(const char *name, const char *status, enum blocker b, const char *word) {
+    bool adapter = f.engine->has_adapter, fine = gates_evaluate(&r, &f) == (name == NULL && adapter);
+    for (int i = 0; i < r.n_gates; i++) {
+        const struct gate_result *g = &r.gates[i];
+        bool provider = strcmp(g->name, "provider") == 0, this = name && strcmp(g->name, name) == 0;
+        if (provider) {
+            fine = fine && (strcmp(g->status, "passed") == 0) == adapter &&
+                   (adapter || g->blocker == BLOCKER_provider_unavailable);
+            continue;
+        }
+        fine = fine && strcmp(g->status, this ? status : "passed") == 0 && (g->reason[0] != '\0') == this;
+        if (this) fine = fine && g->blocker == b && strstr(g->reason, word);
+        if (!fine) fprintf(stderr, "    gate %s: %s: %s\n", g->name, g->status, g->reason);
+    }
+    NEED(n_closed < 80);
+    if (name) snprintf(closed_names[n_closed++], sizeof closed_names[0], "%s", name);
+    return fine && decision_fits(name == NULL && adapter);
 }
 
-/* Every engine that is not open by itself: closed by default, and by every value but "1". */
-static void variables(void) {
-    static const char *const wrong[] = {"", "0", "11", "1 ", "yes", "true"};
-    int gated = 0;
-    good();
-    r.engine = "codex";
-    const char *name = engine_find("codex")->gated_by_env;
-    NEED(name != NULL);
-    unsetenv(name);
-    gates_evaluate(&r);
-    CHECK(strcmp(gate("engine")->status, "missing") == 0 && strstr(gate("engine")->reason, name));
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        setenv(name, wrong[i], 1);
-        gates_evaluate(&r);
-        gated +=
-            CHECK(strcmp(gate("engine")->status, "missing") == 0 && gate("engine")->blocker == BLOCKER_gate_missing);
+static void of_every_engine(const char *engine) {
+    good(engine);
+    CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
+    c.allowed_writes.n = 0;
+    CHECK(closed("contract", "failed", BLOCKER_eligibility_denied, "no allowed_writes"));
+    good(engine);
+    c.forbidden_actions.n = 0;
+    CHECK(closed("contract", "failed", BLOCKER_eligibility_denied, "no forbidden_actions"));
+    good(engine);
+    c.approval_required = true;
+    CHECK(closed("approval", "missing", BLOCKER_gate_missing, "approval"));
+    good(engine);
+    c.backends.n = 0;
+    CHECK(closed("backend", "failed", BLOCKER_eligibility_denied, "not declared for the"));
+    if (!f.engine->gated_by_env) return;
+    good(engine);
+    f.allowed = false;
+    CHECK(closed("engine", "missing", BLOCKER_gate_missing, f.engine->gated_by_env));
+}
+
+static void of_stages(const char *engine) {
+    good(engine);
+    f.stage = 0;
+    f.predecessor_proven = false;
+    CHECK(closed("stage", "missing", BLOCKER_gate_missing, "STAGE"));
+    good(engine);
+    f.stage = -1;
+    CHECK(closed("stage", "failed", BLOCKER_gate_missing, "none of 2 to 5"));
+    good(engine);
+    f.predecessor_proven = false;
+    CHECK(closed("stage", "missing", BLOCKER_stage_not_proven, "stage 2 is not proven"));
+    good(engine);
+    c.mutation_mode = "sandbox-repo";
+    put_record(&f.source, ADMIT_SOURCE, "{\"status\":\"admitted\",\"allowed_execution_mode\":\"sandbox-repo\"}");
+    CHECK(closed("contract", "failed", BLOCKER_eligibility_denied, "wider than stage 3"));
+    f.stage = 4;
+    CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
+    good(engine);
+    c.n_verify = 0;
+    CHECK(closed("contract", "failed", BLOCKER_eligibility_denied, "no_test_rationale"));
+    c.no_test_rationale = "a text nobody can test";
+    CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
+}
+
+static void of_programs(void) {
+    good("case");
+    f.executable = "";
+    CHECK(closed("executable", "missing", BLOCKER_provider_unavailable, "CTO_HARNESS_CASE_BIN"));
+    good("case");
+    admission_release(&f.build.admission);
+    f.build.state = FACT_ABSENT;
+    CHECK(closed("executable", "missing", BLOCKER_provider_unavailable, "admit executable"));
+    f.build.state = FACT_BAD;
+    snprintf(f.build.why, sizeof f.build.why, "another digest");
+    CHECK(closed("executable", "failed", BLOCKER_provider_unavailable, "another digest"));
+    good("case");
+    put_record(&f.build, ADMIT_EXECUTABLE, "{\"status\":\"discovery_only\"}");
+    CHECK(closed("executable", "failed", BLOCKER_provider_unavailable, "discovery_only"));
+    good("case");
+    put_record(&f.source, ADMIT_SOURCE, "{}");
+    CHECK(closed("source", "failed", BLOCKER_eligibility_denied, "not_admitted"));
+    f.stage = 2; /* an artificial fixture needs no admission of the source */
+    CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
+    good("case");
+    put_record(&f.source, ADMIT_SOURCE, "{\"status\":\"admitted\",\"allowed_execution_mode\":\"none\"}");
+    CHECK(closed("source", "failed", BLOCKER_eligibility_denied, "allows none"));
+    good("case");
+    f.stage = 5;
+    CHECK(closed("source", "failed", BLOCKER_eligibility_denied, "license"));
+    put_record(&f.source, ADMIT_SOURCE, "{\"status\":\"admitted\",\"license_note\":\"resolved\"}");
+    CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
+    admission_release(&f.source.admission);
+    f.source.state = FACT_ABSENT;
+    CHECK(closed("source", "missing", BLOCKER_eligibility_denied, "no source admission"));
+    f.source.state = FACT_BAD;
+    snprintf(f.source.why, sizeof f.source.why, "it was revoked");
+    CHECK(closed("source", "failed", BLOCKER_eligibility_denied, "revoked"));
+}
+
+static void of_decisions(const char *engine) {
+    static const struct {
+        const char *edits, *word;
+    } rows[] = {
+        {"{}", "no provider has been decided on"},
+        {"{\"decision_status\":\"local_provider_required\",\"provider\":\"other\",\"model\":\"m\",\"evidence_sources\":"
+         "[\"x\"]}",
+         "another provider"},
+        {"{\"decision_status\":\"external_provider_approved\",\"provider_class\":\"external_anthropic\",\"provider\":"
+         "\"anthropic\","
+         "\"model\":\"m\",\"evidence_sources\":[\"x\"]}",
+         "does not allow provider qwen-local"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        good(engine);
+        put_record(&f.decision, ADMIT_DECISION, rows[i].edits);
+        CHECK(closed("decision", "failed", BLOCKER_provider_not_decided, rows[i].word));
     }
-    CHECK(gated == sizeof wrong / sizeof wrong[0]);
-    setenv(name, "1", 1);
-    gates_evaluate(&r);
-    CHECK(strcmp(gate("engine")->status, "passed") == 0);
-    /* open, and still there is nobody who could do it */
-    bool adapter = engine_find("codex")->has_adapter;
-    CHECK(strcmp(gate("provider")->status, adapter ? "passed" : "failed") == 0);
-    CHECK(adapter || gate("provider")->blocker == BLOCKER_provider_unavailable);
-    unsetenv(name);
+    good(engine);
+    admission_release(&f.decision.admission);
+    f.decision.state = FACT_ABSENT;
+    CHECK(closed("decision", "missing", BLOCKER_provider_not_decided, "PROVIDER_DECISION_FILE"));
+    f.decision.state = FACT_BAD;
+    snprintf(f.decision.why, sizeof f.decision.why, "12: provider: is missing");
+    CHECK(closed("decision", "failed", BLOCKER_provider_not_decided, "is missing"));
+    /* local_provider_required and an external provider that is admitted: the decision alone stands against it */
+    good(engine);
+    f.provider = "anthropic", f.model = "claude";
+    put_record(&f.model_record, ADMIT_MODEL,
+               "{\"status\":\"admitted\",\"provider\":\"anthropic\",\"model\":\"claude\"}");
+    CHECK(closed("decision", "failed", BLOCKER_provider_not_decided, "does not allow provider anthropic"));
+}
+
+static void of_models(const char *engine) {
+    good(engine);
+    f.interface_proven = false;
+    CHECK(closed("interface", "missing", BLOCKER_gate_missing, "validate provider-adapter"));
+    good(engine);
+    f.model = "qwen3.6-35b-a3c";
+    CHECK(closed("model", "failed", BLOCKER_model_not_admitted, "another model"));
+    CHECK(strcmp(r.governed->model_admission_status, "mismatch") == 0);
+    good(engine);
+    put_record(&f.model_record, ADMIT_MODEL, "{}");
+    CHECK(closed("model", "failed", BLOCKER_model_not_admitted, "not_admitted"));
+    CHECK(strcmp(r.governed->model_admission_status, "not_admitted") == 0);
+    good(engine);
+    admission_release(&f.model_record.admission);
+    f.model_record.state = FACT_ABSENT;
+    CHECK(closed("model", "missing", BLOCKER_model_not_admitted, "MODEL_ADMISSION_FILE"));
+    CHECK(strcmp(r.governed->model_admission_status, "missing_admission") == 0);
+    f.model_record.state = FACT_BAD;
+    snprintf(f.model_record.why, sizeof f.model_record.why, "3: status: is missing");
+    CHECK(closed("model", "failed", BLOCKER_model_not_admitted, "status: is missing"));
+    CHECK(strcmp(r.governed->model_admission_status, "invalid_admission") == 0);
+    good(engine);
+    f.model = "";
+    CHECK(closed("model", "missing", BLOCKER_model_not_admitted, "MODEL_PROVIDER"));
+    good(engine);
+    f.local_endpoint = false;
+    CHECK(closed("local_config", "missing", BLOCKER_provider_local_config_unavailable, "LOCAL_BASE_URL"));
+}
+
+/* Only Case's own pipeline loses the credentials of openai-codex. */
+static void of_auth(void) {
+    for (int i = 1; i < 4; i++) {
+        good(engines[i]);
+        f.provider = "openai-codex", f.model = "gpt-5.5";
+        put_record(&f.model_record, ADMIT_MODEL,
+                   "{\"status\":\"admitted\",\"provider\":\"openai-codex\",\"model\":\"gpt-5.5\"}");
+        put_record(&f.decision, ADMIT_DECISION,
+                   "{\"decision_status\":\"external_provider_approved\",\"provider_class\":\"external_openai_codex\","
+                   "\"provider\":\"openai-codex\",\"model\":\"gpt-5.5\",\"evidence_sources\":[\"x\"]}");
+        if (strcmp(engines[i], "case") != 0) {
+            CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
+            continue;
+        }
+        CHECK(closed("auth_bridge", "missing", BLOCKER_provider_auth_unavailable, "AUTH_BRIDGE=1"));
+        f.auth_bridge = true;
+        CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
+    }
+}
+
+/* From the environment: closed by default, and by every value but "1"; a stage is one digit. */
+static void variables(void) {
+    static const char *const wrong[] = {"", "0", "11", "1 ", "yes", "true"}, *const stages[] = {"1", "6", "22", "two",
+                                                                                                " 2"};
+    good("codex");
+    unsetenv("CTO_HARNESS_ALLOW_CODEX");
+    gate_facts_release(&f);
+    gate_facts_read(&f, &c, "codex", NULL);
+    CHECK(!f.allowed && f.stage == 0 && !f.predecessor_proven && !f.interface_proven &&
+          f.model_record.state == FACT_ABSENT);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        setenv("CTO_HARNESS_ALLOW_CODEX", wrong[i], 1);
+        gate_facts_read(&f, &c, "codex", NULL);
+        CHECK(!f.allowed);
+    }
+    setenv("CTO_HARNESS_ALLOW_CODEX", "1", 1);
+    for (size_t i = 0; i < sizeof stages / sizeof stages[0]; i++) {
+        setenv("CTO_HARNESS_CODEX_STAGE", stages[i], 1);
+        gate_facts_read(&f, &c, "codex", NULL);
+        CHECK(f.allowed && f.stage == -1);
+    }
+    setenv("CTO_HARNESS_CODEX_STAGE", "2", 1);
+    setenv("CTO_HARNESS_CASE_STAGE", "5", 1); /* another backend's */
+    gate_facts_read(&f, &c, "codex", NULL);
+    CHECK(f.stage == 2 && !f.predecessor_proven);
+    r.engine = "codex";
+    CHECK(!gates_evaluate(&r, &f) && strcmp(gate("stage")->status, "missing") == 0);
+    gate_facts_read(&f, &c, "fake", NULL);
+    r.engine = "fake";
+    CHECK(f.allowed && gates_evaluate(&r, &f) && r.governed == NULL);
+}
+
+static void all_were_closed(void) {
+    good("case");
+    gates_evaluate(&r, &f);
+    for (int i = 0; i < r.n_gates; i++) {
+        bool seen = strcmp(r.gates[i].name, "provider") == 0; /* closed throughout: see closed() */
+        for (int k = 0; k < n_closed; k++) seen = seen || strcmp(closed_names[k], r.gates[i].name) == 0;
+        if (!CHECK(seen)) fprintf(stderr, "    nothing closed gate %s\n", r.gates[i].name);
+    }
+}
+
+static void modes(void) {
+    CHECK(stage_allows(2, "copied-fixture") && !stage_allows(2, "sandbox-repo") && stage_allows(4, "sandbox-repo"));
+    CHECK(!stage_allows(1, "copied-fixture") && !stage_allows(5, "candidate-default") &&
+          !stage_allows(5, "everything"));
+    CHECK(stage_mode_within("none", "none") && !stage_mode_within("none", "") &&
+          !stage_mode_within("", "candidate-default"));
 }
 
 int main(void) {
-    contract();
+    of_every_engine("fake");
+    of_every_engine("case");
+    of_stages("exec");
+    of_stages("case");
+    of_programs();
+    of_decisions("case");
+    of_models("pi");
+    of_auth();
+    all_were_closed();
     variables();
+    modes();
+    gate_facts_release(&f);
+    record_release(&r);
     return check_done();
 }

@@ -109,6 +109,8 @@ static void before_the_work(void) {
     good();
     record_release(&r);
     r = (struct run_record){.c = &c, .engine = "fake", .cause_blocker = BLOCKER_COUNT, .gated_out = true, .n_gates = 3};
+    r.gates = calloc(3, sizeof r.gates[0]);
+    NEED(r.gates != NULL);
     r.gates[0] = (struct gate_result){.name = "a", .status = "passed"};
     r.gates[1] = (struct gate_result){
         .name = "engine", .status = "missing", .blocker = BLOCKER_gate_missing, .reason = "set X=1"};
@@ -119,6 +121,16 @@ static void before_the_work(void) {
     r.n_blockers = 0;
     r.gates[1].status = "passed", r.gates[2].status = "failed";
     BLOCKED(eligibility_denied, "gate backend: no");
+    for (int b = 0; b < BLOCKER_COUNT; b++) { /* a gate gives its own reason, whatever that is */
+        if (strcmp(blocker_rule((enum blocker)b)->event, "backend.gate.blocked") != 0) continue;
+        r.n_blockers = 0;
+        r.gates[2].blocker = (enum blocker)b;
+        verdict_judge(&r);
+        CHECK(r.n_blockers == 1 && r.blockers[0].id == (enum blocker)b);
+        reasons_seen[b]++;
+    }
+    r.n_blockers = 0;
+    r.gates[2].blocker = BLOCKER_eligibility_denied;
     good();
     r.baseline_clean = false;
     record_add_dirty(&r, strdup("M a.py")), record_add_dirty(&r, strdup("? b"));

@@ -4,7 +4,7 @@
 _cto_harness_reply() { mapfile -t COMPREPLY < <(compgen "$@" -- "${COMP_WORDS[COMP_CWORD]}"); }
 
 _cto_harness() {
-    local commands='admit case doctor engines report run-all-fake run-case sandbox schema store validate verify'
+    local commands='admit case doctor eligibility engines report run-all-fake run-case sandbox schema store validate verify'
     local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} program=${COMP_WORDS[0]} command='' verb='' i words
     local global=() # what decides where cases and runs are
     COMPREPLY=()
@@ -37,7 +37,7 @@ _cto_harness() {
     else
         case $command:$verb in
         :) words=$commands ;;
-        run-case: | case:lint) words=$("$program" "${global[@]}" case list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
+        run-case: | eligibility: | case:lint) words=$("$program" "${global[@]}" case list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
         admit:) words='model source executable target decision' ;;
         case:) words='list lint new' ;;
         report:) words='show list' ;;

@@ -1,0 +1,121 @@
+/* gate_facts.c - see gate_facts.h. */
+#include "supervisor/gate_facts.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "build_id.h"
+#include "common/io.h"
+#include "supervisor/admission_host.h"
+#include "supervisor/store.h"
+
+/* A setting of this engine: CTO_HARNESS_CASE_STAGE and so on. "" when it is not set. */
+static const char *setting(const struct engine *en, const char *name) {
+    char variable[96];
+    if (!en->variables) return "";
+    snprintf(variable, sizeof variable, "%s%s", en->variables, name);
+    const char *v = getenv(variable);
+    return v ? v : "";
+}
+
+static int stage_of(const char *text) {
+    if (!text[0]) return 0;
+    return text[1] == '\0' && text[0] >= '0' + STAGE_FIRST && text[0] <= '0' + STAGE_LAST ? text[0] - '0' : -1;
+}
+
+static void bad(struct fact_record *r, const char *why) {
+    r->state = FACT_BAD;
+    snprintf(r->why, sizeof r->why, "%.290s", why);
+}
+
+/* The message of a reader without the path in front of it: it ends in reports. */
+static const char *without_path(const struct err *e, const char *file) {
+    size_t n = strlen(file);
+    return strncmp(e->text, file, n) == 0 && e->text[n] == ':' ? e->text + n + 1 : "it cannot be read";
+}
+
+static void read_text(struct fact_record *r, enum admission_kind k, const char *file, const char *text, size_t len) {
+    struct err e = ERR_INIT;
+    if (admission_read(k, file, text, len, &r->admission, &e) < 0)
+        bad(r, without_path(&e, file));
+    else
+        r->state = FACT_THERE;
+}
+
+static void read_file(struct fact_record *r, enum admission_kind k, const char *file) {
+    AUTO_BUF struct buf text = BUF_INIT(0);
+    if (!file[0]) return;
+    snprintf(r->file, sizeof r->file, "%s", file);
+    if (io_read_file_at(AT_FDCWD, file, ADMISSION_BYTES_MAX, &text, NULL) < 0)
+        bad(r, "it cannot be read");
+    else
+        read_text(r, k, file, buf_str(&text), text.len);
+}
+
+/* The newest of its subject, unless it was revoked: then an older one does not count either. */
+static void read_store(struct fact_record *r, enum admission_kind k, const char *subject, struct store *s) {
+    struct err e = ERR_INIT;
+    struct store_admission *row = calloc(1, sizeof *row);
+    BUG_UNLESS(row != NULL);
+    if (s && subject[0] && store_admission_newest(s, admission_rules(k)->name, subject, row, &e) == 0) {
+        if (row->revoked_ms)
+            bad(r, "it was revoked");
+        else
+            read_text(r, k, row->id, row->record, strlen(row->record));
+        free(row->record);
+    } else if (e.code != ERR_NONE && e.code != ERR_MISSING) {
+        bad(r, "the store cannot be read");
+    }
+    free(row);
+}
+
+static void read_models(struct gate_facts *f, struct store *s) {
+    f->provider = setting(f->engine, "MODEL_PROVIDER");
+    f->model = setting(f->engine, "MODEL");
+    f->auth_bridge = strcmp(setting(f->engine, "OPENAI_CODEX_AUTH_BRIDGE"), "1") == 0;
+    f->local_endpoint = setting(f->engine, "LOCAL_BASE_URL")[0] != '\0';
+    read_file(&f->model_record, ADMIT_MODEL, setting(f->engine, "MODEL_ADMISSION_FILE"));
+    read_file(&f->decision, ADMIT_DECISION, setting(f->engine, "PROVIDER_DECISION_FILE"));
+    if (f->decision.state == FACT_ABSENT) read_store(&f->decision, ADMIT_DECISION, "provider", s);
+}
+
+static void read_program(struct gate_facts *f, struct store *s) {
+    struct err e = ERR_INIT;
+    f->executable = setting(f->engine, "BIN");
+    read_store(&f->build, ADMIT_EXECUTABLE, f->executable, s);
+    if (f->build.state == FACT_THERE) {
+        if (admission_fits_host(&f->build.admission, &e) == 0) {
+            snprintf(f->executable_sha256, sizeof f->executable_sha256, "%s",
+                     admission_text(&f->build.admission, "sha256"));
+        } else {
+            admission_release(&f->build.admission);
+            bad(&f->build, e.text);
+        }
+    }
+    if (f->engine->source) read_store(&f->source, ADMIT_SOURCE, f->engine->source, s);
+}
+
+void gate_facts_read(struct gate_facts *f, const struct cto_case *c, const char *engine, struct store *s) {
+    *f = (struct gate_facts){.c = c, .engine = engine_find(engine), .provider = "", .model = "", .executable = ""};
+    BUG_UNLESS(f->engine != NULL);
+    const char *v = f->engine->gated_by_env ? getenv(f->engine->gated_by_env) : NULL;
+    f->allowed = !f->engine->gated_by_env || (v && strcmp(v, "1") == 0);
+    if (f->engine->needs & NEED_STAGE) {
+        f->stage = stage_of(setting(f->engine, "STAGE"));
+        f->predecessor_proven = s && f->stage > 0 && store_stage_proven(s, engine, f->stage - 1, CTO_BUILD_ID);
+    }
+    if (f->engine->needs & NEED_MODEL) {
+        f->interface_proven = s && store_stage_proven(s, engine, STORE_STAGE_INTERFACE, CTO_BUILD_ID);
+        read_models(f, s);
+    }
+    if (f->engine->needs & NEED_EXECUTABLE) read_program(f, s);
+}
+
+void gate_facts_release(struct gate_facts *f) {
+    struct fact_record *all[] = {&f->model_record, &f->decision, &f->source, &f->build};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (all[i]->state == FACT_THERE) admission_release(&all[i]->admission);
+    *f = (struct gate_facts){0};
+}

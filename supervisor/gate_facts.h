@@ -1,0 +1,43 @@
+/* gate_facts.h - all that the gates decide on, read once before a run: variables, records, proofs of the ladder, the digest of the
+ * program. Reading them starts nothing, and looks at no repository. Deciding on them is pure, see gates.h.
+ */
+#ifndef CTO_SUPERVISOR_GATE_FACTS_H
+#define CTO_SUPERVISOR_GATE_FACTS_H
+
+#include "supervisor/admission.h"
+#include "supervisor/case.h"
+#include "supervisor/engines.h"
+
+/* A record that a variable names or the store holds. */
+enum fact_state { FACT_ABSENT, FACT_BAD, FACT_THERE };
+struct fact_record {
+    enum fact_state state;
+    struct admission admission; /* of FACT_THERE; owned */
+    char why[300];              /* of FACT_BAD: what is wrong; names no path */
+    char file[4096];            /* where it was read; "" when the store has it */
+};
+
+/* Stages run from 2 to 5; 6 compares what they left. */
+#define STAGE_FIRST 2
+#define STAGE_LAST 5
+
+struct gate_facts {
+    const struct cto_case *c;                /* borrowed */
+    const struct engine *engine;             /* static */
+    bool allowed;                            /* its variable is "1" */
+    int stage;                               /* 0: not asked for; -1: something else than a stage */
+    bool predecessor_proven;                 /* of `stage`, on this build, by a proof that counts for this engine */
+    bool interface_proven;                   /* validate provider-adapter passed on this build */
+    const char *provider, *model;            /* as asked for by variables; "" */
+    const char *executable;                  /* path; "" */
+    char executable_sha256[DIGEST_HEX_SIZE]; /* "" when it cannot be read */
+    bool auth_bridge, local_endpoint;        /* the latter: is there one? Its value is nobody's here */
+    struct fact_record model_record, decision, source, build;
+};
+
+struct store;
+/* `s` may be NULL: then nothing was ever recorded. Never fails: what cannot be read is a fact too. */
+void gate_facts_read(struct gate_facts *f, const struct cto_case *c, const char *engine, struct store *s);
+void gate_facts_release(struct gate_facts *f);
+
+#endif
