@@ -147,6 +147,9 @@ static int open_slot(struct evidence *ev, struct evidence_file *f, struct err *e
     f->fd = io_open_beneath(ev->dir, f->path, flags, 0600, e);
     if (f->fd < 0) return -1;
     if (!f->exists) f->written_ms = evidence_now(ev);
+    if (!f->exists &&
+        f - ev->files <= SLOT_TRACE) /* where none can be set aside, a full disk is an error of the write */
+        (void)!fallocate(f->fd, FALLOC_FL_KEEP_SIZE, 0, EVIDENCE_AHEAD);
     f->exists = true;
     return 0;
 }

@@ -62,7 +62,8 @@ void evidence_free(struct evidence *ev); /* closes; NULL is fine */
 void evidence_set_budget(struct evidence *ev, int64_t bytes);
 uint64_t evidence_bytes(const struct evidence *ev);
 
-/* `data` (an object, NULL: {}) is taken, also on failure. A failed append leaves the chain as it was. */
+/* Events and trace have room set aside from their first line on: those that tell how an agent filled the disk can be written.
+ * `data` (an object, NULL: {}) is taken, also on failure. A failed append leaves the chain as it was. */
 int evidence_event(struct evidence *ev, const char *type, cJSON *data, struct err *e);
 int evidence_trace(struct evidence *ev, const char *step, uint64_t start_us, uint64_t dur_us, bool ok,
                    const char *detail, struct err *e);

@@ -84,12 +84,13 @@ int executor_open(const struct home *h, recover_warn_fn warn, struct executor **
     BUG_UNLESS(x != NULL);
     x->home = *h;
     x->lock_fd = -1;
+    x->reserve = RESERVE_NONE;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* an inherited RLIMIT_FSIZE is an error of a write (EFBIG), not the end of us */
     snprintf(x->worker_path, sizeof x->worker_path, "%s/cto-harness-worker", h->libexec);
     if (raise_file_limit(e) < 0 || home_prepare(h, e) < 0 || binaries_check(h->libexec, &x->binaries, e) < 0 ||
-        store_open(h->store, true, &x->store, e) < 0 || take_lock(x, e) < 0 ||
-        store_supervisor_add(x->store, x->id, getpid(), e) < 0 || worker_subreaper(e) < 0)
+        reserve_open(&x->reserve, h->runs, e) < 0 || store_open(h->store, true, &x->store, e) < 0 ||
+        take_lock(x, e) < 0 || store_supervisor_add(x->store, x->id, getpid(), e) < 0 || worker_subreaper(e) < 0)
         goto fail;
     describe(x);
     const struct recover_by by = {.supervisor_id = x->id, .env = &x->env, .warn = warn};
@@ -122,6 +123,7 @@ void executor_close(struct executor *x) {
     }
     store_close(x->store);
     binaries_free(x->binaries);
+    reserve_release(&x->reserve);
     drop_lock(x);
     free(x);
 }
@@ -160,6 +162,7 @@ void executor_landed(struct flight *f) {
             break;
         }
     x->in_flight--;
+    reserve_refill(&x->reserve);
     if (f->error.code != ERR_NONE && x->fatal.code == ERR_NONE) x->fatal = f->error;
     start_more(x);
 }

@@ -128,6 +128,7 @@ static void seal_done(uv_work_t *w, int status) {
     struct flight *f = w->data;
     struct executor *x = f->x;
     (void)status;
+    if (f->error.code == ERR_NONE && flight_tell_store(f, &f->error) < 0) err_ctx(&f->error, "store %s", f->rec.run_id);
     if (f->error.code == ERR_NONE && store_run_sealed(x->store, &f->rec, &f->sum, &f->error) < 0)
         err_ctx(&f->error, "store %s", f->rec.run_id);
     run_sealed(&f->run, clock_mono_us());
@@ -149,6 +150,7 @@ void flight_finish(struct flight *f) {
     if (!orphans_gone(f)) return;
     sweep_groups(f);
     f->finishing = true;
+    reserve_use(&f->x->reserve);
     tell_everything(f);
     f->work.data = f;
     int rc = uv_queue_work(&f->x->loop, &f->work, seal_work, seal_done);

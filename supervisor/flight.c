@@ -27,6 +27,18 @@ static void on_watch(void *ctx) {
     flight_after(f);
 }
 
+int flight_tell_store(struct flight *f, struct err *e) {
+    for (int s = 0; s < RUN_STATE_COUNT; s++) {
+        const struct phase_time *at = &f->rec.phases[s];
+        if (!(f->untold >> s & 1u)) continue;
+        if (store_run_transition(f->x->store, f->rec.run_id, f->rec.generation, (enum run_state)s, at->entered_real_ms,
+                                 at->entered_us, e) < 0)
+            return -1;
+        f->untold &= ~(1u << s);
+    }
+    return 0;
+}
+
 static void on_entered(void *ctx, struct run *r, enum run_state from) {
     struct flight *f = ctx;
     struct err e = ERR_INIT;
@@ -34,11 +46,10 @@ static void on_entered(void *ctx, struct run *r, enum run_state from) {
     int64_t real = clock_real_ms();
     uint64_t mono = clock_mono_us();
     f->rec.phases[r->state] = (struct phase_time){real, mono};
-    /* done is written by the seal's own durable transaction */
-    if (r->state != RUN_DONE &&
-        store_run_transition(f->x->store, f->rec.run_id, f->rec.generation, r->state, real, mono, &e) < 0 &&
-        f->error.code == ERR_NONE)
-        f->error = e;
+    /* done is written by the seal's own durable transaction; a disk that the agent filled will have room by then */
+    if (r->state != RUN_DONE) f->untold |= 1u << r->state;
+    if (flight_tell_store(f, &e) < 0 && e.sys != ENOSPC && f->error.code == ERR_NONE) f->error = e;
+    e = ERR_INIT;
     if (r->state == RUN_ENGINE) {
         if (narrate_engine(&f->nar, &e) < 0) flight_artifact_error(f, &e);
         f->watch = watch_start(&f->x->loop, f->rec.work_dir, on_watch, f);

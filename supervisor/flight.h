@@ -7,6 +7,7 @@
 
 #include "supervisor/executor.h"
 #include "supervisor/narrate.h"
+#include "supervisor/reserve.h"
 #include "supervisor/run.h"
 #include "supervisor/slots.h"
 #include "supervisor/watch.h"
@@ -33,6 +34,7 @@ struct executor {
     uv_timer_t tick;
     bool interrupted, loop_ready;
     int interrupt_signal;
+    struct reserve reserve;
     struct err fatal; /* the store failed: nothing new is started */
 };
 
@@ -51,6 +53,7 @@ struct flight {
     struct seal_summary sum;
     struct err error; /* of store or seal; code ERR_NONE when all is well */
     uint64_t finish_deadline_us;
+    uint32_t untold; /* bit per state that the store had no room for; told before the end */
     bool reserved, finishing, keep, told_commit;
     struct flight *next, *next_to_clear;
 };
@@ -64,6 +67,8 @@ void flight_after(struct flight *f);
 void flight_finish(struct flight *f);
 /* executor.c: the flight is over; it frees itself after this. */
 void executor_landed(struct flight *f);
+/* Tells the store the states that it does not know yet. */
+int flight_tell_store(struct flight *f, struct err *e);
 /* An evidence write that failed: noted once, the run goes on to its (failed) end. */
 void flight_artifact_error(struct flight *f, const struct err *e);
 

@@ -84,6 +84,7 @@ static int take_file(struct evidence *ev, struct evidence_file *f, const struct 
                        (unsigned long long)f->size);
     if (f->written_ms < r->started_ms && a->checked_ms < r->started_ms)
         return err_set(e, ERR_CONFLICT, "%s: neither written nor checked since the run started", f->path);
+    if (f->fd >= 0 && ftruncate(f->fd, (off_t)f->size) < 0) return err_sys(e, "%s", f->path); /* what was set aside */
     if (f->fd >= 0) close(take_fd(&f->fd));
     if (a->size > 0) sync_later(u, take_fd(&fd), f->path);
     return 0;

@@ -52,6 +52,9 @@ int store_fail(struct store *s, struct err *e, const char *what) {
         return err_set(e, ERR_CONFLICT, "store %s: %s: another process kept it locked for %d s", s->path, what,
                        BUSY_MS / 1000);
     case SQLITE_FULL:
+        err_set(e, ERR_SYS, "store %s: %s: %s; make room on that disk", s->path, what, sqlite3_errmsg(s->db));
+        if (e) e->sys = ENOSPC;
+        return -1;
     case SQLITE_IOERR:
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:

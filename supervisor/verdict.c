@@ -95,6 +95,21 @@ static enum blocker no_jail(const struct run_record *rec) {
     return rec->engine_started ? BLOCKER_worker_failed : BLOCKER_sandbox_unavailable;
 }
 
+/* Of a run that was lost after a limit the limit is the first reason: a disk that the backend filled has no room for inspectors. */
+static void judge_limit(struct run_record *rec) {
+    for (int i = 0; i < rec->n_limits; i++) {
+        const struct limit_seen *l = &rec->limits[i];
+        if (!l->of_backend || !l->ended) continue;
+        record_block(rec, BLOCKER_resource_limit_exceeded, "the backend hit a limit: %s",
+                     rec->engine_detail[0] ? rec->engine_detail : l->name);
+        return;
+    }
+}
+
+static bool worker_lost(const struct run_record *rec) {
+    return rec->cause_blocker != BLOCKER_COUNT || rec->failed_seen || !rec->worker_done || !rec->worker_clean;
+}
+
 /* How the worker itself fared. True: nothing below can be trusted to be complete, judge no further. */
 static bool judge_worker(struct run_record *rec) {
     if (rec->cause_blocker != BLOCKER_COUNT) {
@@ -257,6 +272,7 @@ void verdict_judge(struct run_record *rec) {
         if (rec->n_blockers == 0) record_block(rec, BLOCKER_gate_missing, "the run was blocked, and no gate says why");
         return;
     }
+    if (worker_lost(rec)) judge_limit(rec);
     bool over = judge_worker(rec) || judge_start(rec);
     if (!over) {
         judge_engine(rec);
