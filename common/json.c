@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/json_place.h"
 
@@ -122,12 +123,42 @@ static const cJSON *claim(struct json_obj *o, const char *key) {
             o->claimed |= UINT64_C(1) << i;
             return c;
         }
+    if (o->n_absent < JSON_MAX_KEYS) o->absent[o->n_absent++] = key;
     return NULL;
+}
+
+/* One letter too many, too few or changed, two swapped, or the same letters in another case. */
+static bool is_slip(const char *typed, const char *key) {
+    if (strcasecmp(typed, key) == 0) return true;
+    size_t n = strlen(typed), m = strlen(key), head = 0, tail = 0;
+    if (n < 3 || m < 3 || n > m + 1 || m > n + 1) return false;
+    while (head < n && head < m && typed[head] == key[head]) head++;
+    while (tail < n - head && tail < m - head && typed[n - 1 - tail] == key[m - 1 - tail]) tail++;
+    size_t a = n - head - tail, b = m - head - tail;
+    return (a <= 1 && b <= 1) || (a == 2 && b == 2 && typed[head] == key[head + 1] && typed[head + 1] == key[head]);
+}
+
+/* A key that nobody has asked for and that is a slip of this one; NULL: none. */
+static const char *slip_of(const struct json_obj *o, const char *key) {
+    unsigned i = 0;
+    for (const cJSON *c = o->node ? o->node->child : NULL; c; c = c->next, i++)
+        if (!(o->claimed >> i & 1) && is_slip(c->string, key)) return c->string;
+    return NULL;
+}
+
+static int unknown_key(struct json_obj *o, const char *key) {
+    for (int i = 0; i < o->n_absent; i++)
+        if (is_slip(key, o->absent[i])) return json_fail(o, key, "unknown key (did you mean %s?)", o->absent[i]);
+    return json_fail(o, key, "unknown key");
 }
 
 static const cJSON *claim_needed(struct json_obj *o, const char *key, enum json_need need) {
     const cJSON *c = claim(o, key);
-    if (!c && need == JSON_REQUIRED) json_fail(o, key, "is missing");
+    const char *slip = c || need != JSON_REQUIRED ? NULL : slip_of(o, key);
+    if (slip)
+        unknown_key(o, slip);
+    else if (!c && need == JSON_REQUIRED)
+        json_fail(o, key, "is missing");
     return c;
 }
 
@@ -248,6 +279,6 @@ int json_end(struct json_obj *o) {
     unsigned i = 0;
     if (o->doc->bad || !o->node) return o->doc->bad ? -1 : 0;
     for (const cJSON *c = o->node->child; c; c = c->next, i++)
-        if (!(o->claimed >> i & 1)) return json_fail(o, c->string, "unknown key");
+        if (!(o->claimed >> i & 1)) return unknown_key(o, c->string);
     return 0;
 }

@@ -37,8 +37,10 @@ struct json_doc {
 struct json_obj {
     struct json_doc *doc;
     const cJSON *node;
-    char path[256];   /* "verification[0]" ; "" at the root */
-    uint64_t claimed; /* bit per child in order */
+    char path[256];                    /* "verification[0]" ; "" at the root */
+    uint64_t claimed;                  /* bit per child in order */
+    const char *absent[JSON_MAX_KEYS]; /* keys that were asked for and are not there; literals */
+    int n_absent;
 };
 
 int json_parse(struct json_doc *doc, const char *file, const char *text, size_t len, struct err *e);
@@ -64,7 +66,8 @@ const char *json_elem_str(struct json_obj *o, const char *key, const cJSON *arra
 bool json_elem_obj(struct json_obj *o, const char *key, const cJSON *array, int i, struct json_obj *ret);
 /* Takes the child whatever it is, marks it claimed; NULL when absent. */
 const cJSON *json_any(struct json_obj *o, const char *key);
-/* Every key claimed? Otherwise the error names the first one that is not. */
+/* Every key claimed? Otherwise the error names the first one that is not, and which absent key may have been meant. A required key
+ * that is missing while a slip of it is there is this error, too. */
 int json_end(struct json_obj *o);
 /* A reader's own complaint about a key: "file:line: key: text". Sticks like the others. Returns -1. */
 int json_fail(struct json_obj *o, const char *key, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

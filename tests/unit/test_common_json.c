@@ -101,6 +101,8 @@ static void twice_and_unknown(void) {
     reads("{\"v\":[1,\n{\"x\":1,\n\"x\":2}]}", nothing, "f.json:3: v[1].x: the key stands there twice");
     reads("{\"\\u0061\": 1, \"a\": 1}", nothing, "f.json:1: a: the key stands there twice");
     reads("{\"a\": \"x\",\n\n\"zz\": 1}", str_a, "f.json:3: zz: unknown key");
+    reads("{\"A\": \"x\",\n\"b\": \"y\"}", str_a,
+          "f.json:1: A: unknown key (did you mean a?)");                      /* before: a is missing */
     reads("{\"A\": \"x\", \"a\": \"y\"}", str_a, "f.json:1: A: unknown key"); /* case counts */
     reads("{\"b\": {\"a\": \"x\",\n\"q\": 1}}", child_b_str, "f.json:2: b.q: unknown key");
     reads("{\"v\": [{\"b\": {\"a\": \"\"}},\n{\"b\": {\"a\": \"\",\n\"q\": []}}]}", list_of_obj,
