@@ -200,8 +200,10 @@ static void md_rows(struct buf *b, const struct matrix_summary *m) {
         const struct matrix_row *r = &m->rows[i];
         buf_puts(b, "| ");
         report_put_text(b, r->case_id, true);
-        buf_printf(b, " | %s | %s | %s | ", verdict_name(r->status), verdict_name(r->expected),
-                   r->as_expected ? "yes" : "**no**");
+        const bool ran = r->status != VERDICT_NONE;
+        const char *other = ran ? "**no**" : "-"; /* the words of the table on the terminal */
+        buf_printf(b, " | %s | %s | %s | ", ran ? verdict_name(r->status) : "not run", verdict_name(r->expected),
+                   r->as_expected ? "yes" : other);
         for (int k = 0; k < r->n_blockers; k++)
             buf_printf(b, "%s%s", k ? ", " : "", blocker_rule(r->blockers[k])->reason);
         buf_printf(b, " | %lld | ", (long long)r->duration_ms);

@@ -26,6 +26,9 @@ matrix() {
     local report
     report=$(jq -r .report_path out)
     jq -e '.interrupted and (.rows | length > 10)' "$report" >/dev/null || fail "$*: report.json of the matrix: $report"
+    grep -q '| none |' "${report%json}md" && fail "$*: report.md: $(grep -m1 '| none |' "${report%json}md")"
+    [ "$(jq '.rows | any(.status == null or .status == "none")' "$report")" = false ] || grep -q '| not run | .* | - |' "${report%json}md" ||
+        fail "$*: report.md does not say what was not run: ${report%json}md"
     [ -s "${report%.json}.md" ] || fail "$*: no report.md of the matrix"
     sound
 }
