@@ -18,7 +18,7 @@ static int print_help(FILE *out) {
           "sandbox, and turns every run into evidence that can be checked.\n\nCommands:\n",
           out);
     for (int i = 0; command_at(i); i++) fprintf(out, "  %-14s %s\n", command_at(i)->name, command_at(i)->summary);
-    fputs("\nGlobal options, before or after the command:\n"
+    fputs("\nGlobal options, before or after the command; of a repeated one the last counts:\n"
           "  --home DIR        where store and runs live (default: $CTO_HOME, else\n"
           "                    $HERMES_HOME/cto-planb, else ~/.hermes/cto-planb)\n"
           "  --cases DIR       the cases (default: the installed ones, else those of the\n"
@@ -40,14 +40,14 @@ static int print_help(FILE *out) {
     return fflush(out) == 0 ? EXIT_PASS : EXIT_HARNESS;
 }
 
-/* An option with a value, as "--name value" or "--name=value". 1: taken, 0: not this one, -1: no value, or a second one; said. */
+/* An option with a value, as "--name value" or "--name=value"; the last one counts, so that what a wrapper or an alias says can be
+ * said otherwise. 1: taken, 0: not this one, -1: no value; said. */
 static int take_value(const char *name, int argc, char **argv, int *i, const char **ret) {
     size_t n = strlen(name);
     if (strncmp(argv[*i], name, n) != 0 || (argv[*i][n] != '=' && argv[*i][n] != '\0')) return 0;
     const char *value = argv[*i][n] == '=' ? argv[*i] + n + 1 : *i + 1 < argc ? argv[++*i] : NULL;
-    if (!value || *ret) {
-        log_line(value ? "%s is given twice; see 'cto-harness --help'" : "%s needs a value; see 'cto-harness --help'",
-                 name);
+    if (!value) {
+        log_line("%s needs a value; see 'cto-harness --help'", name);
         return -1;
     }
     *ret = value;

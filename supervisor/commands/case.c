@@ -11,6 +11,7 @@
 
 #include "common/io.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "supervisor/case.h"
 #include "supervisor/cli.h"
 #include "supervisor/commands/case_new.h"
@@ -130,7 +131,8 @@ static int list_cases(const struct global_options *g, const char *cases_dir) {
         case_release(&c);
     }
     case_ids_free(ids, n);
-    if (!rows) table_print(table, stdout, table_width(STDOUT_FILENO), !g->quiet);
+    if (!rows && n > 0) table_print(table, stdout, table_width(STDOUT_FILENO), !g->quiet);
+    if (!rows && n == 0 && !g->quiet) log_line("no case in %s: `cto-harness case new NAME` makes one", cases_dir);
     table_free(table);
     if (!rows) return rc;
     cJSON *doc = cJSON_CreateObject();

@@ -20,8 +20,19 @@ for c in $commands; do
 done
 for text in "$("$HARNESS" --help)" "$("$BIN/cto-harness-sandbox" --help)"; do
     [[ $text == "Usage: cto-harness"* ]] && grep -qx 'Examples:' <<<"$text" || fail "help begins: ${text%%$'\n'*}"
+    long=$(awk 'length > 80' <<<"$text")
+    [ -z "$long" ] || fail "help is wider than 80 columns: $long"
 done
 [ "$("$HARNESS" sandbox exec --help)" = "$("$BIN/cto-harness-sandbox" --help)" ] || fail 'sandbox exec --help is not the launcher'"'"'s'
+
+# --- of a repeated global option the last counts
+"$HARNESS" --home "$W/x" --home="$W/y" --cases /nowhere store info --cases "$SRC/cases" 2>err
+grep -Fq "$W/y/cto.db" err || fail "of two homes: $(cat err)"
+# --- an empty folder of cases
+mkdir emptied
+"$HARNESS" --cases emptied case list >out 2>err || fail "case list of an empty folder exits $?"
+[ ! -s out ] && grep -q 'case new' err || fail "case list of an empty folder: $(cat out err)"
+checks=$((checks + 2))
 
 # --- arguments: one line, exit 2, nothing made
 long=$(printf 'x%.0s' $(seq 100000))
@@ -40,7 +51,6 @@ done
 refused '"" is no|say' 2 f report ''
 refused 'command is empty' 2 f ''
 for o in home cases env-file; do
-    refused "--$o is given twice" 2 "$HARNESS" "--$o" "$W/x" "--$o=$W/y" engines
     refused "--$o needs a value" 2 "$HARNESS" engines "--$o"
     [ "$o" = home ] && c='report list' || c='case list'
     # shellcheck disable=SC2086
