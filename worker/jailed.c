@@ -109,7 +109,7 @@ static int pump_it(struct worker *w, struct jailed *j, struct jail *jail, const 
     if (j->on_started != NULL) j->on_started(w, jail);
     if (j->observed != 0) denied_started(&j->denied, jail);
     struct jail_end end = {0};
-    watchdog_start(&dog, &w->limits, jail, j->workspace);
+    watchdog_start(&dog, &w->limits, jail, w->mode == JAIL_MODE_ROOT ? j->spec.uid : 0, j->workspace);
     if (pump_run(&p, &end, e) < 0) {
         watchdog_release(&dog);
         return -1;

@@ -5,7 +5,7 @@
  * mechanism, stands in the report of every run (limits_json).
  *
  *   memory_bytes   of the whole jail. Group: a guarantee (private memory, shared memory, scratch, page cache). Else: a threshold
- *                  (what is counted: watch_memory.h), and a guarantee per process by RLIMIT_DATA well above it.
+ *                  (what is counted: watch_procs.h), and a guarantee per process by RLIMIT_DATA well above it.
  *   processes      with threads. Group, or RLIMIT_NPROC a little above: a guarantee. Whoever reaches it is ended: a program that
  *                  cannot fork does not fail in a way that anybody could read.
  *   cpu_s          of the whole jail, when the case sets it: a threshold. RLIMIT_CPU holds each process to the same, or to an hour.

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,11 +33,12 @@ static ssize_t read_proc(pid_t pid, const char *file, char *out, size_t size) {
     return n;
 }
 
-int procs_init(struct procs *p, pid_t init, int disk) {
+int procs_init(struct procs *p, pid_t init, int disk, uid_t uid) {
     struct stat st;
     char text[16];
     memset(p, 0, sizeof *p);
     p->init = init;
+    p->uid = uid;
     if (fstat(disk, &st) == 0) p->disk_dev = st.st_dev;
     AUTO_FD int mem = memfd_create("", MFD_CLOEXEC);
     if (mem >= 0 && fstat(mem, &st) == 0) p->memfd_dev = st.st_dev;
@@ -171,6 +173,19 @@ static bool is_new(struct procs *p, uint64_t ino) {
     return true; /* with more of them than that, one may be counted twice */
 }
 
+/* Of the file system only, and back: what else the worker is stays. Leaving 0 takes the capabilities that pass over modes out of the
+ * effective set, coming back to it brings them back. Neither call can fail for a worker; were they refused, less would be seen. */
+static void look_as(uid_t uid) {
+    if (uid == 0) return;
+    setfsgid(uid);
+    setfsuid(uid);
+}
+static void look_as_self(uid_t uid) {
+    if (uid == 0) return;
+    setfsuid(geteuid());
+    setfsgid(getegid());
+}
+
 static unsigned count_fds(struct procs *p, pid_t pid) {
     char path[40];
     struct stat st;
@@ -190,8 +205,10 @@ static unsigned count_fds(struct procs *p, pid_t pid) {
 
 /* Some processes in each look; the sums are those of the last sweep that was ended, or of this one when it has more already. */
 static void sweep_fds(struct procs *p, uint64_t until_us) {
+    look_as(p->uid);
     for (unsigned done = 0; p->next < p->n && done < MAX_FDS_A_LOOK && clock_mono_us() < until_us; p->next++)
         done += count_fds(p, p->v[p->next].pid) + 1;
+    look_as_self(p->uid);
     if (p->next >= p->n || p->memfd_part > p->memfd) p->memfd = p->memfd_part;
     if (p->next >= p->n || p->unlinked_part > p->unlinked) p->unlinked = p->unlinked_part;
     if (p->next < p->n) return;
@@ -237,6 +254,7 @@ uint64_t host_available(void) {
 void procs_look_closely(struct procs *p, uint64_t enough, struct procs_look *io) {
     char text[4096];
     uint64_t anon = 0, shmem = 0;
+    look_as(p->uid);
     /* Without pid 1, which is ours, small, and not readable. */
     for (size_t i = 1; i < p->n && anon + shmem <= enough; i++) {
         if (p->v[i].borrows) continue;
@@ -248,6 +266,7 @@ void procs_look_closely(struct procs *p, uint64_t enough, struct procs_look *io)
             shmem += kib_field(text, "\nRssShmem:");
         }
     }
+    look_as_self(p->uid);
     io->anon = anon;
     io->shmem = shmem;
 }

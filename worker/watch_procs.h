@@ -7,11 +7,16 @@
  *   anon     private memory (RssAnon; when that exceeds what is allowed and the kernel lets us, Pss_Anon, which counts a page that
  *            forked processes share once)
  *            a child of vfork or posix_spawn that has not executed its program yet has its parent's, which is counted once
- *   shared   mapped shared memory (RssShmem, Pss_Shmem), or scratch and the memfds that processes hold, whichever is more. Which files a
- *            process holds is visible only where the worker has the jail's uid, as an ordinary user
- *   unlinked blocks of files of the workspace's file system that are deleted and still open; same condition
+ *   shared   mapped shared memory (RssShmem, Pss_Shmem), or scratch and the memfds that processes hold, whichever is more
+ *   unlinked blocks of files of the workspace's file system that are deleted and still open
  * Not counted: page cache, page tables, sockets and pipes (bounded by their own limits), System V segments that nobody has attached,
- * memfds that nobody has open while they travel in a socket: a jail can hold hundreds of megabytes there unseen. Only a group counts those.
+ * memfds that nobody has open while they travel in a socket: the kernel says how many descriptors wait there (scm_fds in fdinfo), but
+ * not which. It lets a user have as many on the way as one process may have open (open_files), and each may be as large as a file
+ * may be (file_bytes), so that is no bound. Only a group counts those.
+ *
+ * Which files a process holds, and Pss, the kernel shows to who has the process's ids, or CAP_SYS_PTRACE, which a worker does not keep.
+ * In root mode the look is taken with the jail's file system ids (setfsuid), under which the worker may less, not more. A process that
+ * makes itself undumpable hides both; its other memory is seen all the same.
  */
 #ifndef CTO_WORKER_WATCH_PROCS_H
 #define CTO_WORKER_WATCH_PROCS_H
@@ -33,6 +38,7 @@ struct seen_proc {
 
 struct procs {
     pid_t init;
+    uid_t uid;           /* of the jail, when the worker's is another: 0 means that it is not */
     struct seen_proc *v; /* found by the look in progress */
     size_t n, cap, borrowers;
     dev_t memfd_dev, disk_dev;
@@ -42,8 +48,8 @@ struct procs {
     size_t n_seen;
 };
 
-/* disk: a descriptor of the workspace. -1: /proc does not show the jail's processes. */
-int procs_init(struct procs *p, pid_t init, int disk);
+/* disk: a descriptor of the workspace. uid: of the jail's processes, in root mode; else 0. -1: /proc does not show them. */
+int procs_init(struct procs *p, pid_t init, int disk, uid_t uid);
 void procs_release(struct procs *p);
 /* `until_us`: when to stop looking, monotonic. */
 void procs_look(struct procs *p, uint64_t until_us, struct procs_look *ret);

@@ -40,12 +40,12 @@ static uint64_t free_bytes(int fd) {
     return fstatvfs(fd, &v) == 0 ? (uint64_t)v.f_bavail * v.f_frsize : UINT64_MAX;
 }
 
-void watchdog_start(struct watchdog *d, const struct limits *l, struct jail *j, const char *workspace) {
+void watchdog_start(struct watchdog *d, const struct limits *l, struct jail *j, uid_t uid, const char *workspace) {
     memset(d, 0, sizeof *d);
     d->limits = l;
     d->jail = j;
     d->disk = open(workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    d->blind = procs_init(&d->procs, jail_pid(j), d->disk) < 0;
+    d->blind = procs_init(&d->procs, jail_pid(j), d->disk, uid) < 0;
     if (d->disk >= 0 && disk_walk_init(&d->walk, d->disk) == 0) d->free_at_start = free_bytes(d->disk);
     d->pause_us = LOOK_US;
     d->next_us = clock_mono_us() + LOOK_US;

@@ -34,8 +34,8 @@ struct watchdog {
     struct procs procs;
 };
 
-/* `workspace` is the path of the write root in the worker's own root. It always starts: what it cannot see it does not count. */
-void watchdog_start(struct watchdog *d, const struct limits *l, struct jail *j, const char *workspace);
+/* `uid`: see procs_init. `workspace` is the path of the write root in the worker's own root. It always starts: what it cannot see it does not count. */
+void watchdog_start(struct watchdog *d, const struct limits *l, struct jail *j, uid_t uid, const char *workspace);
 /* True: the jail must be ended, hit says why. */
 bool watchdog_look(struct watchdog *d);
 /* After the end. `failed`: it did not end by itself with 0. */

@@ -24,12 +24,30 @@ ended() {
     grep -q 'resource_limit_exceeded' "$dir/report.md" || fail "$1: report.md does not say it"
 }
 # hit CASE PART NAME MECHANISM
+from=$SRC/cases
 hit() {
-    "${around[@]}" "$HARNESS" --home "$W/home" --cases "$SRC/cases" run-case "$1" >out 2>&1
+    "${around[@]}" "$HARNESS" --home "$W/home" --cases "$from" run-case "$1" >out 2>&1
     [ $? -eq 1 ] || fail "$1 does not fail: $(tail -3 out)"
     ended "$@"
     sleep 1.1 # run directories sort by their second
 }
+
+# made CASE OF CODE: a case of the tree in which the program takes what only a descriptor holds.
+made() {
+    mkdir -p "$W/cases/failures"
+    cp -r "$SRC/cases/failures/$2" "$W/cases/failures/$1"
+    jq --arg id "$1" --arg code "$3" '.id = $id | .fake.steps = [{do: "exec", argv: ["python3", "-c", $code]}]' \
+        "$SRC/cases/failures/$2/case.json" >"$W/cases/failures/$1/case.json"
+}
+made memory-held memory-shared 'import os, time
+fd = os.memfd_create("pile")
+for _ in range(100): os.write(fd, bytes(1 << 20))
+time.sleep(20)'
+made disk-unlinked disk-limit 'import os, time
+held = [os.open("pile%d" % i, os.O_RDWR | os.O_CREAT) for i in range(4)]
+for i in range(4): os.unlink("pile%d" % i)
+for fd in held * 16: os.write(fd, os.urandom(1 << 20))
+time.sleep(20)'
 
 around=()
 h run-case r1-string-slugify >out 2>&1 || fail "a run without limits: $(cat out)"
@@ -52,6 +70,10 @@ sleep 1.1
 hit verifier-memory verification memory_bytes "^$by\$"
 hit disk-limit backend disk_bytes '^watchdog$'
 hit inode-limit backend inodes '^watchdog$'
+from=$W/cases
+hit disk-unlinked backend disk_bytes '^watchdog$'
+hit memory-held backend memory_bytes "^$by\$"
+from=$SRC/cases
 [ -z "$(groups | grep -F ".$$.")" ] || fail "groups are left: $(groups)"
 
 # Root on a host that shows no control groups. An ordinary user has had the watchdog above, unless groups are delegated to him.
@@ -61,6 +83,9 @@ if [ "$(id -u)" -eq 0 ] && unshare -m umount -l /sys/fs/cgroup 2>/dev/null; then
     hit memory-scratch backend memory_bytes '^watchdog$'
     hit process-limit backend processes '^watchdog$'
     hit verifier-memory verification memory_bytes '^watchdog$'
+    from=$W/cases
+    hit memory-held backend memory_bytes '^watchdog$'
+    from=$SRC/cases
     around=()
 fi
 

@@ -82,7 +82,7 @@ static struct procs_look look_at(void (*run)(void), unsigned times) {
         }
         for (;;) pause();
     }
-    NEED(read(ready[0], &c, 1) == 1 && procs_init(&p, init, -1) == 0);
+    NEED(read(ready[0], &c, 1) == 1 && procs_init(&p, init, -1, 0) == 0);
     procs_look(&p, clock_mono_us(), &l);
     CHECK(l.cut && l.anon == 0); /* no time: not all were seen, and that is said */
     procs_look(&p, clock_mono_us() + 10000000, &l);
