@@ -33,6 +33,7 @@ static const uint32_t successors[RUN_STATE_COUNT] = {
 #define DRAIN_LIMIT (5 * SECOND)
 #define KILL_PATIENCE \
     2 /* times DRAIN_LIMIT; then it is stuck in the kernel, and only finish.c still waits for it, to say so */
+#define SLEPT_LIMIT (5 * SECOND) /* later than this no load explains it: the supervisor was stopped */
 #define LOOK_EVERY (1 * SECOND)
 #define LOOK_DEBOUNCE UINT64_C(3000)
 
@@ -113,6 +114,18 @@ static void kill_worker(struct run *r) {
 
 static bool with_worker(const struct run *r) { return r->state >= RUN_STARTING && r->state <= RUN_COLLECTING; }
 
+/* A supervisor that did not run when a limit was reached cannot say who was late: what waits in the pipes may have been sent long
+ * after. Checked before anything is believed, since a loop that wakes up sees bytes before it sees its timers. */
+static void check_slept(struct run *r, uint64_t now) {
+    const uint64_t limit = r->timers[RUN_TIMER_PHASE];
+    if (!with_worker(r) || r->killed || r->exit_seen || limit == 0 || now <= limit + SLEPT_LIMIT) return;
+    set_cause(r, BLOCKER_supervisor_interrupted,
+              "the supervisor did not run when state %s reached its limit, nor for %llu s after it: nobody watched",
+              run_state_name(r->state), (unsigned long long)((now - limit) / SECOND));
+    kill_worker(r);
+    r->timers[RUN_TIMER_PHASE] = now + DRAIN_LIMIT;
+}
+
 /* The end of the worker's part: everything was seen, or will not come any more. */
 static void maybe_finish(struct run *r, uint64_t now) {
     if (with_worker(r) && r->exit_seen && r->control_eof && r->bulk_eof) run_set_state(r, now, RUN_SEALING);
@@ -146,6 +159,7 @@ void run_spawn_failed(struct run *r, uint64_t now, const char *why) {
 void run_bytes(struct run *r, uint64_t now, enum msg_channel c, const void *p, size_t n) {
     struct err e = ERR_INIT;
     struct run_feed feed = {.run = r, .now = now};
+    check_slept(r, now);
     if (!with_worker(r) || r->rec->cause_blocker != BLOCKER_COUNT) return; /* dead to us: drained, not believed */
     if (frame_feed(c == MSG_CONTROL ? &r->control : &r->bulk, p, n, run_on_frame, &feed, &e) < 0)
         run_violation(r, e.text);
@@ -170,6 +184,7 @@ void run_eof(struct run *r, uint64_t now, enum msg_channel c) {
 }
 
 void run_exited(struct run *r, uint64_t now, int64_t status, int signal) {
+    check_slept(r, now);
     r->exit_seen = true;
     r->rec->worker_clean = status == 0 && signal == 0;
     if (!r->killed && signal != 0)
@@ -244,6 +259,7 @@ static void idle_over(struct run *r, uint64_t now) {
 }
 
 void run_time(struct run *r, uint64_t now) {
+    check_slept(r, now);
     for (int t = 0; t < RUN_TIMER_COUNT; t++) {
         if (r->timers[t] == 0 || r->timers[t] > now) continue;
         r->timers[t] = 0;

@@ -12,6 +12,7 @@
  *  - first cause wins: what ended the run is recorded once and never overwritten;
  *  - a run is over when the worker's exit, control EOF and bulk EOF have all been seen; after the exit a drain deadline
  *    replaces a missing EOF;
+ *  - a supervisor that was itself stopped beyond a deadline says so (supervisor_interrupted), and claims nothing else;
  *  - every state has a deadline, so every run reaches `sealing`, exactly once.
  * Events change state and call actions; actions never change state.
  */

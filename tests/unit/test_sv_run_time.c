@@ -44,6 +44,27 @@ static void total_limit(void) {
     world_free(w);
 }
 
+/* Nobody ran when the limit was reached: neither a timeout nor what came in later is believed. */
+static void overslept(void) {
+    for (int bytes = 0; bytes < 2; bytes++) {
+        struct world *w = world_at(RUN_ENGINE);
+        w->now = w->r.timers[RUN_TIMER_PHASE] + 6 * SEC;
+        if (bytes)
+            engine_end(w, END_EXITED, 0);
+        else
+            run_time(&w->r, w->now);
+        CHECK(w->kills == 1 && w->stops == 0 && w->r.state == RUN_ENGINE && !w->rec.engine_ended);
+        CHECK(w->rec.cause_blocker == BLOCKER_supervisor_interrupted && strstr(w->rec.cause, "nobody watched"));
+        worker_goes(w);
+        world_free(w);
+    }
+    struct world *w = world_at(RUN_ENGINE); /* a little late is load */
+    w->now = w->r.timers[RUN_TIMER_PHASE] + 4 * SEC;
+    engine_end(w, END_EXITED, 0);
+    CHECK(w->kills == 0 && w->r.state == RUN_INSPECTING && w->rec.cause_blocker == BLOCKER_COUNT);
+    world_free(w);
+}
+
 /* Not even SIGKILL ends it: it is given up after some patience, and nothing waits for ever. */
 static void immortal(void) {
     static const enum run_state s[] = {RUN_STARTING,   RUN_BASELINE,  RUN_ENGINE,    RUN_STOPPING,
@@ -310,6 +331,7 @@ static void not_started(void) {
 int main(void) {
     state_limits();
     total_limit();
+    overslept();
     immortal();
     draining();
     quiet();
