@@ -154,6 +154,7 @@ static int tell_diff(struct narrator *n, struct err *e) {
              verdict_changes_known(rec) ? cJSON_CreateBool(verdict_writes_allowed(rec)) : cJSON_CreateNull());
     json_put_bool(data, "clean", rec->result_clean);
     json_put_int(data, "patch_bytes", (int64_t)rec->patch_bytes);
+    json_put_bool(data, "patch_whole", rec->patch_whole && rec->patch_bytes == rec->patch_seen);
     put_blockers(data, rec, "git.diff.checked");
     return tell(n, "git.diff.checked", data, e);
 }

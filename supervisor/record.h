@@ -148,6 +148,8 @@ struct run_record {
     enum blocker cause_blocker; /* BLOCKER_COUNT when none */
     bool artifact_failed;
     char artifact_detail[300];
+    uint64_t patch_seen;                  /* bytes of the patch that came */
+    bool patch_whole;                     /* and the inspector's end of it, of just so many bytes */
     uint64_t patch_bytes, artifact_bytes; /* written so far in the run directory */
 
     enum verdict verdict;

@@ -348,6 +348,20 @@ static on_fn handler(unsigned type) {
     }
 }
 
+/* The two channels have an order each and none between them: that the patch is whole is asked when both have ended. */
+static int count_patch(struct run_record *c, const struct frame *f, struct err *e) {
+    c->patch_whole = false; /* nothing comes after its end */
+    if (f->type == MSG_ARTIFACT) {
+        c->patch_seen += f->len - 1;
+        return 0;
+    }
+    struct rd rd = rd_over(f->payload + 1, f->len - 1);
+    const uint64_t total = rd_u64(&rd);
+    if (!rd_done(&rd)) return err_set(e, ERR_PROTO, "ARTIFACT_END: payload of the wrong size");
+    c->patch_whole = total == c->patch_seen;
+    return 0;
+}
+
 static int on_bulk(struct run *r, uint64_t now, const struct frame *f, struct err *e) {
     unsigned what = f->len > 0 ? f->payload[0] : 0;
     bool known = f->type == MSG_OUTPUT ? what >= OUT_STDOUT && what <= OUT_VERIFY : what == ARTIFACT_PATCH;
@@ -356,6 +370,7 @@ static int on_bulk(struct run *r, uint64_t now, const struct frame *f, struct er
         r->timers[RUN_TIMER_IDLE] = now + (uint64_t)r->rec->c->idle_timeout_ms * 1000;
         r->idle_pending = false;
     }
+    if (f->type != MSG_OUTPUT && count_patch(r->rec, f, e) < 0) return -1;
     r->ops->bulk(r->ctx, f->type, f->payload, f->len);
     return 0;
 }

@@ -223,6 +223,14 @@ static void judge_changes(struct run_record *rec) {
                      rec->n_dirty ? rec->dirty[0] : rec->result_detail, rec->n_dirty > 1 ? " and more" : "");
 }
 
+/* What the verdict rests on and nobody can read is no evidence. */
+static void judge_patch(struct run_record *rec) {
+    if (verdict_has_result(rec) && !rec->patch_whole && !rec->artifact_failed)
+        record_block(rec, BLOCKER_artifact_write_failure,
+                     "patch.diff is not whole: %llu bytes of it came, and not its end",
+                     (unsigned long long)rec->patch_seen);
+}
+
 /* No contract permits one, so the case is not asked. */
 static void judge_actions(struct run_record *rec) {
     char more[40] = "";
@@ -278,6 +286,7 @@ void verdict_judge(struct run_record *rec) {
         judge_engine(rec);
         judge_result(rec);
         judge_changes(rec);
+        judge_patch(rec);
         judge_actions(rec);
         judge_verification(rec);
     }

@@ -39,6 +39,26 @@ static void expect_honest(const struct world *w) {
     CHECK(r->verify[0].seen && r->verify[0].kind == END_EXITED && strcmp(r->sandbox_json, "{\"kernel\":\"x\"}") == 0);
 }
 
+/* The patch has an end, of just the bytes that came, and nothing after it. */
+static void patch_end(void) {
+    static const struct {
+        const char *frames;
+        bool whole;
+    } t[] = {{"p", false}, {"e", false}, {"pe", true}, {"ppe", false}, {"pep", false}, {"pee", true}, {"", false}};
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        AUTO_BUF struct buf bulk = BUF_INIT(1 << 16);
+        struct world *w = world_at(RUN_INSPECTING);
+        for (const char *f = t[i].frames; *f; f++) {
+            AUTO_BUF struct buf b = BUF_INIT(64);
+            payload_of(*f == 'p' ? MSG_ARTIFACT : MSG_ARTIFACT_END, &b);
+            frame_put(&bulk, *f == 'p' ? MSG_ARTIFACT : MSG_ARTIFACT_END, b.p, b.len);
+        }
+        if (bulk.len > 0) run_bytes(&w->r, w->now, MSG_BULK, bulk.p, bulk.len);
+        CHECK(w->kills == 0 && w->rec.patch_whole == t[i].whole);
+        world_free(w);
+    }
+}
+
 /* In one piece, then in reads of every size up to 40 bytes. */
 static void honest(void) {
     AUTO_BUF struct buf control = BUF_INIT(1 << 16), bulk = BUF_INIT(1 << 16);
@@ -508,6 +528,7 @@ static void without_worker(void) {
 
 int main(void) {
     honest();
+    patch_end();
     every_frame_everywhere();
     wrong_shape();
     malformed();

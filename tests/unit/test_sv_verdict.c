@@ -50,6 +50,7 @@ static void good(void) {
                             .result_kind = RESULT_COMMITTED,
                             .result_clean = true,
                             .result_commits = 1,
+                            .patch_whole = true,
                             .worker_done = true,
                             .worker_clean = true};
     memset(r.baseline_head, 'a', OID_SIZE - 1);
@@ -404,6 +405,10 @@ static void domination(void) {
     r.artifact_failed = true;
     snprintf(r.artifact_detail, sizeof r.artifact_detail, "disk full");
     FAIL(artifact_write_failure, "disk full");
+    good();
+    r.patch_whole = false, r.patch_seen = 77; /* a patch that was cut is not read by anybody */
+    FAIL(artifact_write_failure, "not whole: 77 bytes");
+    CHECK(r.n_blockers == 1);
     good(); /* it counts also where nothing else is judged */
     r.artifact_failed = true, r.baseline_clean = false;
     FAIL(dirty_starting_tree, "not clean");
