@@ -107,7 +107,7 @@ int jail_landlock_abi(void);
 struct jail_landlock_gap {
     const char *name, *held_by;
 };
-#define JAIL_LANDLOCK_PARTS 6
+#define JAIL_LANDLOCK_PARTS 7
 size_t jail_landlock_gaps(int abi, struct jail_landlock_gap ret[JAIL_LANDLOCK_PARTS]);
 
 struct jail_bind {

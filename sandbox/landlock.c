@@ -21,10 +21,11 @@
 #include "sandbox/internal.h"
 #include "sandbox/kernel.h"
 
-#define FS_REFER (UINT64_C(1) << 13)     /* ABI 2 */
-#define FS_TRUNCATE (UINT64_C(1) << 14)  /* ABI 3 */
-#define FS_IOCTL_DEV (UINT64_C(1) << 15) /* ABI 5 */
-#define NET_BIND_TCP (UINT64_C(1) << 0)  /* ABI 4 */
+#define FS_REFER (UINT64_C(1) << 13)        /* ABI 2 */
+#define FS_TRUNCATE (UINT64_C(1) << 14)     /* ABI 3 */
+#define FS_IOCTL_DEV (UINT64_C(1) << 15)    /* ABI 5 */
+#define FS_RESOLVE_UNIX (UINT64_C(1) << 16) /* ABI 9; no rule grants it: a jail's own sockets need none */
+#define NET_BIND_TCP (UINT64_C(1) << 0)     /* ABI 4 */
 #define NET_CONNECT_TCP (UINT64_C(1) << 1)
 #define SCOPE_ABSTRACT_UNIX (UINT64_C(1) << 0) /* ABI 6 */
 #define SCOPE_SIGNAL (UINT64_C(1) << 1)
@@ -43,6 +44,7 @@ static const struct {
     {5, FS_IOCTL_DEV, 0, 0, {"ioctl_dev", "the seccomp filter"}},
     {6, 0, 0, SCOPE_ABSTRACT_UNIX, {"abstract_unix_socket", "the network namespace"}},
     {6, 0, 0, SCOPE_SIGNAL, {"signal", "the pid namespace; an inspector's seccomp filter"}},
+    {9, FS_RESOLVE_UNIX, 0, 0, {"resolve_unix", "that no case may show a directory that holds a socket"}},
 };
 #define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define FS_WRITE                                                                                      \

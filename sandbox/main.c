@@ -19,6 +19,7 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "sandbox/jail.h"
+#include "sandbox/notes.h"
 #include "sandbox/status_json.h"
 
 #define DIE_MS 60000 /* from the kill to the last process; longer means that one is stuck in the kernel */
@@ -362,22 +363,6 @@ static void parse(struct options *o, int argc, char **argv) {
         o->spec.cwd = "/scratch";
 }
 
-/* As root CMD is somebody else: a directory of root's can be given with --write and still refuse every write. By modes alone;
- * said, not refused, because an access list may know better. */
-static void say_unwritable(const struct options *o) {
-    if (jail_mode() != JAIL_MODE_ROOT) return;
-    const uid_t uid = o->spec.uid;
-    for (size_t i = 0; i < (size_t)o->spec.n_binds; i++) {
-        const struct jail_bind *b = &o->binds[i];
-        struct stat st;
-        if (!b->writable || stat(b->source, &st) < 0) continue;
-        const mode_t needed = st.st_uid == uid ? S_IWUSR : st.st_gid == uid ? S_IWGRP : S_IWOTH;
-        if (!(st.st_mode & needed))
-            log_line("note: the command runs as uid %u, which may not write %s: chown it, or give the owner's --uid",
-                     (unsigned)uid, b->source);
-    }
-}
-
 static struct jail *the_jail; /* NULL until it has started */
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
@@ -445,7 +430,7 @@ int main(int argc, char **argv) {
     log_open("cto-harness-sandbox");
     if (io_sanitize_std_fds(&e) < 0) return failed(&options, &e);
     parse(&options, argc, argv);
-    say_unwritable(&options);
+    launcher_notes(&options.spec);
     use_group(&options);
     if (jail_start(&options.spec, &j, &e) < 0) return failed(&options, &e);
     the_jail = j;

@@ -99,7 +99,7 @@ if [ -x "$weak/cto-harness-worker" ]; then
 import json, sys
 s, abi = json.load(open(sys.argv[1]))["sandbox"], int(sys.argv[2])
 assert s["landlock_abi"] == abi, s
-lacks = {n for n, since in (("refer", 2), ("truncate", 3), ("tcp", 4), ("ioctl_dev", 5), ("signal", 6), ("abstract_unix_socket", 6)) if since > abi}
+lacks = {n for n, since in (("refer", 2), ("truncate", 3), ("tcp", 4), ("ioctl_dev", 5), ("signal", 6), ("abstract_unix_socket", 6), ("resolve_unix", 9)) if since > abi}
 assert set(s["landlock_missing"]) == lacks, s
 PY
         case_with landlock_abi_min=$((abi + 1))

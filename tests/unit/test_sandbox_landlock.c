@@ -67,6 +67,14 @@ static int inside(char **argv) {
     if (asks_device()) putchar('I');
     if (connects((const struct sockaddr *)&un, n)) putchar('A');
     if (kill(atoi(argv[2]), 0) == 0) putchar('S');
+    struct sockaddr_un path = {.sun_family = AF_UNIX, .sun_path = "/granted/s"};
+    if (connects((const struct sockaddr *)&path, sizeof path)) putchar('P');
+    unlink("/scratch/own"); /* what a jail makes itself it can always reach */
+    const int own = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(path.sun_path, sizeof path.sun_path, "/scratch/own");
+    if (bind(own, (const struct sockaddr *)&path, sizeof path) < 0 || listen(own, 1) < 0 ||
+        !connects((const struct sockaddr *)&path, sizeof path))
+        putchar('!');
     return 0;
 }
 
@@ -94,6 +102,11 @@ static void listen_here(void) {
     NEED(bind(t, (struct sockaddr *)&tcp, n) == 0 && listen(t, 64) == 0);
     NEED(getsockname(t, (struct sockaddr *)&tcp, &n) == 0);
     NEED(bind(u, (const struct sockaddr *)&un, un_len) == 0 && listen(u, 64) == 0);
+    struct sockaddr_un path = {.sun_family = AF_UNIX};
+    const int p = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(path.sun_path, sizeof path.sun_path, "%s/s", dir);
+    NEED(bind(p, (const struct sockaddr *)&path, sizeof path) == 0 && listen(p, 64) == 0 &&
+         chmod(path.sun_path, 0666) == 0);
     snprintf(port, sizeof port, "%u", ntohs(tcp.sin_port));
     snprintf(pid, sizeof pid, "%d", (int)getpid());
 }
@@ -111,10 +124,10 @@ static void attempt(int abi, uint64_t without, int landlock_min) {
     jail_test_hooks.without = 0;
 }
 
-static void expected(int abi, char out[8]) {
+static void expected(int abi, char out[16]) {
     /* The first version refuses every move between directories; the second grants them where a rule does. */
-    snprintf(out, 8, "%s%s%s%s%s", abi >= 2 ? "R" : "", abi < 3 ? "T" : "", abi < 4 ? "N" : "",
-             abi < 5 && have_device ? "I" : "", abi < 6 ? "AS" : "");
+    snprintf(out, 16, "%s%s%s%s%s%s", abi >= 2 ? "R" : "", abi < 3 ? "T" : "", abi < 4 ? "N" : "",
+             abi < 5 && have_device ? "I" : "", abi < 6 ? "AS" : "", abi < 9 ? "P" : "");
 }
 
 static void reports(int abi, bool with_net) {
@@ -122,23 +135,23 @@ static void reports(int abi, bool with_net) {
     const size_t n = jail_landlock_gaps(abi, gaps);
     CHECK(r.report.in_force & JAIL_M_LANDLOCK);
     CHECK(r.report.landlock_abi == abi && jail_landlock_abi() == abi);
-    const unsigned fs_bits = abi >= 5 ? 16 : abi >= 3 ? 15 : abi == 2 ? 14 : 13;
+    const unsigned fs_bits = abi >= 9 ? 17 : abi >= 5 ? 16 : abi >= 3 ? 15 : abi == 2 ? 14 : 13;
     CHECK(r.report.landlock_fs == (UINT64_C(1) << fs_bits) - 1);
     CHECK(r.report.landlock_net == (with_net && abi >= 4 ? 3u : 0u));
     CHECK(r.report.landlock_scope == (abi >= 6 ? 3u : 0u));
-    CHECK(n == (abi >= 6 ? 0u : abi == 5 ? 2u : abi == 4 ? 3u : abi == 3 ? 4u : abi == 2 ? 5u : 6u));
-    CHECK(n == 0 || strcmp(gaps[n - 1].name, "signal") == 0);
+    CHECK(n == (abi >= 9 ? 0u : abi >= 6 ? 1u : abi == 5 ? 3u : abi == 4 ? 4u : abi == 3 ? 5u : abi == 2 ? 6u : 7u));
+    CHECK(n == 0 || strcmp(gaps[n - 1].name, "resolve_unix") == 0);
 }
 
 static void version(int abi) {
-    char want[8];
+    char want[16];
     expected(abi, want);
     attempt(abi, OTHER_WALLS, 0);
     if (!CHECK(test_exited(&r, 0) && strcmp(r.out, want) == 0))
         fprintf(stderr, "Landlock %d alone let through '%s', not '%s'\n", abi, r.out, want);
     reports(abi, true);
     attempt(abi, 0, abi);
-    if (!CHECK(test_exited(&r, 0) && strcmp(r.out, abi >= 2 ? "R" : "") == 0))
+    if (!CHECK(test_exited(&r, 0) && strcmp(r.out, abi >= 9 ? "R" : abi >= 2 ? "RP" : "P") == 0))
         fprintf(stderr, "a whole jail with Landlock %d let through '%s'\n", abi, r.out);
     reports(abi, false);
     attempt(abi, 0, abi + 1);
@@ -158,7 +171,7 @@ static void none(void) {
     s.n_binds = 2;
     s.required = jail_required(JAIL_ENGINE, jail_mode()) & ~(uint32_t)JAIL_M_LANDLOCK;
     test_run(&s, 30000, &r);
-    CHECK(test_exited(&r, 0) && strcmp(r.out, "R") == 0);
+    CHECK(test_exited(&r, 0) && strcmp(r.out, "RP") == 0);
     CHECK(!(r.report.in_force & JAIL_M_LANDLOCK) && r.report.landlock_abi == 0 && r.report.landlock_fs == 0);
     s.landlock_min = 1;
     test_run(&s, 30000, &r);
@@ -170,8 +183,8 @@ static void versions(void) {
     const int newest = jail_landlock_abi();
     make_granted();
     listen_here();
-    for (int abi = 1; abi <= newest && abi <= 7; abi++) version(abi);
-    if (newest < 7) fprintf(stderr, "this kernel has Landlock %d: newer versions were not tried\n", newest);
+    for (int abi = 1; abi <= newest && abi <= 9; abi++) version(abi);
+    if (newest < 9) fprintf(stderr, "this kernel has Landlock %d: newer versions were not tried\n", newest);
     none();
     test_remove(dir);
 }

@@ -1,5 +1,7 @@
 /* cto-harness-sandbox from outside: exit statuses, options, its own death. Needs the built program
  * ($CTO_BUILD_DIR/bin). */
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 
 #include "tests/unit/sandbox_util.h"
@@ -34,6 +36,22 @@ static int status_of(const char *const *args) {
 }
 #define RUN(...) status_of((const char *const[]){__VA_ARGS__, NULL})
 #define SH(...) RUN("--", "/bin/sh", "-c", __VA_ARGS__)
+
+/* Is said of a socket in a directory that is given, when the kernel cannot keep the command from it, and of nothing else. */
+static void sockets_are_said(void) {
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    char given[96];
+    snprintf(given, sizeof given, "%s/given-%d", dir, (int)geteuid()); /* once for each mode */
+    NEED(mkdir(given, 0755) == 0);
+    CHECK(RUN("--read", given, "--", "true") == 0 && !strstr(out, "socket"));
+    snprintf(a.sun_path, sizeof a.sun_path, "%s/s", given);
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    NEED(bind(fd, (const struct sockaddr *)&a, sizeof a) == 0);
+    CHECK(RUN("--read", given, "--", "true") == 0);
+    const bool said = strstr(out, "holds a socket, s:") != NULL && strstr(out, given) != NULL;
+    CHECK(said == (jail_landlock_abi() < 9));
+    close(fd);
+}
 
 static int lines(void) {
     int n = 0;
@@ -141,6 +159,7 @@ static void all(void) {
     statuses();
     whole_memory();
     bad_usage();
+    sockets_are_said();
     options();
     dies_with_the_launcher();
 }
