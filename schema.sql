@@ -2,7 +2,7 @@
 -- Stamps are milliseconds since 1970 UTC. Names of states, verdicts and reasons are text: a row reads without the program.
 -- Change: raise user_version here and STORE_VERSION, add the step to the migrations in supervisor/store.c. Forward only.
 PRAGMA application_id = 1129598792; -- "CTOH"
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 CREATE TABLE supervisors (
     id         TEXT PRIMARY KEY NOT NULL,
@@ -119,18 +119,39 @@ CREATE TABLE cells (
     PRIMARY KEY (matrix_id, n)
 ) WITHOUT ROWID;
 
--- Human grants. `state` moves granted -> claimed -> consumed, or to denied, revoked, expired; a claim names its run.
-CREATE TABLE approvals (
-    id         TEXT PRIMARY KEY NOT NULL,
+-- What somebody asks to be allowed: it allows nothing by itself.
+CREATE TABLE requests (
+    n          INTEGER PRIMARY KEY, -- grows
+    id         TEXT NOT NULL UNIQUE,
     task_id    TEXT NOT NULL,
-    scope      TEXT NOT NULL,
+    backend    TEXT NOT NULL,
     actor      TEXT NOT NULL,
-    state      TEXT NOT NULL,
-    granted_at INTEGER NOT NULL,
-    expires_at INTEGER,
-    claimed_by TEXT UNIQUE,
-    digest     TEXT NOT NULL
-) WITHOUT ROWID;
+    created_at INTEGER NOT NULL,
+    scope      TEXT NOT NULL, -- digest of what a run must be like to use its approval
+    document   TEXT NOT NULL
+);
+
+-- What a human said to a request. granted -> claimed by one run -> consumed, or back to granted when nothing of that run was
+-- started. denied and revoked are final. The newest of a scope counts.
+CREATE TABLE approvals (
+    n           INTEGER PRIMARY KEY, -- grows
+    id          TEXT NOT NULL UNIQUE,
+    request_id  TEXT NOT NULL REFERENCES requests (id),
+    scope       TEXT NOT NULL,
+    state       TEXT NOT NULL CHECK (state IN ('granted', 'denied', 'claimed', 'consumed', 'revoked')),
+    actor       TEXT NOT NULL,
+    decided_at  INTEGER NOT NULL,
+    expires_at  INTEGER NOT NULL,
+    why         TEXT NOT NULL DEFAULT '',
+    run_id      TEXT UNIQUE, -- the one run that it was for
+    run_verdict TEXT,
+    revoked_at  INTEGER,
+    revoked_by  TEXT,
+    CHECK ((state IN ('claimed', 'consumed')) = (run_id IS NOT NULL)),
+    CHECK ((state = 'revoked') = (revoked_at IS NOT NULL) AND (revoked_at IS NULL) = (revoked_by IS NULL))
+);
+CREATE INDEX approvals_by_scope ON approvals (scope, n);
+CREATE INDEX approvals_by_request ON approvals (request_id, n);
 
 -- Records by which people decide what may be used. The newest of a subject counts, also when it says no or was revoked: an older
 -- one never comes back by itself.

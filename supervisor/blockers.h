@@ -59,6 +59,8 @@ const char *blocker_class_name(enum blocker_class c);
       "no backend is eligible for the task")                                                                           \
     X(stage_not_proven, BLOCKED, "backend.gate.blocked", POLICY, "case-gate.log",                                      \
       "the stage before the one that was asked for is not proven on this build")                                       \
+    X(approval_consumed, BLOCKED, "backend.gate.blocked", POLICY, "case-gate.log", "the approval was for another run") \
+    X(approval_expired, BLOCKED, "backend.gate.blocked", POLICY, "case-gate.log", "the approval is no longer good")    \
     X(provider_not_decided, BLOCKED, "backend.gate.blocked", POLICY, "provider-model-not-admitted.txt",                \
       "no decision on the provider, or one that does not allow it")                                                    \
     X(model_not_admitted, BLOCKED, "backend.gate.blocked", POLICY, "provider-model-not-admitted.txt",                  \
@@ -67,7 +69,7 @@ const char *blocker_class_name(enum blocker_class c);
       "the provider's credentials cannot reach the backend")                                                           \
     X(provider_local_config_unavailable, BLOCKED, "backend.gate.blocked", INFRASTRUCTURE,                              \
       "provider-local-config-unavailable.txt", "the local provider's endpoint is not configured")
-/* Reasons for approvals and targets join with the code that can raise them. */
+/* Reasons for targets join with the code that can raise them. */
 
 enum blocker {
 #define X(name, status, event, class, marker, meaning) BLOCKER_##name,

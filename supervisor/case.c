@@ -199,6 +199,9 @@ static void read_identity(struct json_obj *o, struct cto_case *c, const char *id
     c->risk_class = read_word(o, "risk_class", risk_words);
     c->mutation_mode = read_word(o, "mutation_mode", mutation_words);
     c->approval_required = json_bool(o, "approval_required", false);
+    c->approval_denied = json_bool(o, "approval_denied", false);
+    if (c->approval_denied && (!c->approval_required || !c->kind || strcmp(c->kind, "failure") != 0))
+        (void)json_fail(o, "approval_denied", "goes with approval_required in a failure fixture only");
     c->rollback_expectation = read_line(o, "rollback_expectation", JSON_REQUIRED);
     c->no_test_rationale = read_line(o, "no_test_rationale", JSON_OPTIONAL);
     read_full_list(o, "success_criteria", check_line, &c->success_criteria);

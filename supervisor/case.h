@@ -5,7 +5,8 @@
  * case.json (all keys; "*" = required):
  *   id*, title*, kind* ("task" | "failure"), backends (default ["fake"]; names of registered engines),
  *   authority_basis*, risk_class* ("low"|"medium"|"high"), mutation_mode* ("none"|"copied-fixture"|"sandbox-repo"|
- *   "owned-noncritical-repo"|"candidate-default"), approval_required (false), success_criteria* [text],
+ *   "owned-noncritical-repo"|"candidate-default"), approval_required (false), approval_denied (false; fixtures only:
+ *   somebody has denied it), success_criteria* [text],
  *   rollback_expectation*, evidence_expectations [text], no_test_rationale (text),
  *   allowed_writes* [rule], forbidden_paths [rule], forbidden_actions* [word of the ten],
  *   verification [{argv*, timeout_s (60)}], clean_start_required (true), diff_required (true),
@@ -51,7 +52,7 @@ struct cto_case {
     const char *dir; /* absolute */
     const char *id, *title, *kind, *authority_basis, *risk_class, *mutation_mode, *rollback_expectation,
         *no_test_rationale;
-    bool approval_required, clean_start_required, diff_required, network_none, baseline_empty;
+    bool approval_required, approval_denied, clean_start_required, diff_required, network_none, baseline_empty;
     struct case_list backends, success_criteria, evidence_expectations, allowed_writes, forbidden_paths,
         forbidden_actions, required_events, ignore, pristine, read_roots;
     struct spec_command *verify;

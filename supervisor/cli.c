@@ -17,6 +17,8 @@ static const struct command table[] = {
     {"case", "list, check and create cases", cmd_case, help_case},
     {"engines", "list the backends and how they are gated", cmd_engines, help_engines},
     {"eligibility", "may a backend do a case? The decision, without a run", cmd_eligibility, help_eligibility},
+    {"request", "ask for one run that needs an approval", cmd_request, help_request},
+    {"approve", "grant or deny what was asked", cmd_approve, help_approve},
     {"admit", "record what may be used: models, programs, repositories", cmd_admit, help_admit},
     {"validate", "prove a property of this build: failure-matrix", cmd_validate, help_validate},
     {"report", "show and list runs", cmd_report, help_report},

@@ -54,7 +54,7 @@ char *contract_text(const struct run_record *r) {
     json_put(o, "verification_commands", commands(c));
     json_put_str(o, "no_test_rationale", c->no_test_rationale);
     json_put(o, "evidence_expectations", list(&c->evidence_expectations));
-    size_t n = evidence_required(c, false, &required);
+    size_t n = evidence_required_pass(c, &required);
     json_put(o, "required_events", json_strings(required, n));
     json_put(o, "success_criteria", list(&c->success_criteria));
     json_put_str(o, "rollback_expectation", c->rollback_expectation ? c->rollback_expectation : "");

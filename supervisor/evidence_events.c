@@ -134,20 +134,37 @@ size_t evidence_event_types(const struct evidence *ev, const char *const **ret) 
 
 static const char *const preflight_events[] = {"run.started", "task.contract.created", "backend.gate.blocked",
                                                "run.completed"};
+/* When a human said no; gates that are closed besides may say so too. */
+static const char *const denied_events[] = {"run.started", "task.contract.created", "approval.requested",
+                                            "approval.denied", "run.completed"};
+static const char *const approved_events[] = {"run.started",        "task.contract.created",  "plan.updated",
+                                              "approval.requested", "approval.granted",       "patch.applied",
+                                              "git.diff.checked",   "verification.completed", "run.completed"};
 
-size_t evidence_required(const struct cto_case *c, bool gated_out, const char *const **ret) {
-    if (gated_out) {
-        *ret = preflight_events;
-        return sizeof preflight_events / sizeof preflight_events[0];
-    }
+static bool was_denied(const struct run_record *r) {
+    return r->gated_out && r->approval && strcmp(r->approval->state, "denied") == 0;
+}
+
+size_t evidence_required_pass(const struct cto_case *c, const char *const **ret) {
     if (c->required_events.n > 0) {
         *ret = c->required_events.v;
         return (size_t)c->required_events.n;
+    }
+    if (c->approval_required) {
+        *ret = approved_events;
+        return sizeof approved_events / sizeof approved_events[0];
     }
     size_t n = 0;
     while (required_events_pass[n]) n++;
     *ret = required_events_pass;
     return n;
+}
+
+size_t evidence_required(const struct run_record *r, const char *const **ret) {
+    if (!r->gated_out) return evidence_required_pass(r->c, ret);
+    *ret = was_denied(r) ? denied_events : preflight_events;
+    return was_denied(r) ? sizeof denied_events / sizeof denied_events[0]
+                         : sizeof preflight_events / sizeof preflight_events[0];
 }
 
 static size_t position(const char *const *types, size_t n, const char *type) {
@@ -180,13 +197,15 @@ const char *evidence_missing_event(const struct evidence *ev, const struct run_r
     if (n > 0) memcpy(types, ev->types, n * sizeof types[0]);
     if (completed_follows && position(types, n, "run.completed") == n) types[n++] = "run.completed";
     const char *const *required, *absent;
-    size_t n_required = evidence_required(r->c, r->gated_out, &required);
+    size_t n_required = evidence_required(r, &required);
     const char *misplaced = evidence_misplaced(types, n, required, n_required, &absent);
     if (misplaced || absent) return misplaced ? misplaced : absent;
     if (!r->gated_out) return NULL;
-    /* A preflight block is exactly its four events. */
+    /* A preflight block is exactly its events. */
     for (size_t i = 0; i < n; i++)
-        if (position(required, n_required, types[i]) == n_required) return ev->types[i];
+        if (position(required, n_required, types[i]) == n_required &&
+            !(was_denied(r) && strcmp(types[i], "backend.gate.blocked") == 0))
+            return ev->types[i];
     return NULL;
 }
 

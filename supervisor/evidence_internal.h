@@ -71,8 +71,10 @@ bool evidence_is_event(const struct evidence *ev, const char *line, size_t n, co
  * first that came too early or late, or NULL. */
 const char *evidence_misplaced(const char *const *types, size_t n_types, const char *const *required, size_t n_required,
                                const char **ret_absent);
-/* What a run has to show: the case's list, or the preflight four. */
-size_t evidence_required(const struct cto_case *c, bool gated_out, const char *const **ret);
+/* What a pass has to show: the case's list, else the usual one, with the approval where one is required. */
+size_t evidence_required_pass(const struct cto_case *c, const char *const **ret);
+/* What this run has to show: that, or the few of a preflight block. */
+size_t evidence_required(const struct run_record *r, const char *const **ret);
 char *contract_text(const struct run_record *r); /* malloc'd */
 
 #endif

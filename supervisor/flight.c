@@ -270,12 +270,40 @@ static int launch(struct flight *f, struct err *e) {
     return rc;
 }
 
+/* A fixture brings its own denial, as rows like any other's. */
+static void deny_fixture(struct store *s, struct gate_facts *f) {
+    struct store_request *r = calloc(1, sizeof *r);
+    BUG_UNLESS(r != NULL);
+    char id[96];
+    snprintf(r->task_id, sizeof r->task_id, "%s", f->c->id);
+    snprintf(r->backend, sizeof r->backend, "%s", f->engine->name);
+    snprintf(r->actor, sizeof r->actor, "fixture");
+    snprintf(r->scope, sizeof r->scope, "%s", f->scope);
+    r->created_ms = f->now_ms;
+    r->document = "{}";
+    if (store_request_id(s, r->id, NULL) == 0 && store_request_add(s, r, NULL) == 0)
+        (void)store_approval_add(s, r, "denied", "fixture", "the fixture's own denial", 0, id, NULL);
+    free(r);
+}
+
 /* The facts are large, and wanted only now. */
 static bool decide(struct flight *f) {
     struct gate_facts *facts = malloc(sizeof *facts);
     BUG_UNLESS(facts != NULL);
     gate_facts_read(facts, f->rec.c, f->rec.engine, f->x->store);
+    if (f->rec.c->approval_denied && !facts->approval.id[0]) {
+        deny_fixture(f->x->store, facts);
+        gate_facts_release(facts);
+        gate_facts_read(facts, f->rec.c, f->rec.engine, f->x->store);
+    }
     bool passed = gates_evaluate(&f->rec, facts);
+    struct err e = ERR_INIT;
+    /* Of two runs that want the same approval now, one gets it. */
+    if (passed && f->rec.approval &&
+        store_approval_claim(f->x->store, f->rec.approval->id, f->rec.run_id, facts->now_ms, &e) < 0) {
+        gates_close(&f->rec, "approval", BLOCKER_approval_consumed, e.text);
+        passed = false;
+    }
     gate_facts_release(facts);
     free(facts);
     return passed;

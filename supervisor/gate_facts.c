@@ -8,7 +8,9 @@
 
 #include "build_id.h"
 #include "common/io.h"
+#include "common/clock.h"
 #include "supervisor/admission_host.h"
+#include "supervisor/approval.h"
 #include "supervisor/store.h"
 
 /* A setting of this engine: CTO_HARNESS_CASE_STAGE and so on. "" when it is not set. */
@@ -97,9 +99,37 @@ static void read_program(struct gate_facts *f, struct store *s) {
     if (f->engine->source) read_store(&f->source, ADMIT_SOURCE, f->engine->source, s);
 }
 
+/* Newest first. A word that says no is final, whatever was said before it; else a grant that is still good counts, however old;
+ * else the newest word says why there is none. Non-zero ends the search. */
+static int consider(void *ctx, const struct store_approval *a) {
+    struct gate_facts *f = ctx;
+    bool good = strcmp(a->state, "granted") == 0 && a->expires_ms > f->now_ms && a->decided_ms <= f->now_ms;
+    if (f->approval.id[0] && !good) return 0;
+    struct approval_seen *to = &f->approval;
+    snprintf(to->id, sizeof to->id, "%s", a->id);
+    snprintf(to->request_id, sizeof to->request_id, "%s", a->request_id);
+    snprintf(to->state, sizeof to->state, "%s", a->state);
+    snprintf(to->actor, sizeof to->actor, "%s", a->actor);
+    snprintf(to->requester, sizeof to->requester, "%s", a->requester);
+    snprintf(to->why, sizeof to->why, "%s", a->why);
+    snprintf(to->scope, sizeof to->scope, "%s", a->scope);
+    to->requested_ms = a->requested_ms;
+    to->decided_ms = a->decided_ms;
+    to->expires_ms = a->expires_ms;
+    return good || strcmp(a->state, "denied") == 0 || strcmp(a->state, "revoked") == 0;
+}
+
+static void read_approval(struct gate_facts *f, struct store *s) {
+    cJSON *scope = approval_scope(f->c, f->engine->name, f->provider, f->model);
+    approval_scope_digest(scope, f->scope);
+    cJSON_Delete(scope);
+    if (s && store_approvals(s, f->scope, NULL, NULL, consider, f, NULL) < 0) f->approval.id[0] = '\0';
+}
+
 void gate_facts_read(struct gate_facts *f, const struct cto_case *c, const char *engine, struct store *s) {
     *f = (struct gate_facts){.c = c, .engine = engine_find(engine), .provider = "", .model = "", .executable = ""};
     BUG_UNLESS(f->engine != NULL);
+    f->now_ms = clock_real_ms();
     const char *v = f->engine->gated_by_env ? getenv(f->engine->gated_by_env) : NULL;
     f->allowed = !f->engine->gated_by_env || (v && strcmp(v, "1") == 0);
     if (f->engine->needs & NEED_STAGE) {
@@ -111,6 +141,7 @@ void gate_facts_read(struct gate_facts *f, const struct cto_case *c, const char 
         read_models(f, s);
     }
     if (f->engine->needs & NEED_EXECUTABLE) read_program(f, s);
+    if (c->approval_required) read_approval(f, s);
 }
 
 void gate_facts_release(struct gate_facts *f) {

@@ -7,6 +7,7 @@
 #include "supervisor/admission.h"
 #include "supervisor/case.h"
 #include "supervisor/engines.h"
+#include "supervisor/record.h"
 
 /* A record that a variable names or the store holds. */
 enum fact_state { FACT_ABSENT, FACT_BAD, FACT_THERE };
@@ -33,6 +34,9 @@ struct gate_facts {
     char executable_sha256[DIGEST_HEX_SIZE]; /* "" when it cannot be read */
     bool auth_bridge, local_endpoint;        /* the latter: is there one? Its value is nobody's here */
     struct fact_record model_record, decision, source, build;
+    int64_t now_ms;
+    char scope[DIGEST_HEX_SIZE];   /* of this run, see approval.h; "" when no approval is required */
+    struct approval_seen approval; /* what counts for the scope; id "" when nobody said anything */
 };
 
 struct store;

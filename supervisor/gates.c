@@ -173,8 +173,23 @@ static void ask_local_config(const struct gate_facts *f, struct gate_result *g) 
 }
 
 static void ask_approval(const struct gate_facts *f, struct gate_result *g) {
-    if (f->c->approval_required)
-        closed(g, "missing", BLOCKER_gate_missing, "the case requires an approval and none was granted");
+    const struct approval_seen *a = &f->approval;
+    if (!f->c->approval_required) return;
+    if (!a->id[0])
+        closed(g, "missing", BLOCKER_gate_missing, "the case requires an approval and none was granted; request new %s",
+               f->c->id);
+    else if (strcmp(a->state, "denied") == 0)
+        closed(g, "failed", BLOCKER_approval_denied, "denied by %.100s%s%.60s", a->actor, a->why[0] ? ": " : "",
+               a->why);
+    else if (strcmp(a->state, "revoked") == 0)
+        closed(g, "failed", BLOCKER_approval_expired, "approval %.90s was revoked", a->id);
+    else if (strcmp(a->state, "granted") != 0)
+        closed(g, "failed", BLOCKER_approval_consumed, "approval %.90s was for one run, which had it", a->id);
+    else if (a->decided_ms > f->now_ms)
+        closed(g, "failed", BLOCKER_approval_expired, "approval %.90s was granted later than now by this host's clock",
+               a->id);
+    else if (a->expires_ms <= f->now_ms)
+        closed(g, "failed", BLOCKER_approval_expired, "approval %.90s has expired", a->id);
 }
 
 static void ask_provider(const struct gate_facts *f, struct gate_result *g) {
@@ -213,6 +228,11 @@ static const char *source_status(const struct gate_facts *f) {
 }
 
 static void describe(struct run_record *rec, const struct gate_facts *f) {
+    if (f->approval.id[0]) {
+        rec->approval = malloc(sizeof *rec->approval);
+        BUG_UNLESS(rec->approval != NULL);
+        *rec->approval = f->approval;
+    }
     if (f->engine->needs == 0) return;
     struct governed *g = rec->governed = calloc(1, sizeof *g);
     BUG_UNLESS(g != NULL);
@@ -233,6 +253,8 @@ bool gates_evaluate(struct run_record *rec, const struct gate_facts *f) {
     free(rec->gates);
     free(rec->governed);
     rec->governed = NULL;
+    free(rec->approval);
+    rec->approval = NULL;
     int n = 0;
     for (size_t i = 0; i < N_GATES; i++) n += applies(i, f);
     rec->gates = calloc((size_t)n, sizeof rec->gates[0]);
@@ -247,6 +269,11 @@ bool gates_evaluate(struct run_record *rec, const struct gate_facts *f) {
     }
     describe(rec, f);
     return passed;
+}
+
+void gates_close(struct run_record *rec, const char *name, enum blocker b, const char *why) {
+    for (int i = 0; i < rec->n_gates; i++)
+        if (strcmp(rec->gates[i].name, name) == 0) closed(&rec->gates[i], "failed", b, "%s", why);
 }
 
 static cJSON *gate_names(const struct run_record *rec, const char *status) {

@@ -12,6 +12,8 @@
 
 /* Fills rec->gates in order, and rec->governed for a gated backend. True: all passed. */
 bool gates_evaluate(struct run_record *rec, const struct gate_facts *f);
+/* Closes a gate that had passed: what it was about changed before the run could take it. */
+void gates_close(struct run_record *rec, const char *name, enum blocker b, const char *why);
 /* The eligibility decision of this run as data (design: governance); the caller owns it. */
 cJSON *gates_decision(const struct run_record *rec);
 

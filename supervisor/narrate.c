@@ -74,8 +74,36 @@ static int tell_plan(struct narrator *n, struct err *e) {
     return tell(n, "plan.updated", data, e);
 }
 
+static cJSON *approval_data(const struct run_record *rec, const char *actor, int64_t at_ms) {
+    const struct approval_seen *a = rec->approval;
+    char at[CLOCK_STAMP_SIZE], expires[CLOCK_STAMP_SIZE];
+    clock_stamp(at_ms, at);
+    clock_stamp(a->expires_ms, expires);
+    cJSON *data = cJSON_CreateObject();
+    json_put_str(data, "request_id", a->request_id);
+    json_put_str(data, "actor", actor);
+    json_put_str(data, "scope", "one approved Harness run only");
+    json_put_str(data, "scope_digest", a->scope);
+    json_put_str(data, "mutation_mode", rec->c->mutation_mode);
+    json_put_str(data, "timestamp", at);
+    json_put_str(data, "expiry", a->expires_ms ? expires : NULL);
+    return data;
+}
+
+/* What a human was asked, and said. Only these two words are events: an approval that is used up or expired is a closed gate. */
+static int tell_approval(struct narrator *n, bool granted, struct err *e) {
+    const struct approval_seen *a = n->rec->approval;
+    if (!a || strcmp(a->state, granted ? "granted" : "denied") != 0) return 0;
+    if (tell(n, "approval.requested", approval_data(n->rec, a->requester, a->requested_ms), e) < 0) return -1;
+    cJSON *data = approval_data(n->rec, a->actor, a->decided_ms);
+    json_put_str(data, "approval_id", a->id);
+    json_put_str(data, "reason", a->why[0] ? a->why : NULL);
+    if (!granted) put_blockers(data, n->rec, "approval.denied");
+    return tell(n, granted ? "approval.granted" : "approval.denied", data, e);
+}
+
 int narrate_engine(struct narrator *n, struct err *e) {
-    if (tell_contract(n, e) < 0 || tell_plan(n, e) < 0) return -1;
+    if (tell_contract(n, e) < 0 || tell_plan(n, e) < 0 || tell_approval(n, true, e) < 0) return -1;
     cJSON *data = cJSON_CreateObject();
     json_put_str(data, "backend", n->rec->engine);
     json_put_str(data, "baseline_head", n->rec->baseline_head);
@@ -117,6 +145,7 @@ static int tell_gates(struct narrator *n, struct err *e) {
     for (int i = 0; i < rec->n_gates; i++) {
         const struct gate_result *g = &rec->gates[i];
         if (strcmp(g->status, "missing") != 0 && strcmp(g->status, "failed") != 0) continue;
+        if (g->blocker == BLOCKER_approval_denied) continue; /* has an event of its own */
         cJSON *data = cJSON_CreateObject();
         json_put_str(data, "backend", rec->engine);
         json_put_str(data, "gate", g->name);
@@ -238,7 +267,7 @@ static int close_test_log(struct narrator *n, struct err *e) {
 
 int narrate_findings(struct narrator *n, struct err *e) {
     if (tell_contract(n, e) < 0) return -1;
-    if (n->rec->gated_out && tell_gates(n, e) < 0) return -1;
+    if (n->rec->gated_out && (tell_approval(n, false, e) < 0 || tell_gates(n, e) < 0)) return -1;
     if (tell_result(n, e) < 0 || tell_diff(n, e) < 0 || tell_verification(n, e) < 0) return -1;
     if (!n->rec->gated_out && close_test_log(n, e) < 0) return -1;
     return write_markers(n, e);

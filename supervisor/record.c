@@ -15,6 +15,8 @@ void record_release(struct run_record *r) {
     r->n_gates = 0;
     free(r->governed);
     r->governed = NULL;
+    free(r->approval);
+    r->approval = NULL;
     free(r->sandbox_json);
     r->sandbox_json = NULL;
     free(r->limits);

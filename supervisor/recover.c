@@ -114,6 +114,7 @@ static int place_run(const struct recovery *r, const struct store_run_row *row, 
     memcpy(rec->matrix_id, row->matrix_id, sizeof rec->matrix_id);
     record_set_dirs(rec, run, work);
     rec->engine = row->backend;
+    rec->recovered = true;
     rec->attempt = row->attempt;
     rec->generation = row->generation;
     rec->started_ms = row->started_ms < 0 || row->started_ms > LAST_STAMP_MS ? clock_real_ms() : row->started_ms;

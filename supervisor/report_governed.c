@@ -1,7 +1,9 @@
-/* report_governed.c - the part of report.json that only gated backends have (design: evidence, "For gated backends also"). */
+/* report_governed.c - the parts of report.json that only governed runs have: gated backends (design: evidence, "For gated backends
+ * also") and approved ones. */
 #include <stdio.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "supervisor/evidence_internal.h"
 #include "supervisor/seal.h"
@@ -34,4 +36,23 @@ void report_put_governed(cJSON *o, const struct run_record *r) {
     put_text(o, "run_artifact_dir", r->run_dir);
     json_put(o, "models_observed", cJSON_CreateArray());
     json_put_bool(o, "external_fallback_used", false);
+}
+
+void report_put_approval(cJSON *o, const struct run_record *r) {
+    const struct approval_seen *a = r->approval;
+    if (!a) return;
+    char decided[CLOCK_STAMP_SIZE], expires[CLOCK_STAMP_SIZE];
+    clock_stamp(a->decided_ms, decided);
+    clock_stamp(a->expires_ms, expires);
+    cJSON *p = cJSON_CreateObject();
+    BUG_UNLESS(p != NULL);
+    json_put_str(p, "approval_id", a->id);
+    json_put_str(p, "request_id", a->request_id);
+    json_put_str(p, "state_at_start", a->state);
+    json_put_str(p, "actor", a->actor);
+    json_put_str(p, "decided_at", decided);
+    json_put_str(p, "expires_at", a->expires_ms ? expires : NULL);
+    json_put_str(p, "execution_scope", "one approved Harness run only");
+    json_put_str(p, "scope_digest", a->scope);
+    json_put(o, "approval", p);
 }

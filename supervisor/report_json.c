@@ -168,12 +168,12 @@ static bool occurred(const struct report_facts *f, const char *type) {
  * missing for no such reason is not "not applicable": it is the blocker missing_required_event. */
 static void put_events(cJSON *o, const struct run_record *r, const struct report_facts *f) {
     const char *const *required, *absent;
-    size_t n = evidence_required(r->c, r->gated_out, &required);
+    size_t n = evidence_required(r, &required);
     bool in_order = !evidence_misplaced(f->types, f->n_types, required, n, &absent);
     bool missing = has_blocker(r, BLOCKER_missing_required_event);
     json_put_bool(o, "required_events_passed", in_order && !missing && (!absent || r->n_blockers > 0));
     cJSON *list = array();
-    n = evidence_required(r->c, false, &required);
+    n = evidence_required_pass(r->c, &required);
     for (size_t i = 0; !missing && r->n_blockers > 0 && i < n; i++) {
         if (occurred(f, required[i])) continue;
         char why[500];
@@ -380,6 +380,7 @@ char *report_json_text(const struct run_record *r, const struct seal_input *in, 
     put_backend(o, r);
     put_repository(o, r);
     json_put_str(o, "approval_status", approval_status(r, f));
+    report_put_approval(o, r);
     json_put(o, "verification", verification(r));
     put_tristate(o, "tests_passed", verdict_tests(r));
     put_text(o, "no_test_rationale", r->c->no_test_rationale);

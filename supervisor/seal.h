@@ -37,6 +37,7 @@ struct buf;
 /* report_governed.c: one human sentence, NULL for a pass; and the fields that only gated backends have. */
 const char *report_failure_reason(const struct run_record *r);
 void report_put_governed(cJSON *o, const struct run_record *r);
+void report_put_approval(cJSON *o, const struct run_record *r); /* nothing when no human said anything */
 void report_put_text(struct buf *b, const char *text, bool md);
 /* The last lines of a log that an agent or its code wrote, for report.md: an indented block of at most REPORT_TAIL_LINES lines
  * of REPORT_TAIL_COLUMNS columns, each behind a bar, under a sentence that says whose words they are (`whose`: "the agent").

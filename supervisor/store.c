@@ -36,7 +36,20 @@ static const char *const migrations[STORE_VERSION] = {
     " record TEXT NOT NULL, revoked_at INTEGER, revoked_by TEXT, revoked_why TEXT,"
     " CHECK ((revoked_at IS NULL) = (revoked_by IS NULL) AND (revoked_at IS NULL) = (revoked_why IS NULL)));"
     "CREATE INDEX admissions_by_subject ON admissions (kind, subject, n);"
-    "PRAGMA user_version = 2;"};
+    "PRAGMA user_version = 2;",
+    /* Version 2 had approvals, and nothing that wrote them. */
+    "DROP TABLE approvals;"
+    "CREATE TABLE requests ( n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, task_id TEXT NOT NULL, backend TEXT "
+    "NOT NULL, actor TEXT NOT NULL, created_at INTEGER NOT NULL, scope TEXT NOT NULL, document TEXT NOT NULL ); "
+    "CREATE TABLE approvals ( n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, request_id TEXT NOT NULL REFERENCES "
+    "requests (id), scope TEXT NOT NULL, state TEXT NOT NULL CHECK (state IN ('granted', 'denied', 'claimed', "
+    "'consumed', 'revoked')), actor TEXT NOT NULL, decided_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, why "
+    "TEXT NOT NULL DEFAULT '', run_id TEXT UNIQUE, run_verdict TEXT, revoked_at INTEGER, revoked_by TEXT, CHECK "
+    "((state IN ('claimed', 'consumed')) = (run_id IS NOT NULL)), CHECK ((state = 'revoked') = (revoked_at IS NOT "
+    "NULL) AND (revoked_at IS NULL) = (revoked_by IS NULL)) ); "
+    "CREATE INDEX approvals_by_scope ON approvals (scope, n); "
+    "CREATE INDEX approvals_by_request ON approvals (request_id, n); "
+    "PRAGMA user_version = 3;"};
 
 int store_fail(struct store *s, struct err *e, const char *what) {
     int rc = sqlite3_extended_errcode(s->db);

@@ -20,7 +20,7 @@
 #include "supervisor/evidence.h"
 #include "supervisor/record.h"
 
-#define STORE_VERSION 2
+#define STORE_VERSION 3
 #define STORE_APPLICATION_ID 0x43544f48 /* "CTOH" */
 
 struct store; /* opaque */
@@ -122,6 +122,38 @@ int store_admissions(struct store *s, const char *kind, store_admission_fn each,
 /* The newest one of the subject, whatever it says, revoked or not. ERR_MISSING when there is none. */
 int store_admission_newest(struct store *s, const char *kind, const char *subject, struct store_admission *ret,
                            struct err *e);
+
+/* --- approvals -------------------------------------------------------------------------------------------------------
+ * A scope is the digest of all that a run must be like (approval.h). */
+struct store_request {
+    char id[96], task_id[CASE_ID_MAX + 1], backend[32], actor[160], scope[DIGEST_HEX_SIZE];
+    int64_t created_ms;
+    const char *document; /* JSON, in a callback only */
+};
+typedef int (*store_request_fn)(void *ctx, const struct store_request *r); /* non-zero stops and is returned */
+/* The next id; names nothing yet. */
+int store_request_id(struct store *s, char ret_id[96], struct err *e);
+int store_request_add(struct store *s, const struct store_request *r, struct err *e); /* durable */
+/* Newest first, or the one of this id; ERR_MISSING when there is none of it. The callback must not write to the store. */
+int store_requests(struct store *s, const char *id, store_request_fn each, void *ctx, struct err *e);
+
+struct store_approval {
+    char id[96], request_id[96], scope[DIGEST_HEX_SIZE], state[16], actor[160], why[400], run_id[RUN_ID_MAX],
+        run_verdict[16], revoked_by[160], requester[160];
+    int64_t decided_ms, expires_ms, revoked_ms, requested_ms;
+};
+typedef int (*store_approval_fn)(void *ctx, const struct store_approval *a);
+/* `state` is granted or denied. ERR_USAGE when the request was denied before, or has an approval that is not used up. Durable. */
+int store_approval_add(struct store *s, const struct store_request *r, const char *state, const char *actor,
+                       const char *why, int64_t expires_ms, char ret_id[96], struct err *e);
+/* Only of a grant that no run has claimed: ERR_USAGE. Durable. */
+int store_approval_revoke(struct store *s, const char *id, const char *actor, struct err *e);
+/* Newest first; of this scope, of this id, of this run, or all (NULL). */
+int store_approvals(struct store *s, const char *scope, const char *id, const char *run_id, store_approval_fn each,
+                    void *ctx, struct err *e);
+/* granted -> claimed, for this run and no other, at one stroke, while it has not expired. ERR_CONFLICT: somebody was faster.
+ * store_run_sealed() settles it: consumed, or granted again when the run ended blocked and its backend was never started. */
+int store_approval_claim(struct store *s, const char *id, const char *run_id, int64_t now_ms, struct err *e);
 
 /* --- the proof ladder ------------------------------------------------------------------------------------------------
  * */

@@ -35,6 +35,9 @@ int store_enter(struct store *s, bool durable, bool *ret_own, struct err *e);
 int store_leave(struct store *s, bool own, int rc,
                 struct err *e); /* commits when rc is 0, else rolls back; returns rc */
 
+/* The approval that this run has claimed, if it has: used up, or given back. Inside the transaction that seals the run. */
+int store_approval_settle(struct store *s, const struct run_record *r, struct err *e);
+
 void store_bind_text(sqlite3_stmt *st, int i, const char *text); /* "" and NULL: NULL */
 /* Resets when the scope ends, so that no statement keeps a read transaction open. */
 static inline void store_auto_reset(sqlite3_stmt **st) {

@@ -76,6 +76,7 @@ static void release(struct verify_state *v) {
     for (int i = 0; i < v->n_types; i++) free(v->types[i]);
     cJSON_Delete(v->completed_data);
     cJSON_Delete(v->gate_data);
+    cJSON_Delete(v->approval_data);
     free(v);
 }
 

@@ -79,6 +79,11 @@ static int take_data(struct verify_state *v, const char *type, const cJSON *data
         BUG_UNLESS(v->completed_data != NULL);
     } else if (strcmp(type, "sandbox.denied") == 0) {
         return check_denied(v, data);
+    } else if (strcmp(type, "approval.granted") == 0 || strcmp(type, "approval.denied") == 0) {
+        if (v->approval_data)
+            return verify_bad(v, EVIDENCE_EVENTS, "event %u: a second word on the approval", v->seq + 1);
+        v->approval_data = cJSON_Duplicate(data, true);
+        BUG_UNLESS(v->approval_data != NULL);
     } else if (strcmp(type, "backend.gate.blocked") == 0 && !v->gate_data) {
         v->gate_data = cJSON_Duplicate(data, true);
         BUG_UNLESS(v->gate_data != NULL);

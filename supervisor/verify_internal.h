@@ -37,8 +37,8 @@ struct verify_state {
     char *types[VERIFY_MAX_TYPES]; /* distinct, in order of first occurrence; owned */
     int n_types;
     bool completed;
-    char contract_digest[DIGEST_HEX_SIZE]; /* from task.contract.created */
-    cJSON *completed_data, *gate_data;     /* owned; NULL when there was none */
+    char contract_digest[DIGEST_HEX_SIZE];             /* from task.contract.created */
+    cJSON *completed_data, *gate_data, *approval_data; /* owned; NULL when there was none */
 };
 
 /* Notes the first thing that does not hold; returns -1. Later ones are dropped. */

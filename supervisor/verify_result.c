@@ -162,6 +162,22 @@ static bool is_excused(const cJSON *report, const char *type) {
     return false;
 }
 
+/* Who said what to whom: an approval's event that lacks one of them says nothing. And after a denial nothing was done. */
+static int check_approval(struct verify_state *v) {
+    static const char *const said[] = {"request_id", "actor", "scope", "scope_digest", "mutation_mode", "timestamp"};
+    if (!v->approval_data) return 0;
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
+        if (!text_of(v->approval_data, said[i])[0])
+            return verify_bad(v, EVIDENCE_EVENTS, "the approval's event has no %s", said[i]);
+    if (!occurred(v, "approval.requested")) return verify_bad(v, EVIDENCE_EVENTS, "an approval that nobody requested");
+    if (!occurred(v, "approval.denied")) return 0;
+    if (occurred(v, "backend.started") || occurred(v, "patch.applied"))
+        return verify_bad(v, EVIDENCE_EVENTS, "work was done although the approval was denied");
+    if (verify_find(v, EVIDENCE_PATCH)->size != 0)
+        return verify_bad(v, EVIDENCE_PATCH, "is not empty although the approval was denied");
+    return 0;
+}
+
 /* The gate's event among others is not a preflight block: alone it is, and then it has its form. */
 static int check_preflight(struct verify_state *v) {
     if (!v->gate_data || v->n_types != 4) return 0;
@@ -207,7 +223,7 @@ static int check_order(struct verify_state *v, const cJSON *report, const cJSON 
     if (strcmp(text_of(events, "head"), v->prev) != 0 || get(events, "count") == NULL ||
         get(events, "count")->valuedouble != v->seq)
         return bad(v, "count or head of the events is another");
-    return check_preflight(v);
+    return check_preflight(v) < 0 ? -1 : check_approval(v);
 }
 
 /* --- what a pass claims

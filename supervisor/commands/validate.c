@@ -40,7 +40,7 @@ static const struct {
     {"missing-test-command", BLOCKER_missing_test_command, NULL},
     {"missing-event", BLOCKER_missing_required_event, NULL},
     {"reviewer-reject", BLOCKER_reviewer_rejected, "needs a backend with a reviewer; the fake lane has none"},
-    {"approval-denied", BLOCKER_approval_denied, "needs approvals; they come with governed execution"},
+    {"approval-denied", BLOCKER_approval_denied, NULL},
     {"timeout", BLOCKER_timeout, NULL},
     {"dirty-starting-tree", BLOCKER_dirty_starting_tree, NULL},
     {"dirty-ending-tree", BLOCKER_dirty_ending_tree, NULL},

@@ -111,7 +111,9 @@ grep -q "record" out || fail "store check says something else: $(cat out)"
 python3 - old/cto.db <<'PY'
 import sqlite3, sys
 d = sqlite3.connect(sys.argv[1])
-d.executescript("""DROP TABLE admissions;
+d.executescript("""DROP TABLE admissions; DROP TABLE approvals; DROP TABLE requests;
+CREATE TABLE approvals (id TEXT PRIMARY KEY NOT NULL, task_id TEXT NOT NULL, scope TEXT NOT NULL, actor TEXT NOT NULL,
+ state TEXT NOT NULL, granted_at INTEGER NOT NULL, expires_at INTEGER, claimed_by TEXT UNIQUE, digest TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE admissions (id TEXT PRIMARY KEY NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, status TEXT NOT NULL,
  actor TEXT NOT NULL, admitted_at INTEGER NOT NULL, digest TEXT NOT NULL, record TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX admissions_by_subject ON admissions (kind, subject, admitted_at);

@@ -130,6 +130,37 @@ static void of_every_engine(const char *engine) {
     CHECK(closed("engine", "missing", BLOCKER_gate_missing, f.engine->gated_by_env));
 }
 
+static void of_approvals(void) {
+    static const struct {
+        const char *state;
+        int64_t decided, expires;
+        enum blocker b; /* BLOCKER_COUNT: open */
+        const char *word;
+    } rows[] = {{"granted", 900, 2000, BLOCKER_COUNT, ""},
+                {"granted", 1000, 1001, BLOCKER_COUNT, ""},
+                {"granted", 900, 1000, BLOCKER_approval_expired, "has expired"},
+                {"granted", 1001, 2000, BLOCKER_approval_expired, "later than now"},
+                {"denied", 900, 0, BLOCKER_approval_denied, "denied by carol: no"},
+                {"revoked", 900, 2000, BLOCKER_approval_expired, "was revoked"},
+                {"claimed", 900, 2000, BLOCKER_approval_consumed, "for one run"},
+                {"consumed", 900, 2000, BLOCKER_approval_consumed, "for one run"},
+                {"of a newer program", 900, 2000, BLOCKER_approval_consumed, ""}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        good("fake");
+        c.approval_required = true;
+        f.now_ms = 1000;
+        f.approval = (struct approval_seen){
+            .id = "a", .actor = "carol", .why = "no", .decided_ms = rows[i].decided, .expires_ms = rows[i].expires};
+        snprintf(f.approval.state, sizeof f.approval.state, "%.15s", rows[i].state);
+        bool open = rows[i].b == BLOCKER_COUNT;
+        CHECK(closed(open ? NULL : "approval", "failed", rows[i].b, rows[i].word));
+        CHECK(r.approval && strcmp(r.approval->state, f.approval.state) == 0);
+    }
+    good("fake");
+    f.approval = (struct approval_seen){.id = "a", .state = "denied"}; /* nobody had to be asked */
+    CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
+}
+
 static void of_stages(const char *engine) {
     good(engine);
     f.stage = 0;
@@ -326,6 +357,7 @@ int main(void) {
     of_every_engine("case");
     of_stages("exec");
     of_stages("case");
+    of_approvals();
     of_programs();
     of_decisions("case");
     of_models("pi");

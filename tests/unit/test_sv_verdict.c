@@ -123,7 +123,8 @@ static void before_the_work(void) {
     r.gates[1].status = "passed", r.gates[2].status = "failed";
     BLOCKED(eligibility_denied, "gate backend: no");
     for (int b = 0; b < BLOCKER_COUNT; b++) { /* a gate gives its own reason, whatever that is */
-        if (strcmp(blocker_rule((enum blocker)b)->event, "backend.gate.blocked") != 0) continue;
+        const char *event = blocker_rule((enum blocker)b)->event;
+        if (strcmp(event, "backend.gate.blocked") != 0 && strcmp(event, "approval.denied") != 0) continue;
         r.n_blockers = 0;
         r.gates[2].blocker = (enum blocker)b;
         verdict_judge(&r);
@@ -435,7 +436,7 @@ static void events(void) {
 /* The table itself, and that this file has seen every reason that the verdict can give. */
 static void table(void) {
     static const enum blocker elsewhere[] = {BLOCKER_missing_required_event, BLOCKER_reviewer_rejected,
-                                             BLOCKER_approval_denied, BLOCKER_sandbox_violation};
+                                             BLOCKER_sandbox_violation};
     int twelve = 0;
     for (int i = 0; i < BLOCKER_COUNT; i++) {
         const struct blocker_rule *rule = blocker_rule((enum blocker)i);

@@ -4,7 +4,7 @@
 _cto_harness_reply() { mapfile -t COMPREPLY < <(compgen "$@" -- "${COMP_WORDS[COMP_CWORD]}"); }
 
 _cto_harness() {
-    local commands='admit case doctor eligibility engines report run-all-fake run-case sandbox schema store validate verify'
+    local commands='admit approve case doctor eligibility engines report request run-all-fake run-case sandbox schema store validate verify'
     local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} program=${COMP_WORDS[0]} command='' verb='' i words
     local global=() # what decides where cases and runs are
     COMPREPLY=()
@@ -39,6 +39,9 @@ _cto_harness() {
         :) words=$commands ;;
         run-case: | eligibility: | case:lint) words=$("$program" "${global[@]}" case list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
         admit:) words='model source executable target decision' ;;
+        approve:) words='grant deny revoke list' ;;
+        request:) words='new show list' ;;
+        request:new) words=$("$program" "${global[@]}" case list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
         case:) words='list lint new' ;;
         report:) words='show list' ;;
         report:show) words=$("$program" "${global[@]}" report list 2>/dev/null | grep -oE '[0-9]{8}T[0-9]{6}Z-[a-z0-9-]+') ;;

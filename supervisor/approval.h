@@ -1,0 +1,31 @@
+/* approval.h - what a human is asked, and what the answer is good for (design: governance, "Governed execution"). Pure.
+ *
+ * A scope is everything that a run must be like to use an approval: task and its text, target, backend, model, mode, paths, actions,
+ * verification. Its digest stands in request, approval and run; when one of them differs, the approval is for something else.
+ */
+#ifndef CTO_SUPERVISOR_APPROVAL_H
+#define CTO_SUPERVISOR_APPROVAL_H
+
+
+#include "common/digest.h"
+#include "common/json.h"
+#include "supervisor/case.h"
+
+#define APPROVAL_SENTENCE_MAX 4096
+/* How long a grant is good for when nobody says. */
+#define APPROVAL_DEFAULT_MS (24ll * 3600 * 1000)
+/* And at most. */
+#define APPROVAL_MAX_MS (30 * APPROVAL_DEFAULT_MS)
+
+/* The scope as data; the caller owns it. provider and model: "" for a backend without one. */
+cJSON *approval_scope(const struct cto_case *c, const char *engine, const char *provider, const char *model);
+void approval_scope_digest(const cJSON *scope, char ret[DIGEST_HEX_SIZE]);
+/* What is changed, as a report may say it: never a path of the host. */
+void approval_target(const struct cto_case *c, char *out, size_t size);
+/* The one sentence that grants it. */
+void approval_sentence(const struct cto_case *c, char out[APPROVAL_SENTENCE_MAX]);
+/* The request as a document: scope, sentence, criteria, what is and stays blocked. It grants nothing. */
+cJSON *approval_request(const struct cto_case *c, const char *engine, const cJSON *scope, const char *id,
+                        const char *actor, int64_t created_ms);
+
+#endif
