@@ -89,9 +89,10 @@ int executor_open(const struct home *h, recover_warn_fn warn, struct executor **
     signal(SIGXFSZ, SIG_IGN); /* an inherited RLIMIT_FSIZE is an error of a write (EFBIG), not the end of us */
     snprintf(x->worker_path, sizeof x->worker_path, "%s/cto-harness-worker", h->libexec);
     if (raise_file_limit(e) < 0 || home_prepare(h, e) < 0 || binaries_check(h->libexec, &x->binaries, e) < 0 ||
-        reserve_open(&x->reserve, h->runs, e) < 0 || store_open(h->store, true, &x->store, e) < 0 ||
-        take_lock(x, e) < 0 || store_supervisor_add(x->store, x->id, getpid(), e) < 0 || worker_subreaper(e) < 0)
+        store_open(h->store, true, &x->store, e) < 0 || take_lock(x, e) < 0 ||
+        store_supervisor_add(x->store, x->id, getpid(), e) < 0 || worker_subreaper(e) < 0)
         goto fail;
+    reserve_open(&x->reserve, h->runs);
     describe(x);
     const struct recover_by by = {.supervisor_id = x->id, .env = &x->env, .warn = warn};
     if (recover_home(h, x->store, &by, e) < 0) goto fail;
