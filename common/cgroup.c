@@ -89,14 +89,24 @@ int cgroup_enter_self(const struct cgroup *g) {
     return 0;
 }
 
-static void remove_one(int place, const char *name) {
-    for (int i = 0; i < REMOVE_TRIES && unlinkat(place, name, AT_REMOVEDIR) < 0 && errno == EBUSY; i++)
+bool cgroup_remove_dir(int place, const char *name) {
+    for (int i = 0; i < REMOVE_TRIES; i++) {
+        if (unlinkat(place, name, AT_REMOVEDIR) == 0) return true;
+        if (errno != EBUSY) return false;
         nanosleep(&(struct timespec){.tv_nsec = REMOVE_PAUSE_NS}, NULL);
+    }
+    return false;
+}
+
+void cgroup_kill_in(int dir) { (void)put(dir, "cgroup.kill", "1"); }
+
+void cgroup_kill(const struct cgroup *g) {
+    if (g->fd[CGROUP_UNIFIED] >= 0) cgroup_kill_in(g->fd[CGROUP_UNIFIED]);
 }
 
 void cgroup_remove(const struct cgroup_places *p, struct cgroup *g) {
     for (int t = 0; t < CGROUP_TREES; t++) {
-        if (g->name[0] && p->fd[t] >= 0) remove_one(p->fd[t], g->name);
+        if (g->name[0] && p->fd[t] >= 0) (void)cgroup_remove_dir(p->fd[t], g->name);
         if (g->fd[t] >= 0) close(g->fd[t]);
     }
     *g = CGROUP_NONE;
@@ -129,11 +139,13 @@ int cgroup_count(const struct cgroup *g, struct cgroup_counts *ret) {
         ret->memory_bytes = number_in(v2, "memory.current");
         ret->memory_peak = number_in(v2, "memory.peak");
         ret->oom_kills = field_in(v2, "memory.events", "oom_kill");
+        ret->own_oom = field_in(v2, "memory.events", "oom") > 0;
         ret->cpu_us = field_in(v2, "cpu.stat", "usage_usec");
     } else {
         ret->memory_bytes = number_in(mem, "memory.usage_in_bytes");
         ret->memory_peak = number_in(mem, "memory.max_usage_in_bytes");
         ret->oom_kills = field_in(mem, "memory.oom_control", "oom_kill");
+        ret->own_oom = ret->oom_kills > 0;
         if (cpu >= 0) ret->cpu_us = number_in(cpu, "cpuacct.usage") / 1000;
     }
     ret->processes = number_in(pids, "pids.current");

@@ -53,6 +53,8 @@ int cgroup_make(const struct cgroup_places *p, const struct cgroup_limits *l, st
 /* Moves the calling process into a v1 group; nothing to do in v2. Between clone and exec: system calls only. Returns 0 or -1
  * with errno. */
 int cgroup_enter_self(const struct cgroup *g);
+/* Ends every process in a v2 group at once (Linux 5.14); nothing in v1. For beside a kill of pid 1, which ends the same processes. */
+void cgroup_kill(const struct cgroup *g);
 /* Removes it, when every process of it is gone; what cannot be removed is left for cgroup_sweep. Idempotent. */
 void cgroup_remove(const struct cgroup_places *p, struct cgroup *g);
 
@@ -60,14 +62,16 @@ struct cgroup_counts {
     bool has_cpu;
     uint64_t memory_bytes; /* now */
     uint64_t memory_peak;
-    uint64_t oom_kills;      /* processes that the kernel ended for the memory limit */
-    uint64_t processes;      /* now */
+    uint64_t oom_kills; /* processes that the kernel ended because memory was out */
+    bool own_oom;       /* for this group's own limit; else memory was out around it, on the host or in a group above.
+                              * v1 does not tell, and counts as own */
+    uint64_t processes; /* now */
     uint64_t processes_hits; /* how often a fork was refused for the limit */
     uint64_t cpu_us;
 };
 int cgroup_count(const struct cgroup *g, struct cgroup_counts *ret);
 
-/* Removes the groups in these places whose owner is dead and reaped. Returns how many were removed. */
+/* Removes the groups in these places whose owner is dead and reaped; whatever still lives in one of v2 is ended first. Returns how many were removed. */
 int cgroup_sweep(const struct cgroup_places *p);
 /* The same for every group that this process can see in any hierarchy, whatever group it is in itself: for recovery. Bounded. */
 int cgroup_sweep_host(void);

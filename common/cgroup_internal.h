@@ -10,6 +10,10 @@
 #define CGROUP_PREFIX "cto-harness."
 /* A small file of a group or of /proc, as text. -1: not readable. */
 ssize_t cgroup_read_file(int dir, const char *name, char *out, size_t size);
+/* Kills all in the v2 group of this directory. Nothing happens in v1, or before Linux 5.14. */
+void cgroup_kill_in(int dir);
+/* rmdir, with a little patience for a group whose last process is just gone. */
+bool cgroup_remove_dir(int place, const char *name);
 /* "<pid namespace>.<pid>.<start time>" of a process; -1: there is none. */
 int cgroup_owner(pid_t pid, char *out, size_t size);
 

@@ -36,6 +36,15 @@ static bool is_left_over(const char *name) {
     return strncmp(name, live, n) != 0 || name[n] != '.'; /* the number was given to somebody else */
 }
 
+/* Nothing of a dead owner's jail is to live: its processes die with it, and this is for what did not. */
+static bool remove_left_over(int place, const char *name) {
+    if (unlinkat(place, name, AT_REMOVEDIR) == 0) return true;
+    AUTO_FD int dir = openat(place, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir < 0 || faccessat(dir, "cgroup.kill", W_OK, 0) < 0) return false;
+    cgroup_kill_in(dir);
+    return cgroup_remove_dir(place, name);
+}
+
 /* Takes `fd`. Depth is bounded, and so are the descriptors that are open at once. */
 static void sweep_dir(struct sweep *s, int fd, int depth) {
     DIR *d = fdopendir(fd);
@@ -47,7 +56,7 @@ static void sweep_dir(struct sweep *s, int fd, int depth) {
         if (de->d_type != DT_DIR || de->d_name[0] == '.') continue;
         s->seen++;
         if (is_left_over(de->d_name)) {
-            if (unlinkat(dirfd(d), de->d_name, AT_REMOVEDIR) == 0) s->removed++;
+            if (remove_left_over(dirfd(d), de->d_name)) s->removed++;
             continue;
         }
         const int sub = depth > 1 ? openat(dirfd(d), de->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;

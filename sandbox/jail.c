@@ -244,7 +244,9 @@ int jail_counts(const struct jail *j, struct cgroup_counts *ret) {
 }
 
 void jail_kill(struct jail *j) {
-    if (j->pidfd >= 0 && !j->reaped) k_pidfd_send_signal(j->pidfd, SIGKILL);
+    if (j->pidfd < 0 || j->reaped) return;
+    k_pidfd_send_signal(j->pidfd, SIGKILL);
+    cgroup_kill(&j->group); /* all at once, and not one after the other by the end of the namespace */
 }
 
 /* pid 1 is dead: the record, when there is one, was written before. Our copy of the write end is closed, so this

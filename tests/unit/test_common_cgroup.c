@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
-#include "common/cgroup.h"
+#include "common/cgroup_internal.h"
+#include "sandbox/kernel.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -106,6 +108,139 @@ static void version_one(const struct cgroup_places *p) {
     CHECK(groups_there(p) == 0);
 }
 
+/* --- version 2 ------------------------------------------------------------------------------------------------------ */
+static pid_t fork_into(const struct cgroup *g) {
+    struct k_clone_args a = {
+        .flags = K_CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (uint64_t)g->fd[CGROUP_UNIFIED]};
+    const pid_t pid = k_clone3(&a);
+    NEED(pid >= 0);
+    return pid;
+}
+
+static void touch(size_t bytes) {
+    char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (size_t i = 0; p != MAP_FAILED && i < bytes; i += 4096) p[i] = 1;
+}
+
+static bool file_says(const struct cgroup *g, const char *file, const char *text) {
+    char is[64];
+    return cgroup_read_file(g->fd[CGROUP_UNIFIED], file, is, sizeof is) > 0 && strcmp(is, text) == 0;
+}
+
+/* A bystander in the group goes with the one that took too much: half a jail proves nothing. */
+static void memory_is_of_the_whole(const struct cgroup *g) {
+    struct cgroup_counts c;
+    const pid_t small = fork_into(g);
+    if (small == 0) {
+        touch(8 * MIB);
+        pause();
+    }
+    for (int i = 0; i < 2000 && (cgroup_count(g, &c) < 0 || c.memory_bytes < 8 * MIB); i++) usleep(1000);
+    CHECK(c.oom_kills == 0 && !c.own_oom && c.processes == 1);
+    const pid_t large = fork_into(g);
+    if (large == 0) {
+        touch(64 * MIB);
+        _exit(0);
+    }
+    const int ws = wait_for(large), other = wait_for(small);
+    CHECK(WIFSIGNALED(ws) && WTERMSIG(ws) == SIGKILL && WIFSIGNALED(other) && WTERMSIG(other) == SIGKILL);
+    CHECK(cgroup_count(g, &c) == 0 && c.oom_kills >= 1 && c.own_oom && c.memory_peak <= 32 * MIB);
+}
+
+static void processes_are_of_the_whole(const struct cgroup *g) {
+    struct cgroup_counts c;
+    int ready[2];
+    char made = 0;
+    NEED(pipe(ready) == 0);
+    const pid_t pid = fork_into(g);
+    if (pid == 0) {
+        for (int i = 0; i < 20; i++) {
+            const pid_t child = fork();
+            if (child == 0) pause();
+            if (child > 0) made++;
+        }
+        if (write(ready[1], &made, 1) < 0) _exit(1);
+        pause();
+    }
+    NEED(read(ready[0], &made, 1) == 1);
+    CHECK(made == 4);
+    CHECK(cgroup_count(g, &c) == 0 && c.processes == 5 && c.processes_hits > 0 && c.has_cpu && c.cpu_us > 0);
+    cgroup_kill(g); /* all five, of which only one is ours to wait for */
+    const int ws = wait_for(pid);
+    CHECK(WIFSIGNALED(ws) && WTERMSIG(ws) == SIGKILL);
+    close(ready[0]);
+    close(ready[1]);
+}
+
+/* Killed for a group above it: its own limit has nothing to do with it. */
+static void memory_of_others(const struct cgroup_places *p) {
+    struct cgroup outer = CGROUP_NONE, inner = CGROUP_NONE;
+    struct cgroup_places below = *p;
+    struct cgroup_counts c;
+    NEED(cgroup_make(p, &(struct cgroup_limits){.memory_bytes = 24 * MIB}, &outer, NULL) == 0);
+    const int control = openat(outer.fd[CGROUP_UNIFIED], "cgroup.subtree_control", O_WRONLY | O_CLOEXEC);
+    NEED(control >= 0 && write(control, "+memory +pids", 13) == 13);
+    below.fd[CGROUP_UNIFIED] = outer.fd[CGROUP_UNIFIED];
+    NEED(cgroup_make(&below, &(struct cgroup_limits){.memory_bytes = 256 * MIB}, &inner, NULL) == 0);
+    const pid_t pid = fork_into(&inner);
+    if (pid == 0) {
+        touch(64 * MIB);
+        _exit(0);
+    }
+    const int ws = wait_for(pid);
+    CHECK(WIFSIGNALED(ws) && WTERMSIG(ws) == SIGKILL);
+    CHECK(cgroup_count(&inner, &c) == 0 && c.oom_kills >= 1 && !c.own_oom);
+    CHECK(cgroup_count(&outer, &c) == 0 && c.own_oom);
+    close(control);
+    cgroup_remove(&below, &inner);
+    cgroup_remove(p, &outer);
+}
+
+static void version_two(const struct cgroup_places *p) {
+    struct cgroup g = CGROUP_NONE;
+    NEED(cgroup_make(p, &(struct cgroup_limits){.memory_bytes = 32 * MIB, .processes = 5}, &g, NULL) == 0);
+    CHECK(groups_there(p) == 1);
+    CHECK(file_says(&g, "memory.max", "33554432\n") && file_says(&g, "memory.oom.group", "1\n") &&
+          file_says(&g, "pids.max", "5\n"));
+    if (faccessat(g.fd[CGROUP_UNIFIED], "memory.swap.max", F_OK, 0) == 0)
+        CHECK(file_says(&g, "memory.swap.max", "0\n"));
+    memory_is_of_the_whole(&g);
+    processes_are_of_the_whole(&g);
+    CHECK(cgroup_sweep(p) == 0); /* its owner lives */
+    cgroup_remove(p, &g);
+    CHECK(groups_there(p) == 0);
+    memory_of_others(p);
+    CHECK(groups_there(p) == 0);
+}
+
+/* The owner is dead and something in its group is not: the sweep ends it. */
+static void sweeps_the_living(const struct cgroup_places *p) {
+    int ready[2];
+    pid_t left = 0;
+    NEED(pipe(ready) == 0);
+    const pid_t owner = fork();
+    if (owner == 0) {
+        struct cgroup_places mine;
+        struct cgroup g;
+        cgroup_places_open(&mine);
+        if (cgroup_make(&mine, &(struct cgroup_limits){.processes = 9}, &g, NULL) < 0) _exit(1);
+        left = fork_into(&g);
+        if (left == 0) pause();
+        if (write(ready[1], &left, sizeof left) < 0) _exit(1);
+        pause();
+    }
+    NEED(read(ready[0], &left, sizeof left) == (ssize_t)sizeof left);
+    CHECK(cgroup_sweep(p) == 0 && kill(left, 0) == 0);
+    kill(owner, SIGKILL);
+    wait_for(owner);
+    CHECK(kill(left, 0) == 0);
+    CHECK(cgroup_sweep(p) == 1);
+    const int ws = wait_for(left); /* ours by now */
+    CHECK(WIFSIGNALED(ws) && WTERMSIG(ws) == SIGKILL);
+    close(ready[0]);
+    close(ready[1]);
+}
+
 /* A process makes a group and is killed: nobody but the sweep removes it. */
 static void sweeps(const struct cgroup_places *p, bool whole_host) {
     int ready[2];
@@ -139,6 +274,11 @@ int main(void) {
     printf("groups of version %d can be made here; %s\n", cgroup_version(&p), p.why);
     CHECK(cgroup_version(&p) == 2 || p.why[0] != '\0'); /* not the best: then it says why */
     if (cgroup_version(&p) == 1) version_one(&p);
+    if (cgroup_version(&p) == 2) {
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
+        version_two(&p);
+        sweeps_the_living(&p);
+    }
     if (cgroup_version(&p) != 0) {
         sweeps(&p, false);
         sweeps(&p, true);
