@@ -15,6 +15,7 @@
 #include <linux/fs.h>
 #include <linux/if_ether.h>
 #include <linux/sched.h>
+#include <linux/quota.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdbool.h>
@@ -60,6 +61,8 @@ enum rule {
     IOCTL_REFLINK,
     IOCTL_LOOPBACK,
     IOCTL_LISTENER,
+    IOCTL_PROJECT,
+    QUOTA_PROJECT,
     PRCTL_PROGRAM, /* one of a list */
     PRCTL_SANDBOX,
     PRCTL_INSPECTOR,
@@ -195,6 +198,8 @@ static const uint32_t fcntl_program[] = {0,    1,    2,    3,    4,    5,    6, 
 static const uint32_t ioctl_layout[] = {FS_IOC_FSGETXATTR, FS_IOC_FIEMAP};
 static const uint32_t ioctl_reflink[] = {FICLONE, FICLONERANGE};
 static const uint32_t ioctl_listener[] = {0xc0502100 /* SECCOMP_IOCTL_NOTIF_RECV */, 0xc0182101 /* ..._SEND */};
+static const uint32_t ioctl_project[] = {FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR};
+static const uint32_t quota_project[] = {QCMD((unsigned)Q_GETQUOTA, PRJQUOTA), QCMD((unsigned)Q_SETQUOTA, PRJQUOTA)};
 static const uint32_t ioctl_loopback[] = {0x8913 /* SIOCGIFFLAGS */, 0x8914 /* SIOCSIFFLAGS */};
 
 #ifndef PR_SET_VMA
@@ -275,6 +280,8 @@ static void apply_rule(struct decision *d, enum rule rule) {
     case IOCTL_LAYOUT: ALLOW_LIST(d, 1, ioctl_layout); break;
     case IOCTL_REFLINK: ALLOW_LIST(d, 1, ioctl_reflink); break;
     case IOCTL_LOOPBACK: ALLOW_LIST(d, 1, ioctl_loopback); break;
+    case IOCTL_PROJECT: ALLOW_LIST(d, 1, ioctl_project); break;
+    case QUOTA_PROJECT: ALLOW_LIST(d, 1, quota_project); break;
     case IOCTL_LISTENER: ALLOW_LIST(d, 1, ioctl_listener); break;
     case PRCTL_PROGRAM: ALLOW_LIST(d, 0, prctl_program); break;
     case PRCTL_SANDBOX: ALLOW_LIST(d, 0, prctl_sandbox); break;

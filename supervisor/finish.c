@@ -71,6 +71,7 @@ static void tell_everything(struct flight *f) {
 
 /* Gone, or aside under a name that recovery leaves alone. */
 static void clear_work_dir(const struct flight *f) {
+    if (!f->rec.worker_clean && !f->rec.gated_out) slot_forget_projects(AT_FDCWD, f->rec.work_dir, &f->slot);
     if (f->keep) {
         AUTO_BUF struct buf kept = BUF_INIT(2 * PATH_MAX);
         buf_printf(&kept, "%s.kept", f->rec.work_dir);

@@ -24,6 +24,7 @@
 #include "common/cgroup.h"
 #include "common/io.h"
 #include "supervisor/narrate.h"
+#include "supervisor/slots.h"
 #include "supervisor/verdict.h"
 
 #define RECOVER_BATCH 4096
@@ -136,6 +137,7 @@ static int seal_run(struct recovery *r, const struct store_run_row *row, struct 
     struct err why = ERR_INIT;
     int rc = store_run_takeover(r->store, rec, r->self, &why);
     if (rc == 0) {
+        slot_forget_projects(AT_FDCWD, rec->work_dir, NULL);
         io_remove_tree_at(AT_FDCWD, rec->work_dir, NULL);
         rc = evidence_is_sealed(rec->run_dir, rec->run_id) ? adopt_sealed(row, rec, &sum, &why)
                                                            : seal_interrupted(r, rec, &sum, &why);
@@ -261,6 +263,7 @@ static void sweep_work(struct recovery *r) {
         const char *name = de->d_name, *dot = strrchr(name, '.');
         if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || (dot && strcmp(dot, ".kept") == 0)) continue;
         if (store_runs_unfinished(r->store, still_unfinished, &name, NULL) != 0) continue;
+        slot_forget_projects(at, name, NULL);
         for (int tries = 0; tries < 50 && io_remove_tree_at(at, name, NULL) < 0; tries++)
             nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
     }

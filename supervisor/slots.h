@@ -18,5 +18,9 @@ struct slot {
 
 int slot_claim(struct slot *ret, struct err *e);
 void slot_release(struct slot *s);
+/* What a killed worker left of limits on the projects of its workspaces (common/quota.h) in the work directory `name`: set back. A
+ * project's number is the uid of a slot, so one whose slot a living run holds is left alone: that run has its own limit on it. `own`:
+ * a slot that the caller holds itself; NULL: none. For before the directory is removed: then a kill in between loses nothing. */
+void slot_forget_projects(int at, const char *name, const struct slot *own);
 
 #endif

@@ -64,6 +64,7 @@ static int make_plan(struct worker *w, const struct run_spec *s, const char *sta
     g->plan.state_fd = -1;
     if (rc < 0 || merge_env(g, e) < 0) return -1;
     g->jailed.workspace = "/work/ws";
+    g->jailed.project = &w->ws;
     g->jailed.spec = (struct jail_spec){
         .profile = JAIL_ENGINE,
         .argv = g->plan.argv,

@@ -109,7 +109,8 @@ static int pump_it(struct worker *w, struct jailed *j, struct jail *jail, const 
     if (j->on_started != NULL) j->on_started(w, jail);
     if (j->observed != 0) denied_started(&j->denied, jail);
     struct jail_end end = {0};
-    watchdog_start(&dog, &w->limits, jail, w->mode == JAIL_MODE_ROOT ? j->spec.uid : 0, j->workspace);
+    const uid_t uid = w->mode == JAIL_MODE_ROOT ? j->spec.uid : 0;
+    watchdog_start(&dog, &w->limits, jail, uid, j->workspace, j->project);
     if (pump_run(&p, &end, e) < 0) {
         watchdog_release(&dog);
         return -1;
@@ -121,6 +122,14 @@ static int pump_it(struct worker *w, struct jailed *j, struct jail *jail, const 
     cut_output(&p, &w->limits, ret);
     watchdog_release(&dog);
     return 0;
+}
+
+/* In force before the first byte of the program, gone when the inspectors come. */
+static int hold_disk(const struct worker *w, const struct jailed *j, int *ret_dir, struct err *e) {
+    if (j->project->id == 0) return 0;
+    *ret_dir = open(j->workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (*ret_dir < 0) return err_sys(e, "open %s", j->workspace);
+    return project_hold(j->project, &w->limits, *ret_dir, e);
 }
 
 static int run_piped(struct worker *w, struct jailed *j, struct ending *ret, struct err *e) {
@@ -149,7 +158,10 @@ int jailed_run(struct worker *w, struct jailed *j, struct ending *ret, struct er
     limits_apply(&w->limits, &j->spec);
     j->spec.loopback = !w->spec.network_none;
     j->spec.landlock_min = (int)w->spec.landlock_abi_min;
-    int rc = run_piped(w, j, ret, e);
+    AUTO_FD int dir = -1;
+    int rc = hold_disk(w, j, &dir, e);
+    if (rc == 0) rc = run_piped(w, j, ret, e);
+    if (dir >= 0) project_let_go(j->project, dir);
     ret->duration_us = clock_mono_us() - start;
     return rc;
 }

@@ -22,10 +22,11 @@ struct ending {
 };
 
 struct jailed {
-    struct jail_spec spec;    /* std fds are filled in here; limits and loopback come from the run's spec */
-    enum out_stream out, err; /* equal: both go into one pipe, in order; 0: to /dev/null */
-    const char *workspace;    /* its write root in our own root, for the watchdog */
-    struct inspector *watch;  /* read while the program lives; NULL: none */
+    struct jail_spec spec;         /* std fds are filled in here; limits and loopback come from the run's spec */
+    enum out_stream out, err;      /* equal: both go into one pipe, in order; 0: to /dev/null */
+    const char *workspace;         /* its write root in our own root, for the watchdog */
+    const struct project *project; /* that root's */
+    struct inspector *watch;       /* read while the program lives; NULL: none */
     bool stoppable;
     uint64_t timeout_us;     /* 0: none */
     enum denied_by observed; /* refused calls are told to the supervisor as this one's; 0: not */

@@ -2,12 +2,15 @@
  * on the disk of the workspace. */
 #include "worker/limits.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "common/io.h"
+#include "common/quota.h"
 #include "worker/pump.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -63,6 +66,13 @@ static void decide_disk(const struct run_spec *s, struct limits *l) {
     l->v[LIMIT_disk_reserve] = least(free_bytes / 16, MAX_RESERVE);
 }
 
+/* Root of the host only: nobody else has uids to give, and a limit of a quota is root's to set. */
+static bool has_quota(const struct run_spec *s) {
+    if (s->engine_uid <= 0) return false;
+    AUTO_FD int dir = open(s->work_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return dir >= 0 && quota_usable(dir, (uint32_t)s->engine_uid);
+}
+
 void limits_decide(const struct run_spec *s, struct limits *ret) {
     const struct spec_limits *a = &s->limits;
     *ret = (struct limits){.places = CGROUP_PLACES_NONE};
@@ -75,6 +85,7 @@ void limits_decide(const struct run_spec *s, struct limits *ret) {
     ret->cpu_asked = a->cpu_s > 0;
     ret->v[LIMIT_cpu_s] = or_default(a->cpu_s, DEFAULT_CPU_S);
     decide_disk(s, ret);
+    ret->quota = has_quota(s);
     ret->v[LIMIT_scratch_bytes] = or_default(a->scratch_bytes, DEFAULT_SCRATCH_BYTES);
     ret->v[LIMIT_file_bytes] = least(or_default(a->file_bytes, DEFAULT_FILE_BYTES), ret->v[LIMIT_disk_bytes]);
     ret->v[LIMIT_open_files] = or_default(a->open_files, DEFAULT_OPEN_FILES);
@@ -118,6 +129,8 @@ static const char *mechanism(const struct limits *l, enum limit_id id, bool *ret
         break;
     case LIMIT_disk_bytes:
     case LIMIT_inodes:
+        if (l->quota) return "project quota";
+        break;
     case LIMIT_disk_reserve:
     case LIMIT_COUNT: break;
     }

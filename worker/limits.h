@@ -9,7 +9,8 @@
  *   processes      with threads. Group, or RLIMIT_NPROC a little above: a guarantee. Whoever reaches it is ended: a program that
  *                  cannot fork does not fail in a way that anybody could read.
  *   cpu_s          of the whole jail, when the case sets it: a threshold. RLIMIT_CPU holds each process to the same, or to an hour.
- *   disk_bytes, inodes   of the workspace: a threshold, by a walk. A single file is held by RLIMIT_FSIZE to the same.
+ *   disk_bytes, inodes   of the workspace. As root on a file system with project quota: a guarantee a little above, and whoever exceeds
+ *                  the limit itself is ended (project.h). Else a threshold, by a walk. A single file is held by RLIMIT_FSIZE to the same.
  *   disk_reserve   what stays free on the file system of the workspace, whoever took it: a threshold.
  *   scratch_bytes  a sized tmpfs: a guarantee. Whoever fills it is ended.
  *   file_bytes, open_files, output_bytes, log_lines   guarantees.
@@ -51,6 +52,7 @@ const char *limit_name(enum limit_id id);
 struct limits {
     uint64_t v[LIMIT_COUNT]; /* 0: none */
     bool group;              /* a jail gets a group */
+    bool quota;              /* a workspace is a project of its file system's quota */
     bool cpu_asked;          /* else cpu_s is of each process only */
     bool sees;               /* /proc shows what the processes of a jail use */
     struct cgroup_places places;

@@ -94,6 +94,7 @@ static int run_command(struct worker *w, int index, struct err *e) {
         .observed = DENIED_BY_VERIFIER,
         .command = index,
         .workspace = "/work/check/ws",
+        .project = &w->checkout,
     };
     send_start(w, index);
     struct span s = span_start("verify %d", index);

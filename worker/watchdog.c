@@ -40,10 +40,12 @@ static uint64_t free_bytes(int fd) {
     return fstatvfs(fd, &v) == 0 ? (uint64_t)v.f_bavail * v.f_frsize : UINT64_MAX;
 }
 
-void watchdog_start(struct watchdog *d, const struct limits *l, struct jail *j, uid_t uid, const char *workspace) {
+void watchdog_start(struct watchdog *d, const struct limits *l, struct jail *j, uid_t uid, const char *workspace,
+                    const struct project *project) {
     memset(d, 0, sizeof *d);
     d->limits = l;
     d->jail = j;
+    d->project = project;
     d->disk = open(workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     d->blind = procs_init(&d->procs, jail_pid(j), d->disk, uid) < 0;
     if (d->disk >= 0 && disk_walk_init(&d->walk, d->disk) == 0) d->free_at_start = free_bytes(d->disk);
@@ -79,7 +81,7 @@ static bool check_group(struct watchdog *d, struct procs_look *ret) {
     if (jail_counts(d->jail, &c) < 0) return false;
     *ret = (struct procs_look){.cpu_us = c.cpu_us, .anon = c.memory_bytes};
     if (c.oom_kills > 0) /* the peak is the limit: what was refused is not counted */
-        return hit(d, LIMIT_memory_bytes, c.memory_peak, group_name(d));
+        return hit(d, LIMIT_memory_bytes, c.memory_peak, c.own_oom ? group_name(d) : "host out of memory");
     if (c.processes_hits > 0) return hit(d, LIMIT_processes, d->limits->v[LIMIT_processes] + 1, group_name(d));
     return check_cpu(d, c.cpu_us);
 }
@@ -131,6 +133,14 @@ static bool check_reserve(struct watchdog *d) {
     return true;
 }
 
+/* Counted by the kernel: exactly, and also what is deleted and held open. */
+static bool check_project(struct watchdog *d) {
+    struct quota_use use;
+    if (project_use(d->project, d->disk, &use) < 0) return false;
+    if (above(d, LIMIT_disk_bytes, use.bytes)) return hit(d, LIMIT_disk_bytes, use.bytes, "project quota");
+    return above(d, LIMIT_inodes, use.inodes) && hit(d, LIMIT_inodes, use.inodes, "project quota");
+}
+
 static bool walk_is_over(const struct watchdog *d, enum limit_id *ret_id, uint64_t *ret_seen) {
     const uint64_t bytes = d->walk.bytes + d->procs.unlinked;
     *ret_id = above(d, LIMIT_disk_bytes, bytes) ? LIMIT_disk_bytes : LIMIT_inodes;
@@ -138,9 +148,10 @@ static bool walk_is_over(const struct watchdog *d, enum limit_id *ret_id, uint64
     return above(d, *ret_id, *ret_seen);
 }
 
-static bool check_walk(struct watchdog *d, uint64_t now) {
+static bool check_disk(struct watchdog *d, uint64_t now) {
     enum limit_id id;
     uint64_t seen;
+    if (d->project->id != 0) return check_project(d);
     if (d->walk.depth == 0 && now < d->sweep_after_us) return false;
     const bool complete = disk_walk_step(&d->walk, WALK_STEP);
     if (walk_is_over(d, &id, &seen)) {
@@ -181,7 +192,7 @@ bool watchdog_look(struct watchdog *d) {
     d->close_cost_us = 0;
     bool over = d->limits->group ? check_group(d, &l) : check_procs(d, &l);
     if (!over) over = check_scratch(d);
-    if (!over && d->disk >= 0) over = check_reserve(d) || check_walk(d, began);
+    if (!over && d->disk >= 0) over = check_reserve(d) || check_disk(d, began);
     plan_next(d, began, &l);
     return over;
 }
@@ -205,6 +216,10 @@ static void check_disk_end(struct watchdog *d) {
     const uint64_t deadline = clock_mono_us() + LAST_WALK_US;
     enum limit_id id;
     uint64_t seen;
+    if (d->project->id != 0) {
+        check_project(d);
+        return;
+    }
     d->procs.unlinked = 0;
     disk_walk_restart(&d->walk);
     for (bool complete = false; !complete && clock_mono_us() < deadline;) {

@@ -4,7 +4,7 @@
  * (more for hundreds of processes, of which the last must be seen too, and for a close look at memory: watch_procs.h).
  * So a burst may take for 25 to 200 ms whatever the kernel gives it within the guarantees (limits.h) before it is ended; what it took is
  * gone with it. With a group the kernel counts memory, processes and cpu time and the look reads its counters; without one
- * watch_procs.h says what is seen. The workspace is walked a thousand entries a look; a walk that has found too much is
+ * watch_procs.h says what is seen. What the workspace holds is read from its project's counters, or it is walked a thousand entries a look; a walk that has found too much is
  * believed when the next one finds it too, since a tree that is moved about can be counted twice. After the end of the jail everything
  * is looked at once more: then nothing moves, and the verdict does not depend on when a look was taken.
  */
@@ -13,10 +13,12 @@
 
 #include "worker/disk_walk.h"
 #include "worker/limits.h"
+#include "worker/project.h"
 #include "worker/watch_procs.h"
 
 struct watchdog {
     const struct limits *limits;
+    const struct project *project; /* of the workspace; its id 0: there is none, so it is walked */
     struct jail *jail;
     struct limit_hit hit;
     uint64_t next_us; /* when to look again, monotonic */
@@ -35,7 +37,8 @@ struct watchdog {
 };
 
 /* `uid`: see procs_init. `workspace` is the path of the write root in the worker's own root. It always starts: what it cannot see it does not count. */
-void watchdog_start(struct watchdog *d, const struct limits *l, struct jail *j, uid_t uid, const char *workspace);
+void watchdog_start(struct watchdog *d, const struct limits *l, struct jail *j, uid_t uid, const char *workspace,
+                    const struct project *project);
 /* True: the jail must be ended, hit says why. */
 bool watchdog_look(struct watchdog *d);
 /* After the end. `failed`: it did not end by itself with 0. */

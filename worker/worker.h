@@ -25,6 +25,7 @@
 #include "sandbox/jail.h"
 #include "worker/inspect_run.h"
 #include "worker/limits.h"
+#include "worker/project.h"
 #include "worker/up.h"
 
 struct worker {
@@ -34,9 +35,10 @@ struct worker {
     enum jail_mode mode;
     struct jail_report report;
     struct limits limits;
-    enum failed_class blame; /* what a failure now would mean; see inspect_run.h for the one who changes it late */
-    bool engine_ran;         /* the engine's exec has happened: bytes in the workspace are hostile from here on */
-    bool stop_early;         /* the start check said no: the supervisor judges, nothing more is done */
+    struct project ws, checkout; /* of the two directories that jails write to */
+    enum failed_class blame;     /* what a failure now would mean; see inspect_run.h for the one who changes it late */
+    bool engine_ran;             /* the engine's exec has happened: bytes in the workspace are hostile from here on */
+    bool stop_early;             /* the start check said no: the supervisor judges, nothing more is done */
     struct ending_brief {
         bool exited; /* by itself, with any code */
     } engine;
@@ -55,7 +57,7 @@ char *sandbox_report_json(const struct worker *w);
 /* workspace.c */
 int workspace_make(struct worker *w, struct err *e);
 /* Puts /work/check/ws aside and makes an empty one; `index`: of the command that was run in it. */
-int workspace_fresh_checkout(const struct worker *w, int index, struct err *e);
+int workspace_fresh_checkout(struct worker *w, int index, struct err *e);
 /* inspection.c */
 int inspection_baseline(struct worker *w, struct err *e);
 int inspection_start_check(struct worker *w, struct err *e);

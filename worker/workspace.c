@@ -25,26 +25,34 @@ static int make_part(int work, const char *name, mode_t mode, int64_t uid, int64
     return 0;
 }
 
-static int make_parts(const struct worker *w, int work, struct err *e) {
+/* Before anything is in them: a directory that joins a project later leaves out what it holds. */
+static int make_projects(struct worker *w, int work, struct err *e) {
+    if (project_make(&w->ws, &w->limits, work, "ws", worker_engine_uid(w), e) < 0) return -1;
+    return project_make(&w->checkout, &w->limits, work, "check/ws", worker_verifier_uid(w), e);
+}
+
+static int make_parts(struct worker *w, int work, struct err *e) {
     int64_t engine = worker_engine_uid(w), verifier = worker_verifier_uid(w);
     if (w->mode == JAIL_MODE_ROOT && fchmod(work, 0711) < 0) return err_sys(e, "open /work to the run's uids");
     if (make_part(work, "ws", 0700, engine, engine, e) < 0 || make_part(work, "odb", 0750, engine, verifier, e) < 0 ||
         make_part(work, "check", 0700, verifier, verifier, e) < 0 ||
         make_part(work, "check/ws", 0755, verifier, verifier, e) < 0)
         return -1;
+    if (make_projects(w, work, e) < 0) return -1;
     return make_part(work, "state", 0755, -1, -1, e);
 }
 
 /* What ran in the old one may have rewritten tests or taken its mode away; it is not looked at again. The rename needs no
  * right on the directory itself, since its parent stays the same. */
-int workspace_fresh_checkout(const struct worker *w, int index, struct err *e) {
+int workspace_fresh_checkout(struct worker *w, int index, struct err *e) {
     int64_t verifier = worker_verifier_uid(w);
     char aside[32];
     AUTO_FD int check = open("/work/check", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (check < 0) return err_sys(e, "open /work/check");
     snprintf(aside, sizeof aside, "used.%d", index);
     if (renameat(check, "ws", check, aside) < 0) return err_sys(e, "put the checkout of command %d aside", index);
-    return make_part(check, "ws", 0755, verifier, verifier, e);
+    if (make_part(check, "ws", 0755, verifier, verifier, e) < 0) return -1;
+    return project_make(&w->checkout, &w->limits, check, "ws", verifier, e);
 }
 
 /* A .git of the fixture's own would become the repository: whatever it says, its hooks and alternates included. */

@@ -68,10 +68,12 @@ jq -e --arg by "$by" '.sandbox.engine.limits.memory_bytes | .mechanism == $by an
 jq -e '.sandbox.cgroup.version == 2 or (.sandbox.cgroup.why | length > 0)' "$dir/report.json" >/dev/null || fail "no reason why not v2"
 sleep 1.1
 hit verifier-memory verification memory_bytes "^$by\$"
-hit disk-limit backend disk_bytes '^watchdog$'
-hit inode-limit backend inodes '^watchdog$'
+# As root on a file system with project quota by that (quota.sh), else by the walk.
+disk_by=$(jq -r .sandbox.engine.limits.disk_bytes.mechanism "$(run_dirs | tail -1)/report.json")
+hit disk-limit backend disk_bytes "^$disk_by\$"
+hit inode-limit backend inodes "^$disk_by\$"
 from=$W/cases
-hit disk-unlinked backend disk_bytes '^watchdog$'
+hit disk-unlinked backend disk_bytes "^$disk_by\$"
 hit memory-held backend memory_bytes "^$by\$"
 from=$SRC/cases
 [ -z "$(groups | grep -F ".$$.")" ] || fail "groups are left: $(groups)"

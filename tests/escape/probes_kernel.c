@@ -5,10 +5,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/keyctl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -105,6 +107,16 @@ static enum verdict file_flags(const struct world *w, const struct probe *p) {
     AUTO_FD int fd = open(in_rw(w, p, "file"), O_RDWR | O_CLOEXEC);
     if (fd < 0) return skip("no file");
     const int rc = (int)syscall(SYS_ioctl, fd, p->nr, &flags);
+    return open_if(rc >= 0 || (errno != EPERM && errno != ENOSYS));
+}
+
+/* What counts a workspace's disk for root: an owner may put a file into another project, if nobody stops the call. */
+static enum verdict leave_project(const struct world *w, const struct probe *p) {
+    struct fsxattr x;
+    AUTO_FD int fd = open(in_rw(w, p, "file"), O_RDWR | O_CLOEXEC);
+    if (fd < 0) return skip("no file");
+    if (ioctl(fd, FS_IOC_FSGETXATTR, &x) < 0) return skip("this file system has no projects");
+    const int rc = (int)syscall(SYS_ioctl, fd, p->nr, &x);
     return open_if(rc >= 0 || (errno != EPERM && errno != ENOSYS));
 }
 
@@ -279,6 +291,7 @@ static const struct probe v[] = {
     OWN("23", "int-80", int80, "make a 32-bit system call", BOTH(WALL_SECCOMP)),
     OWN("23", "x32", x32, "make an x32 system call", BOTH(WALL_SECCOMP)),
     {.row = "23", .name = "ioctl-flags", .tries = "set the flags of a file by ioctl", .attempt = file_flags, .jails = PROGRAM, BOTH(WALL_SECCOMP), .nr = 0x40086602},
+    {.row = "23", .name = "ioctl-project", .tries = "set the project of a file by ioctl", .attempt = leave_project, .jails = PROGRAM, BOTH(WALL_SECCOMP), .nr = 0x401c5820},
     {.row = "23", .name = "ioctl-fibmap", .tries = "look up disk blocks by ioctl", .attempt = file_flags, .jails = PROGRAM,
      ROOT_ONLY(WALL_SECCOMP | WALLS_POWER), .nr = 1},
     {.row = "23", .name = "ioctl-odd", .tries = "an ioctl that nobody knows", .attempt = file_flags, .jails = PROGRAM, BOTH(WALL_SECCOMP), .nr = 0x4321},

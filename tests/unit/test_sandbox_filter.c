@@ -221,6 +221,13 @@ static void known_answers(void) {
     CHECK(answer(inspector, NATIVE, SYS_execve, 0, 0, 0) == refused);
     CHECK(answer(inspector, NATIVE, SYS_mmap, 0, 0, 4 /* PROT_EXEC */) == refused);
     CHECK(answer(worker, NATIVE, SYS_clone3, 0, 0, 0) == SECCOMP_RET_ALLOW);
+    /* A workspace's project: for the worker, never for what runs in the workspace; and of quotas no more than that. */
+    CHECK(answer(worker, NATIVE, SYS_ioctl, 0, 0x401c5820 /* FS_IOC_FSSETXATTR */, 0) == SECCOMP_RET_ALLOW);
+    CHECK(answer(p, NATIVE, SYS_ioctl, 0, 0x401c5820, 0) != SECCOMP_RET_ALLOW);
+    CHECK(answer(worker, NATIVE, 443 /* quotactl_fd */, 0, 0x80000802 /* set, project */, 0) == SECCOMP_RET_ALLOW);
+    CHECK(answer(worker, NATIVE, 443, 0, 0x80000800 /* set, user */, 0) != SECCOMP_RET_ALLOW);
+    CHECK(answer(worker, NATIVE, 443, 0, 0x80000302 /* off, project */, 0) != SECCOMP_RET_ALLOW);
+    CHECK(answer(p, NATIVE, 443, 0, 0x80000802, 0) != SECCOMP_RET_ALLOW);
     CHECK(answer(worker, NATIVE, SYS_bpf, 0, 0, 0) == SECCOMP_RET_TRACE); /* an error would blind the observer */
     CHECK(answer(inspector, NATIVE, SYS_tgkill, 1, 1, 6) == refused);
     CHECK(answer(p, NATIVE, SYS_fcntl, 3, F_SETLEASE, F_WRLCK) == refused &&
