@@ -5,7 +5,7 @@
 . "$2/tests/lib/e2e.bash"
 
 if [ -z "${CTO_TEST_MOUNTED:-}" ]; then
-    rm -rf "$W"
+    cd / && rm -rf "$W"
     CTO_TEST_MOUNTED=1 unshare -m bash "$0" "$@"
     exit $?
 fi
