@@ -116,6 +116,14 @@ static bool check_procs(struct watchdog *d, struct procs_look *ret) {
     return above(d, LIMIT_memory_bytes, memory_of(ret, scratch)) && check_closely(d, scratch, ret);
 }
 
+/* A group counts no disk: what is deleted and held open is looked for in its processes all the same. */
+static void look_for_unlinked(struct watchdog *d) {
+    struct procs_look l = {0};
+    if (d->blind || d->project->id != 0) return;
+    procs_look(&d->procs, clock_mono_us() + (d->crowded ? LONG_DEADLINE_US : LOOK_DEADLINE_US), &l);
+    d->crowded |= l.cut;
+}
+
 static bool check_scratch(struct watchdog *d) {
     bool full;
     const uint64_t used = scratch_used(d, &full);
@@ -191,6 +199,7 @@ bool watchdog_look(struct watchdog *d) {
     if (d->hit.hit) return true;
     d->close_cost_us = 0;
     bool over = d->limits->group ? check_group(d, &l) : check_procs(d, &l);
+    if (!over && d->limits->group) look_for_unlinked(d);
     if (!over) over = check_scratch(d);
     if (!over && d->disk >= 0) over = check_reserve(d) || check_disk(d, began);
     plan_next(d, began, &l);

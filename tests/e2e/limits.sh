@@ -74,6 +74,10 @@ hit disk-limit backend disk_bytes "^$disk_by\$"
 hit inode-limit backend inodes "^$disk_by\$"
 from=$W/cases
 hit disk-unlinked backend disk_bytes "^$disk_by\$"
+# The same in a group, also on a host that gives one only to who asks.
+file=$W/cases/failures/disk-unlinked/case.json
+jq '.limits.memory_bytes = 500000000' "$file" >t.json && mv t.json "$file"
+hit disk-unlinked backend disk_bytes "^$disk_by\$"
 hit memory-held backend memory_bytes "^$by\$"
 from=$SRC/cases
 [ -z "$(groups | grep -F ".$$.")" ] || fail "groups are left: $(groups)"
