@@ -70,7 +70,8 @@ static const struct admission_field source_fields[] = {
     {"pinned_tag", FIELD_WORD, FIELD_OPTIONAL, NULL, NULL, "A tag that does not move; this or pinned_commit."},
     {"commit_date", FIELD_WHEN, FIELD_REQUIRED, NULL, "\"2026-10-01\"", "Of the pinned commit."},
     {"retrieval_date", FIELD_WHEN, FIELD_REQUIRED, NULL, "\"2026-11-01\"", "When it was fetched."},
-    {"retrieval_command", FIELD_LINE, FIELD_REQUIRED, NULL, "\"git clone https://github.com/workos/case.git\"", "The command that fetched it."},
+    {"retrieval_command", FIELD_LINE, FIELD_REQUIRED, NULL, "\"git clone https://github.com/workos/case.git\"",
+     "The command that fetched it."},
     {"integrity_reference", FIELD_LINE, FIELD_REQUIRED, NULL, "\"git fsck --full; the commit id\"",
      "What its bytes are held against."},
     {"license_note", FIELD_ENUM, FIELD_REQUIRED, license_words, "\"unresolved\"",
@@ -80,7 +81,8 @@ static const struct admission_field source_fields[] = {
     {"protected_source_boundary", FIELD_LINE, FIELD_REQUIRED, NULL,
      "\"the checkout is read-only and never a workspace\"", "What is never changed."},
     {"previous_source_id", FIELD_PIN, FIELD_EMPTY, NULL, "\"\"", "The pin before this one."},
-    {"new_source_id", FIELD_PIN, FIELD_REQUIRED, NULL, "\"7959ac917cdeb0983b4aaa20bb9f42021747fed8\"", "The pin itself, commit or tag."},
+    {"new_source_id", FIELD_PIN, FIELD_REQUIRED, NULL, "\"7959ac917cdeb0983b4aaa20bb9f42021747fed8\"",
+     "The pin itself, commit or tag."},
     {"approval_source", FIELD_LINE, FIELD_REQUIRED, NULL, "\"operator decision of 2026-11-01\"", "Who decided."},
     {"review_trigger", FIELD_LINE, FIELD_REQUIRED, NULL, "\"any other pin\"", "What makes it stale."}};
 

@@ -6,7 +6,6 @@
 #ifndef CTO_SUPERVISOR_APPROVAL_H
 #define CTO_SUPERVISOR_APPROVAL_H
 
-
 #include "common/digest.h"
 #include "common/json.h"
 #include "supervisor/case.h"

@@ -182,7 +182,8 @@ static void test_pages(void) {
     CHECK(store_matrix_finish(s, &m, &e) == 0 && store_matrix_get(s, "m1", &got, &e) == 0 && got.passed == 3);
     CHECK(store_knows(s, "m1") && store_knows(s, "run-0001") && !store_knows(s, "m2"));
     struct store_counts c;
-    CHECK(store_info(s, &c, &e) == 0 && c.runs == 101 && c.unfinished == 100 && c.failed == 1 && c.user_version == STORE_VERSION);
+    CHECK(store_info(s, &c, &e) == 0 && c.runs == 101 && c.unfinished == 100 && c.failed == 1 &&
+          c.user_version == STORE_VERSION);
     store_close(s);
 }
 
