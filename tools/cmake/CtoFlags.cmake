@@ -30,6 +30,12 @@ pkg_check_modules(UV REQUIRED IMPORTED_TARGET libuv>=1.44)
 pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson>=1.7.15)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.40)
 pkg_check_modules(GIT2 REQUIRED IMPORTED_TARGET libgit2>=1.5)
+# An enumerator that Debian's security update of 1.5.1 has, and the 1.5.1 of its first release has not.
+include(CheckCSourceCompiles)
+set(CMAKE_REQUIRED_INCLUDES ${GIT2_INCLUDE_DIRS})
+check_c_source_compiles("#include <git2.h>
+int main(void) { return GIT_OPT_SET_PACK_MAX_OBJECT_SIZE == 0; }" CTO_GIT2_OBJECT_SIZE)
+unset(CMAKE_REQUIRED_INCLUDES)
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib>=1.2.11)
 pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto>=3.0)
 pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp>=2.5.4)
