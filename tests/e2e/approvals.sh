@@ -25,7 +25,7 @@ blocked() {
     ha verify "$(jq -r .run_id report.json)" >/dev/null || fail "$1: the evidence does not verify"
 }
 passed() {
-    ha run-case "${1:-asks}" --json >report.json 2>err || fail "expected a pass: $(cat err; jq -c .blockers report.json)"
+    ha run-case asks --json >report.json 2>err || fail "expected a pass: $(cat err; jq -c .blockers report.json)"
     ha verify "$(jq -r .run_id report.json)" >/dev/null || fail "the evidence of a pass does not verify"
 }
 events() { jq -r .type "$(jq -r .artifacts_dir report.json)/events.normalized.jsonl" | tr '\n' ' '; }

@@ -72,7 +72,7 @@ for o in profile write read bind bind-write hide chdir env uid no-loopback limit
 done
 [ "$(sort <<<"$help" | uniq -d | grep -c .)" -eq 0 ] || fail "--help says something twice"
 # Every example of README.md and --help runs as it is printed, in a directory that is the command's own.
-examples=$(sed -n 's/^cto-harness-sandbox -/"$sandbox" -/p' "$2/README.md"; sed -n 's/^  cto-harness-sandbox -/"$sandbox" -/p' <<<"$help")
+examples=$(sed -n 's/^cto-harness-sandbox -/"$sandbox" -/p' "$2/README.md"; sed -e ':join' -e '/\\$/{N;s/\\\n *//;b join' -e '}' <<<"$help" | sed -n 's/^  cto-harness-sandbox -/"$sandbox" -/p')
 [ "$(grep -c . <<<"$examples")" -ge 7 ] || fail "examples are expected: $examples"
 mkdir -p shown/secrets shown/out shown/tool && chmod -R 777 shown
 printf 'test:\n\ttouch made\n' >shown/Makefile
