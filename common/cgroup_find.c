@@ -131,11 +131,15 @@ static bool hands_out(int dir) {
 
 static bool make_it_hand_out(int dir) {
     char text[512];
-    static const char wish[] = "+memory +pids";
+    static const char wish[] = "+memory +pids", *const shares[] = {"+cpu", "+io"};
     if (cgroup_read_file(dir, "cgroup.controllers", text, sizeof text) < 0) return false;
     if (!has_word(text, "memory", ' ') || !has_word(text, "pids", ' ')) return false;
     AUTO_FD int fd = openat(dir, "cgroup.subtree_control", O_WRONLY | O_CLOEXEC);
-    return fd >= 0 && write(fd, wish, sizeof wish - 1) == (ssize_t)sizeof wish - 1;
+    if (fd < 0 || write(fd, wish, sizeof wish - 1) != (ssize_t)sizeof wish - 1) return false;
+    /* Where they are handed to us too: then processor and disk are shared by run, not by how many processes a run has. */
+    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++)
+        if (has_word(text, shares[i] + 1, ' ')) (void)!write(fd, shares[i], strlen(shares[i]));
+    return true;
 }
 
 struct search {
