@@ -28,7 +28,8 @@ void approval_target(const struct cto_case *c, char *out, size_t size) {
     snprintf(out, size, "%s:%s", c->baseline_empty ? "empty-repository" : "copied-fixture", c->id);
 }
 
-cJSON *approval_scope(const struct cto_case *c, const char *engine, const char *provider, const char *model) {
+cJSON *approval_scope(const struct cto_case *c, const char *engine, const char *file, const char *provider,
+                      const char *model) {
     char task[DIGEST_HEX_SIZE], target[CASE_ID_MAX + 32];
     const char *text = c->task ? c->task : "";
     digest_bytes(text, strlen(text), task);
@@ -40,6 +41,7 @@ cJSON *approval_scope(const struct cto_case *c, const char *engine, const char *
     json_put_str(o, "target_repository", target);
     json_put_str(o, "target_head", NULL); /* a copied fixture has none before the run */
     json_put_str(o, "backend", engine);
+    json_put_str(o, "engine_file_sha256", file[0] ? file : NULL);
     json_put_str(o, "model_provider", provider[0] ? provider : NULL);
     json_put_str(o, "model", model[0] ? model : NULL);
     json_put_str(o, "mutation_mode", c->mutation_mode);

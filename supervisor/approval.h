@@ -16,8 +16,10 @@
 /* And at most. */
 #define APPROVAL_MAX_MS (30 * APPROVAL_DEFAULT_MS)
 
-/* The scope as data; the caller owns it. provider and model: "" for a backend without one. */
-cJSON *approval_scope(const struct cto_case *c, const char *engine, const char *provider, const char *model);
+/* The scope as data; the caller owns it. file: digest of the backend's engine file; this, provider and model: "" for a backend without
+ * one. */
+cJSON *approval_scope(const struct cto_case *c, const char *engine, const char *file, const char *provider,
+                      const char *model);
 void approval_scope_digest(const cJSON *scope, char ret[DIGEST_HEX_SIZE]);
 /* What is changed, as a report may say it: never a path of the host. */
 void approval_target(const struct cto_case *c, char *out, size_t size);

@@ -12,7 +12,7 @@ static const struct engine table[] = {
      "CTO_HARNESS_PI_", NULL},
     {"case", "WorkOS Case (ca) through the model gateway", "CTO_HARNESS_ALLOW_CASE", false,
      NEED_STAGE | NEED_EXECUTABLE | NEED_MODEL, "CTO_HARNESS_CASE_", "workos-case"},
-    {"exec", "any command line, described by an engine file", "CTO_HARNESS_ALLOW_EXEC", false, NEED_STAGE,
+    {"exec", "any command line, described by an engine file", "CTO_HARNESS_ALLOW_EXEC", true, NEED_STAGE | NEED_FILE,
      "CTO_HARNESS_EXEC_", NULL},
 };
 

@@ -8,7 +8,8 @@
 enum engine_need {
     NEED_STAGE = 1,      /* a stage of the proof ladder, asked for and earned */
     NEED_EXECUTABLE = 2, /* an admitted program, and the admitted source it was built from */
-    NEED_MODEL = 4       /* a decided provider and an admitted model */
+    NEED_MODEL = 4,      /* a decided provider and an admitted model */
+    NEED_FILE = 8        /* an engine file, see engine_file.h */
 };
 
 struct engine {

@@ -92,6 +92,8 @@ static void seal_work(uv_work_t *w) {
 
 static void on_timer_closed(uv_handle_t *h) {
     struct flight *f = h->data;
+    if (f->file) engine_file_release(f->file);
+    free(f->file);
     run_release(&f->run);
     record_release(&f->rec);
     seal_summary_release(&f->sum);

@@ -226,7 +226,14 @@ static char *build_spec(const struct flight *f) {
     copy_list(s->ignore, &s->n_ignore, &c->ignore);
     copy_list(s->pristine, &s->n_pristine, &c->pristine);
     copy_list(s->read_roots, &s->n_read_roots, &c->read_roots);
+    char *config = NULL;
+    if (f->file) {
+        s->engine_config = config = engine_file_config(f->file);
+        for (int i = 0; i < f->file->n_read_roots && s->n_read_roots < SPEC_MAX_PATHS; i++)
+            s->read_roots[s->n_read_roots++] = f->file->read_roots[i];
+    }
     char *text = spec_emit(s);
+    cJSON_free(config);
     free(s);
     return text;
 }
@@ -303,6 +310,12 @@ static bool decide(struct flight *f) {
         store_approval_claim(f->x->store, f->rec.approval->id, f->rec.run_id, facts->now_ms, &e) < 0) {
         gates_close(&f->rec, "approval", BLOCKER_approval_consumed, e.text);
         passed = false;
+    }
+    if (passed && facts->file) {
+        f->file = facts->file;
+        facts->file = NULL;
+        f->effective = engine_file_apply(f->file, f->rec.c);
+        f->rec.c = &f->effective;
     }
     gate_facts_release(facts);
     free(facts);

@@ -5,6 +5,7 @@
 
 #include <uv.h>
 
+#include "supervisor/engine_file.h"
 #include "supervisor/executor.h"
 #include "supervisor/narrate.h"
 #include "supervisor/reserve.h"
@@ -43,6 +44,8 @@ struct flight {
     int index;
     struct run run;
     struct run_record rec;
+    struct engine_file *file;  /* of a backend that is described by one; owned */
+    struct cto_case effective; /* the case as that file has it; rec.c then */
     struct evidence *ev;
     struct narrator nar;
     struct worker_proc *wp;

@@ -120,10 +120,25 @@ static int consider(void *ctx, const struct store_approval *a) {
 }
 
 static void read_approval(struct gate_facts *f, struct store *s) {
-    cJSON *scope = approval_scope(f->c, f->engine->name, f->provider, f->model);
+    cJSON *scope = approval_scope(f->c, f->engine->name, f->file ? f->file->digest : "", f->provider, f->model);
     approval_scope_digest(scope, f->scope);
     cJSON_Delete(scope);
     if (s && store_approvals(s, f->scope, NULL, NULL, consider, f, NULL) < 0) f->approval.id[0] = '\0';
+}
+
+static void read_engine_file(struct gate_facts *f) {
+    const char *path = setting(f->engine, "ENGINE_FILE");
+    struct err e = ERR_INIT;
+    if (!path[0]) return;
+    struct engine_file *file = calloc(1, sizeof *file);
+    BUG_UNLESS(file != NULL);
+    if (engine_file_read(file, path, &e) == 0) {
+        f->file = file;
+        snprintf(f->executable_sha256, sizeof f->executable_sha256, "%s", file->sha256);
+        return;
+    }
+    snprintf(f->file_why, sizeof f->file_why, "%.290s", without_path(&e, path));
+    free(file);
 }
 
 void gate_facts_read(struct gate_facts *f, const struct cto_case *c, const char *engine, struct store *s) {
@@ -141,6 +156,7 @@ void gate_facts_read(struct gate_facts *f, const struct cto_case *c, const char 
         read_models(f, s);
     }
     if (f->engine->needs & NEED_EXECUTABLE) read_program(f, s);
+    if (f->engine->needs & NEED_FILE) read_engine_file(f);
     if (c->approval_required) read_approval(f, s);
 }
 
@@ -148,5 +164,7 @@ void gate_facts_release(struct gate_facts *f) {
     struct fact_record *all[] = {&f->model_record, &f->decision, &f->source, &f->build};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (all[i]->state == FACT_THERE) admission_release(&all[i]->admission);
+    if (f->file) engine_file_release(f->file);
+    free(f->file);
     *f = (struct gate_facts){0};
 }

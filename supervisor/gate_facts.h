@@ -6,6 +6,7 @@
 
 #include "supervisor/admission.h"
 #include "supervisor/case.h"
+#include "supervisor/engine_file.h"
 #include "supervisor/engines.h"
 #include "supervisor/record.h"
 
@@ -34,6 +35,8 @@ struct gate_facts {
     char executable_sha256[DIGEST_HEX_SIZE]; /* "" when it cannot be read */
     bool auth_bridge, local_endpoint;        /* the latter: is there one? Its value is nobody's here */
     struct fact_record model_record, decision, source, build;
+    struct engine_file *file; /* of NEED_FILE; owned, NULL when there is none that can be used */
+    char file_why[300];       /* why not; "": none was named */
     int64_t now_ms;
     char scope[DIGEST_HEX_SIZE];   /* of this run, see approval.h; "" when no approval is required */
     struct approval_seen approval; /* what counts for the scope; id "" when nobody said anything */

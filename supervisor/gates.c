@@ -112,6 +112,14 @@ static void ask_executable(const struct gate_facts *f, struct gate_result *g) {
     if (r->state == FACT_THERE) refused(g, r, BLOCKER_provider_unavailable);
 }
 
+static void ask_engine_file(const struct gate_facts *f, struct gate_result *g) {
+    if (f->file) return;
+    if (f->file_why[0])
+        closed(g, "failed", BLOCKER_provider_unavailable, "the engine file cannot be used: %.150s", f->file_why);
+    closed(g, "missing", BLOCKER_gate_missing, "set %sENGINE_FILE to a file that describes the command",
+           f->engine->variables);
+}
+
 static void ask_decision(const struct gate_facts *f, struct gate_result *g) {
     const struct fact_record *r = &f->decision;
     if (r->state == FACT_ABSENT)
@@ -209,6 +217,7 @@ static const struct {
              {"interface", NEED_MODEL, ask_interface},
              {"source", NEED_EXECUTABLE, ask_source},
              {"executable", NEED_EXECUTABLE, ask_executable},
+             {"engine_file", NEED_FILE, ask_engine_file},
              {"decision", NEED_MODEL, ask_decision},
              {"model", NEED_MODEL, ask_model},
              {"auth_bridge", NEED_MODEL, ask_auth_bridge},

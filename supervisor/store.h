@@ -161,6 +161,13 @@ int store_approval_claim(struct store *s, const char *id, const char *run_id, in
 /* Did a validator of this build prove it, with the real backend? A proof made with a double never counts. False also when the
  * store cannot be read. */
 bool store_stage_proven(struct store *s, const char *backend, int stage, const char *build_id);
+struct store_proof {
+    const char *backend, *build_id, *kind; /* kind: "real" or "double" */
+    const char *report_path, *sha256;      /* of the run that shows it last */
+    int stage;
+};
+/* The validator's word, in place of an older one of the same kind. Durable. */
+int store_stage_prove(struct store *s, const struct store_proof *p, struct err *e);
 
 struct store_counts {
     int64_t user_version, runs, unfinished, passed, failed, blocked, matrices, events, artifacts, supervisors;

@@ -1,4 +1,5 @@
 /* store_proofs.c - what validators proved, per backend and build. */
+#include "common/clock.h"
 #include "supervisor/store_internal.h"
 
 bool store_stage_proven(struct store *s, const char *backend, int stage, const char *build_id) {
@@ -10,4 +11,27 @@ bool store_stage_proven(struct store *s, const char *backend, int stage, const c
     sqlite3_bind_int(st, 2, stage);
     store_bind_text(st, 3, build_id);
     return sqlite3_step(st) == SQLITE_ROW;
+}
+
+int store_stage_prove(struct store *s, const struct store_proof *p, struct err *e) {
+    bool own;
+    if (store_enter(s, true, &own, e) < 0) return -1;
+    int rc = -1;
+    sqlite3_stmt *st = store_prepare(
+        s,
+        "INSERT INTO stage_proofs (backend, stage, build_id, proof_kind, proven_at, report_path, sha256) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (backend, stage, build_id, proof_kind) DO UPDATE "
+        "SET proven_at = ?5, report_path = ?6, sha256 = ?7",
+        e);
+    if (st) {
+        store_bind_text(st, 1, p->backend);
+        sqlite3_bind_int(st, 2, p->stage);
+        store_bind_text(st, 3, p->build_id);
+        store_bind_text(st, 4, p->kind);
+        sqlite3_bind_int64(st, 5, clock_real_ms());
+        store_bind_text(st, 6, p->report_path);
+        store_bind_text(st, 7, p->sha256);
+        rc = store_step_done(s, st, e);
+    }
+    return store_leave(s, own, rc, e);
 }

@@ -10,23 +10,30 @@
 
 #include "common/io.h"
 #include "supervisor/batch.h"
+#include "supervisor/commands/validate_stage.h"
 #include "supervisor/table.h"
 #include "supervisor/tree_digest.h"
 #include "supervisor/verify.h"
 
 const char help_validate[] = "Usage: cto-harness validate failure-matrix [-j N] [--json]\n"
                              "       cto-harness validate failure-matrix --table\n"
+                             "       cto-harness validate stage1 [--engine NAME] [--json]\n"
                              "\n"
                              "Runs every failure fixture under cases/failures and checks status, blocker,\n"
                              "event and artifacts of each run against its declaration. One entry per failure\n"
                              "class. Exit 0 only when all hold.\n"
                              "\n"
+                             "stage1 proves that a backend is there, closed by default, and that a closed gate\n"
+                             "changes nothing; the proof is kept, and a run of stage 2 needs it.\n"
+                             "\n"
                              "  -j, --jobs N  runs at the same time (default: the number of processors)\n"
                              "  --table       run nothing; print the table of all reasons as Markdown\n"
+                             "  --engine NAME the backend of a stage (default: case)\n"
                              "\n"
                              "Examples:\n"
                              "  cto-harness validate failure-matrix\n"
-                             "  cto-harness validate failure-matrix --json | jq '.ok, .classes[].class'\n";
+                             "  cto-harness validate failure-matrix --json | jq '.ok, .classes[].class'\n"
+                             "  cto-harness validate stage1 --engine exec\n";
 
 /* The twelve classes, in the order of the design. `later`: the fake lane cannot show it yet, and why. */
 static const struct {
@@ -299,19 +306,25 @@ static int print_reasons(void) {
 }
 
 int cmd_validate(const struct global_options *g, int argc, char **argv) {
-    static const struct option options[] = {
-        {"jobs", required_argument, NULL, 'j'}, {"table", no_argument, NULL, 't'}, {0}};
+    static const struct option options[] = {{"jobs", required_argument, NULL, 'j'},
+                                            {"table", no_argument, NULL, 't'},
+                                            {"engine", required_argument, NULL, 'e'},
+                                            {0}};
     int jobs = batch_default_jobs();
     bool table = false;
-    const char *jobs_text = NULL;
+    const char *jobs_text = NULL, *engine = NULL;
     optind = 0;
     for (int c; (c = getopt_long(argc, argv, ":j:", options, NULL)) != -1;) {
         if (c == '?' || c == ':') return cli_bad_option("validate", c, argv);
         if (c == 't') table = true;
+        if (c == 'e' && cli_once("validate", "--engine", &engine, optarg) != 0) return EXIT_USAGE;
         if (c == 'j' && cli_once("validate", "-j", &jobs_text, optarg) != 0) return EXIT_USAGE;
         if (c == 'j' && (jobs = batch_parse_jobs("validate", optarg)) == 0) return EXIT_USAGE;
     }
-    if (optind + 1 != argc || strcmp(argv[optind], "failure-matrix") != 0)
-        return cli_usage("validate", "one validator is expected: failure-matrix");
+    const char *what = optind + 1 == argc ? argv[optind] : "";
+    if (strcmp(what, "stage1") == 0 && !table && !jobs_text) return validate_stage1(g, engine ? engine : "case");
+    if (strcmp(what, "failure-matrix") != 0)
+        return cli_usage("validate", "one validator is expected: failure-matrix or stage1");
+    if (engine) return cli_usage("validate", "--engine goes with a stage");
     return table ? print_reasons() : failure_matrix(g, jobs);
 }

@@ -68,6 +68,8 @@ static void good(const char *engine) {
     put_record(&f.decision, ADMIT_DECISION, LOCAL);
     put_record(&f.source, ADMIT_SOURCE, ADMITTED);
     put_record(&f.build, ADMIT_EXECUTABLE, ADMITTED);
+    f.file = calloc(1, sizeof *f.file);
+    NEED(f.file != NULL);
 }
 
 static const struct gate_result *gate(const char *name) {
@@ -183,6 +185,15 @@ static void of_stages(const char *engine) {
     CHECK(closed("contract", "failed", BLOCKER_eligibility_denied, "no_test_rationale"));
     c.no_test_rationale = "a text nobody can test";
     CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
+}
+
+static void of_engine_files(void) {
+    good("exec");
+    free(f.file);
+    f.file = NULL;
+    CHECK(closed("engine_file", "missing", BLOCKER_gate_missing, "CTO_HARNESS_EXEC_ENGINE_FILE"));
+    snprintf(f.file_why, sizeof f.file_why, "3: name: is missing");
+    CHECK(closed("engine_file", "failed", BLOCKER_provider_unavailable, "name: is missing"));
 }
 
 static void of_programs(void) {
@@ -358,6 +369,7 @@ int main(void) {
     of_stages("exec");
     of_stages("case");
     of_approvals();
+    of_engine_files();
     of_programs();
     of_decisions("case");
     of_models("pi");

@@ -47,7 +47,7 @@ _cto_harness() {
         report:show) words=$("$program" "${global[@]}" report list 2>/dev/null | grep -oE '[0-9]{8}T[0-9]{6}Z-[a-z0-9-]+') ;;
         store:) words='info check' ;;
         sandbox:) words='exec' ;;
-        validate:) words='failure-matrix' ;;
+        validate:) words='failure-matrix stage1' ;;
         schema:) words=$("$program" schema 2>/dev/null) ;;
         verify:*) _cto_harness_reply -f && return ;;
         *) words='' ;;

@@ -29,7 +29,7 @@ struct adapter {
 /* NULL: no such backend. */
 const struct adapter *adapter_by_name(const char *name);
 
-extern const struct adapter adapter_fake;
+extern const struct adapter adapter_fake, adapter_exec;
 
 /* Writes one generated file, 0644, into the plan's state directory. */
 int adapter_write(const struct engine_plan *plan, const char *name, const char *text, struct err *e);
