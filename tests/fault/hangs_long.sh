@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ctest: timeout=600 labels=heavy serial
+# ctest: timeout=600 labels=heavy
 # A thousand injected hangs, half of them as root and half as an ordinary user, of every kind: zero survivors.
 set -u
 n=500

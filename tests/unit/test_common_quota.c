@@ -79,7 +79,7 @@ static void refuses(int root) {
     const uint64_t got = fill(file, 16 * MIB, &error);
     CHECK(got < 4 * MIB && error == EDQUOT);
     for (int i = 0; i < 4; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "n%d", i);
         if (mkdirat(dir, name, 0755) < 0) error = -errno;
     }
