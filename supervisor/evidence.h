@@ -82,6 +82,9 @@ size_t evidence_event_types(const struct evidence *ev, const char *const **ret);
  * gated out has the four events of a preflight block, any other what its case requires. `completed_follows`: judge as
  * if run.completed came next. */
 const char *evidence_missing_event(const struct evidence *ev, const struct run_record *r, bool completed_follows);
+/* The first required event that came, but not in its place; NULL: none. What a run that ended early did not come to is not asked.
+ * Only what recovery finds can have one. */
+const char *evidence_misplaced_event(const struct evidence *ev, const struct run_record *r);
 cJSON *evidence_completed_data(const struct run_record *r);
 
 /* Call before run.completed: makes patch.diff and test.log (with the reason why there is none) where they are missing,

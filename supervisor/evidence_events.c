@@ -209,6 +209,12 @@ const char *evidence_missing_event(const struct evidence *ev, const struct run_r
     return NULL;
 }
 
+const char *evidence_misplaced_event(const struct evidence *ev, const struct run_record *r) {
+    const char *const *required, *absent;
+    size_t n = evidence_required(r, &required);
+    return evidence_misplaced((const char *const *)ev->types, (size_t)ev->n_types, required, n, &absent);
+}
+
 cJSON *evidence_completed_data(const struct run_record *r) {
     cJSON *o = cJSON_CreateObject(), *list = cJSON_CreateArray();
     BUG_UNLESS(o && list);

@@ -92,6 +92,8 @@ static int seal_interrupted(struct recovery *r, struct run_record *rec, struct s
     record_block(rec, BLOCKER_supervisor_interrupted, "the supervisor ended before the run did; sealed by recovery");
     int rc = narrate_begin(&nar, e);
     if (rc == 0) rc = narrate_findings(&nar, e);
+    const char *late = rc == 0 ? evidence_misplaced_event(ev, rec) : NULL;
+    if (late) record_block(rec, BLOCKER_missing_required_event, "required event %s came out of order", late);
     if (rc == 0) rc = evidence_complete(ev, rec, e);
     rec->finished_ms = clock_real_ms();
     verdict_conclude(rec);

@@ -91,7 +91,10 @@ static int recover(struct run_record *r, struct evidence **ret_ev, struct seal_s
     if (evidence_reopen(f.r.run_dir, r, ret_ev, e) < 0) return -1;
     nar.ev = *ret_ev;
     record_block(r, BLOCKER_supervisor_interrupted, "the supervisor ended before the run did");
-    if (narrate_begin(&nar, e) < 0 || narrate_findings(&nar, e) < 0 || evidence_complete(*ret_ev, r, e) < 0) return -1;
+    if (narrate_begin(&nar, e) < 0 || narrate_findings(&nar, e) < 0) return -1;
+    const char *late = evidence_misplaced_event(*ret_ev, r);
+    if (late) record_block(r, BLOCKER_missing_required_event, "required event %s came out of order", late);
+    if (evidence_complete(*ret_ev, r, e) < 0) return -1;
     r->finished_ms = clock_real_ms();
     verdict_conclude(r);
     return narrate_completed(&nar, e) < 0 ? -1 : evidence_seal(*ret_ev, r, &f.in, sum, e);
