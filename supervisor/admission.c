@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/clock.h"
 #include "common/path.h"
@@ -16,6 +17,7 @@
 #define WORD_LEN 128u
 #define LINE_LEN 2000u
 #define ACTOR_LEN 128u
+#define WHY_LEN 300u
 
 /* --- one value -------------------------------------------------------------------------------------------------------- */
 
@@ -210,12 +212,34 @@ void admission_refuse(struct admission *a, const char *reason, const char *fmt, 
     va_end(ap);
 }
 
+bool admission_why_ok(const char *why, bool may_be_empty, struct err *e) {
+    if (!why || !*why) {
+        if (may_be_empty) return true;
+        err_set(e, ERR_USAGE, "--why TEXT is missing or empty");
+    } else if (strlen(why) > WHY_LEN || !is_line(why) || !json_is_utf8(why, strlen(why))) {
+        err_set(e, ERR_USAGE, "--why: at most %u bytes of text in one line", WHY_LEN);
+    } else if (secret_shaped_text(why)) {
+        err_set(e, ERR_USAGE, "--why: looks like a secret, and it is kept for ever");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static bool names_engine(const char *actor) {
+    for (int i = 0; engine_at(i); i++)
+        if (strcasecmp(engine_at(i)->name, actor) == 0) return true;
+    return false;
+}
+
 bool admission_actor_ok(const char *actor, struct err *e) {
     if (!actor || !*actor) {
         err_set(e, ERR_USAGE, "--actor is missing: whose decision is it?");
     } else if (strlen(actor) > ACTOR_LEN || !is_line(actor) || !json_is_utf8(actor, strlen(actor))) {
         err_set(e, ERR_USAGE, "--actor: at most %u bytes of text in one line", ACTOR_LEN);
-    } else if (engine_find(actor)) {
+    } else if (actor[0] == ' ' || actor[strlen(actor) - 1] == ' ') {
+        err_set(e, ERR_USAGE, "--actor: a name without blanks at its ends");
+    } else if (names_engine(actor)) {
         err_set(e, ERR_USAGE, "--actor %s: that is a backend, and no backend decides anything", actor);
     } else {
         return true;

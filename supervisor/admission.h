@@ -109,5 +109,7 @@ cJSON *admission_schema(enum admission_kind k);
 
 /* Is this the word of a backend, or no name at all? Nobody decides in its name. */
 bool admission_actor_ok(const char *actor, struct err *e);
+/* The reason in an option: one line of UTF-8, not shaped like a secret, at most 300 bytes. */
+bool admission_why_ok(const char *why, bool may_be_empty, struct err *e);
 
 #endif

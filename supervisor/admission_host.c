@@ -32,6 +32,7 @@ static int executable_fits(const struct admission *a, struct err *e) {
     if (fd < 0) return cannot_open("the executable", e);
     if (fstat(fd, &st) < 0) return err_sys(e, "the executable");
     if (!S_ISREG(st.st_mode)) return err_set(e, ERR_USAGE, "the executable is no regular file");
+    if (st.st_size > (1ll << 30)) return err_set(e, ERR_USAGE, "the executable has more than 1 GiB");
     if ((st.st_mode & 0111) == 0) return err_set(e, ERR_USAGE, "the executable may not be executed by anybody");
     if (digest_fd(fd, digest, NULL, e) < 0) return -1;
     if (strcmp(digest, admission_text(a, "sha256")) == 0) return 0;

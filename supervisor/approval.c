@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "supervisor/tree_digest.h"
 
 static cJSON *object(void) {
     cJSON *o = cJSON_CreateObject();
@@ -28,8 +29,9 @@ void approval_target(const struct cto_case *c, char *out, size_t size) {
     snprintf(out, size, "%s:%s", c->baseline_empty ? "empty-repository" : "copied-fixture", c->id);
 }
 
-cJSON *approval_scope(const struct cto_case *c, const char *engine, const char *file, const char *provider,
-                      const char *model) {
+cJSON *approval_scope(const struct cto_case *c, const struct approval_for *of, struct err *e) {
+    char folder[DIGEST_HEX_SIZE];
+    if (tree_digest(c->dir, folder, e) < 0) return NULL;
     char task[DIGEST_HEX_SIZE], target[CASE_ID_MAX + 32];
     const char *text = c->task ? c->task : "";
     digest_bytes(text, strlen(text), task);
@@ -38,12 +40,14 @@ cJSON *approval_scope(const struct cto_case *c, const char *engine, const char *
     json_put_str(o, "execution_scope", "one approved Harness run only");
     json_put_str(o, "task_id", c->id);
     json_put_str(o, "task_sha256", task);
+    json_put_str(o, "case_folder_sha256", folder);
     json_put_str(o, "target_repository", target);
     json_put_str(o, "target_head", NULL); /* a copied fixture has none before the run */
-    json_put_str(o, "backend", engine);
-    json_put_str(o, "engine_file_sha256", file[0] ? file : NULL);
-    json_put_str(o, "model_provider", provider[0] ? provider : NULL);
-    json_put_str(o, "model", model[0] ? model : NULL);
+    json_put_str(o, "backend", of->engine);
+    json_put_str(o, "engine_file_sha256", of->file[0] ? of->file : NULL);
+    json_put_str(o, "program_sha256", of->program[0] ? of->program : NULL);
+    json_put_str(o, "model_provider", of->provider[0] ? of->provider : NULL);
+    json_put_str(o, "model", of->model[0] ? of->model : NULL);
     json_put_str(o, "mutation_mode", c->mutation_mode);
     json_put(o, "allowed_paths", list(&c->allowed_writes));
     json_put(o, "forbidden_paths", list(&c->forbidden_paths));

@@ -16,10 +16,14 @@
 /* And at most. */
 #define APPROVAL_MAX_MS (30 * APPROVAL_DEFAULT_MS)
 
-/* The scope as data; the caller owns it. file: digest of the backend's engine file; this, provider and model: "" for a backend without
- * one. */
-cJSON *approval_scope(const struct cto_case *c, const char *engine, const char *file, const char *provider,
-                      const char *model);
+struct approval_for {
+    const char *engine;
+    const char *file, *program;   /* digests of the backend's engine file and program; "" for one without */
+    const char *provider, *model; /* "" for a backend without one */
+};
+/* The scope as data; the caller owns it. The whole folder of the case counts: contract, task, fixture. What the worker then copies is
+ * that folder, a moment later. NULL when it cannot be read. */
+cJSON *approval_scope(const struct cto_case *c, const struct approval_for *of, struct err *e);
 void approval_scope_digest(const cJSON *scope, char ret[DIGEST_HEX_SIZE]);
 /* What is changed, as a report may say it: never a path of the host. */
 void approval_target(const struct cto_case *c, char *out, size_t size);

@@ -56,6 +56,10 @@ const char *const required_events_pass[] = {
     "run.started",      "task.contract.created",  "plan.updated",  "patch.applied",
     "git.diff.checked", "verification.completed", "run.completed", NULL};
 
+const char *const required_events_approved[] = {
+    "run.started",   "task.contract.created", "plan.updated",           "approval.requested", "approval.granted",
+    "patch.applied", "git.diff.checked",      "verification.completed", "run.completed",      NULL};
+
 static const char *const kind_words[] = {"task", "failure", NULL};
 static const char *const risk_words[] = {"low", "medium", "high", NULL};
 static const char *const mutation_words[] = {
@@ -227,7 +231,7 @@ static void read_rules(struct json_obj *o, struct cto_case *c) {
     if (json_has(o, "required_events"))
         read_full_list(o, "required_events", check_event, &c->required_events);
     else
-        default_list(&c->required_events, required_events_pass);
+        default_list(&c->required_events, c->approval_required ? required_events_approved : required_events_pass);
     if (c->required_events.n > CASE_MAX_EVENTS)
         (void)json_fail(o, "required_events", "more than %d event types", CASE_MAX_EVENTS);
 }

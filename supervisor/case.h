@@ -91,6 +91,8 @@ struct cto_case {
 extern const char *const forbidden_actions_all[];
 /* The event types of a pass in order, NULL-terminated. */
 extern const char *const required_events_pass[];
+/* The same of a case that needs an approval. */
+extern const char *const required_events_approved[];
 
 /* Reads cases/<id> or cases/failures/<id> below `cases_dir`. Unknown: ERR_USAGE naming the nearest ids. */
 int case_load(struct cto_case *ret, const char *cases_dir, const char *id, struct err *e);

@@ -15,6 +15,7 @@
 #define WORKSPACE_IN_JAIL "/workspace"
 #define WORD_MAX 4096u
 #define DAY_S 86400
+#define PROGRAM_MAX (1ll << 30) /* what is larger is not hashed: the supervisor waits for it */
 
 static bool is_line(const char *s) {
     for (; *s; s++)
@@ -68,10 +69,15 @@ static void read_environment(struct json_obj *o, struct engine_file *f) {
     f->n_environment = read_list(o, "environment", JSON_OPTIONAL, ENGINE_FILE_ENV, f->environment);
     for (int i = 0; i < f->n_environment && !o->doc->bad; i++) {
         const char *name = f->environment[i], *value = getenv(name);
-        if (!is_variable(name)) (void)json_fail(o, "environment", "\"%.60s\" is no name of a variable", name);
+        if (!is_variable(name)) { /* not quoted: whoever writes NAME=VALUE here wrote a value */
+            (void)json_fail(o, "environment", "entry %d is no name of a variable; names only, never NAME=VALUE", i);
+            continue;
+        }
         if (is_ours(name)) (void)json_fail(o, "environment", "%.60s is the jail's or the harness's own", name);
         if (secret_shaped_name(name) || (value && secret_shaped_text(value)))
             (void)json_fail(o, "environment", "%.60s is named or shaped like a secret; no backend is handed one", name);
+        if (value && !json_is_utf8(value, strlen(value)))
+            (void)json_fail(o, "environment", "the value of %.60s is not UTF-8", name);
         if (value && strlen(value) > WORD_MAX)
             (void)json_fail(o, "environment", "the value of %.60s is longer than %u bytes", name, WORD_MAX);
     }
@@ -80,8 +86,7 @@ static void read_environment(struct json_obj *o, struct engine_file *f) {
 static void read_roots(struct json_obj *o, struct engine_file *f) {
     f->n_read_roots = read_list(o, "read_roots", JSON_OPTIONAL, ENGINE_FILE_ROOTS, f->read_roots);
     for (int i = 0; i < f->n_read_roots && !o->doc->bad; i++)
-        if (f->read_roots[i][0] != '/')
-            (void)json_fail(o, "read_roots", "\"%.200s\" is not absolute", f->read_roots[i]);
+        if (f->read_roots[i][0] != '/') (void)json_fail(o, "read_roots", "entry %d is not absolute", i);
 }
 
 static int read_choice(struct json_obj *o, const char *key, const char *const *words) {
@@ -137,7 +142,8 @@ static void read_all(struct json_obj *o, struct engine_file *f) {
 static void digest_program(struct engine_file *f) {
     struct stat st;
     AUTO_FD int fd = open(f->command[0], O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || digest_fd(fd, f->sha256, NULL, NULL) < 0)
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > PROGRAM_MAX ||
+        digest_fd(fd, f->sha256, NULL, NULL) < 0)
         f->sha256[0] = '\0';
 }
 
@@ -215,7 +221,7 @@ char *engine_file_config(const struct engine_file *f) {
         const char *value = getenv(f->environment[i]);
         if (!value) continue;
         buf_printf(&b, "%s=%s", f->environment[i], value);
-        cJSON_AddItemToArray(env, json_bytes(buf_str(&b), b.len));
+        cJSON_AddItemToArray(env, cJSON_CreateString(buf_str(&b)));
     }
     json_put(o, "argv", argv);
     json_put(o, "env", env);

@@ -137,10 +137,6 @@ static const char *const preflight_events[] = {"run.started", "task.contract.cre
 /* When a human said no; gates that are closed besides may say so too. */
 static const char *const denied_events[] = {"run.started", "task.contract.created", "approval.requested",
                                             "approval.denied", "run.completed"};
-static const char *const approved_events[] = {"run.started",        "task.contract.created",  "plan.updated",
-                                              "approval.requested", "approval.granted",       "patch.applied",
-                                              "git.diff.checked",   "verification.completed", "run.completed"};
-
 static bool was_denied(const struct run_record *r) {
     return r->gated_out && r->approval && strcmp(r->approval->state, "denied") == 0;
 }
@@ -150,13 +146,10 @@ size_t evidence_required_pass(const struct cto_case *c, const char *const **ret)
         *ret = c->required_events.v;
         return (size_t)c->required_events.n;
     }
-    if (c->approval_required) {
-        *ret = approved_events;
-        return sizeof approved_events / sizeof approved_events[0];
-    }
+    const char *const *usual = c->approval_required ? required_events_approved : required_events_pass;
     size_t n = 0;
-    while (required_events_pass[n]) n++;
-    *ret = required_events_pass;
+    while (usual[n]) n++;
+    *ret = usual;
     return n;
 }
 

@@ -307,7 +307,7 @@ static bool decide(struct flight *f) {
     struct err e = ERR_INIT;
     /* Of two runs that want the same approval now, one gets it. */
     if (passed && f->rec.approval &&
-        store_approval_claim(f->x->store, f->rec.approval->id, f->rec.run_id, facts->now_ms, &e) < 0) {
+        store_approval_claim(f->x->store, f->rec.approval->id, f->rec.run_id, clock_real_ms(), &e) < 0) {
         gates_close(&f->rec, "approval", BLOCKER_approval_consumed, e.text);
         passed = false;
     }

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "supervisor/admission_host.h"
 #include "supervisor/approval.h"
+#include "supervisor/secret_shape.h"
 #include "supervisor/store.h"
 
 /* A setting of this engine: CTO_HARNESS_CASE_STAGE and so on. "" when it is not set. */
@@ -27,9 +28,14 @@ static int stage_of(const char *text) {
     return text[1] == '\0' && text[0] >= '0' + STAGE_FIRST && text[0] <= '0' + STAGE_LAST ? text[0] - '0' : -1;
 }
 
+/* What is wrong ends in reports, and a reader's message may quote what it read. */
+static const char *harmless(const char *why) {
+    return secret_shaped_text(why) || strstr(why, "://") ? "it holds something that must not be repeated here" : why;
+}
+
 static void bad(struct fact_record *r, const char *why) {
     r->state = FACT_BAD;
-    snprintf(r->why, sizeof r->why, "%.290s", why);
+    snprintf(r->why, sizeof r->why, "%.290s", harmless(why));
 }
 
 /* The message of a reader without the path in front of it: it ends in reports. */
@@ -104,7 +110,10 @@ static void read_program(struct gate_facts *f, struct store *s) {
 static int consider(void *ctx, const struct store_approval *a) {
     struct gate_facts *f = ctx;
     bool good = strcmp(a->state, "granted") == 0 && a->expires_ms > f->now_ms && a->decided_ms <= f->now_ms;
-    if (f->approval.id[0] && !good) return 0;
+    bool denied = strcmp(a->state, "denied") == 0, revoked = strcmp(a->state, "revoked") == 0;
+    if (f->approval.id[0] && revoked)
+        return 1; /* what is older counts no more, and the newest says why there is none */
+    if (f->approval.id[0] && !good && !denied) return 0;
     struct approval_seen *to = &f->approval;
     snprintf(to->id, sizeof to->id, "%s", a->id);
     snprintf(to->request_id, sizeof to->request_id, "%s", a->request_id);
@@ -116,11 +125,21 @@ static int consider(void *ctx, const struct store_approval *a) {
     to->requested_ms = a->requested_ms;
     to->decided_ms = a->decided_ms;
     to->expires_ms = a->expires_ms;
-    return good || strcmp(a->state, "denied") == 0 || strcmp(a->state, "revoked") == 0;
+    return good || denied || revoked;
+}
+
+cJSON *gate_facts_scope(const struct gate_facts *f, struct err *e) {
+    const struct approval_for of = {.engine = f->engine->name,
+                                    .file = f->file ? f->file->digest : "",
+                                    .program = f->executable_sha256,
+                                    .provider = f->provider,
+                                    .model = f->model};
+    return approval_scope(f->c, &of, e);
 }
 
 static void read_approval(struct gate_facts *f, struct store *s) {
-    cJSON *scope = approval_scope(f->c, f->engine->name, f->file ? f->file->digest : "", f->provider, f->model);
+    cJSON *scope = gate_facts_scope(f, NULL);
+    if (!scope) return; /* then nothing that was granted fits */
     approval_scope_digest(scope, f->scope);
     cJSON_Delete(scope);
     if (s && store_approvals(s, f->scope, NULL, NULL, consider, f, NULL) < 0) f->approval.id[0] = '\0';
@@ -137,7 +156,7 @@ static void read_engine_file(struct gate_facts *f) {
         snprintf(f->executable_sha256, sizeof f->executable_sha256, "%s", file->sha256);
         return;
     }
-    snprintf(f->file_why, sizeof f->file_why, "%.290s", without_path(&e, path));
+    snprintf(f->file_why, sizeof f->file_why, "%.290s", harmless(without_path(&e, path)));
     free(file);
 }
 

@@ -45,6 +45,8 @@ struct gate_facts {
 struct store;
 /* `s` may be NULL: then nothing was ever recorded. Never fails: what cannot be read is a fact too. */
 void gate_facts_read(struct gate_facts *f, const struct cto_case *c, const char *engine, struct store *s);
+/* What an approval of such a run is good for; NULL when the case cannot be read. The caller owns it. */
+cJSON *gate_facts_scope(const struct gate_facts *f, struct err *e);
 void gate_facts_release(struct gate_facts *f);
 
 #endif

@@ -9,6 +9,17 @@
 
 #include "supervisor/stages.h"
 
+/* A text that was cut, here or by whoever quotes it, may have lost a part of its last character. */
+static void mend_utf8(char *text) {
+    const size_t n = strlen(text);
+    for (size_t at = 0, one; at < n; at += one) {
+        for (one = 1; one < 4 && at + one < n && !json_is_utf8(text + at, one);) one++;
+        if (json_is_utf8(text + at, one)) continue;
+        text[at] = '?';
+        one = 1;
+    }
+}
+
 /* Closes the gate: `status` is "missing" for what can be supplied, "failed" for what is wrong. */
 static void closed(struct gate_result *g, const char *status, enum blocker b, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
@@ -20,6 +31,7 @@ static void closed(struct gate_result *g, const char *status, enum blocker b, co
     va_start(ap, fmt);
     vsnprintf(g->reason, sizeof g->reason, fmt, ap);
     va_end(ap);
+    mend_utf8(g->reason);
 }
 
 static bool listed(const struct case_list *l, const char *word) {
@@ -73,6 +85,13 @@ static void ask_contract(const struct gate_facts *f, struct gate_result *g) {
     if (f->engine->needs & NEED_STAGE && f->stage > 0 && !stage_allows(f->stage, c->mutation_mode))
         closed(g, "failed", BLOCKER_eligibility_denied, "mutation mode %.40s is wider than stage %d, which allows %s",
                c->mutation_mode, f->stage, stage_rules(f->stage)->mutation_mode);
+    bool wide = !stage_mode_within(c->mutation_mode, "copied-fixture");
+    if (wide && !(f->engine->needs & NEED_STAGE))
+        closed(g, "failed", BLOCKER_eligibility_denied, "mutation mode %.40s needs a proven stage, and %s has none",
+               c->mutation_mode, f->engine->name);
+    if ((wide || f->stage >= 4) && !c->approval_required)
+        closed(g, "failed", BLOCKER_eligibility_denied, "mutation mode %.40s needs approval_required",
+               c->mutation_mode);
 }
 
 static void ask_interface(const struct gate_facts *f, struct gate_result *g) {
@@ -137,16 +156,18 @@ static void ask_decision(const struct gate_facts *f, struct gate_result *g) {
     if (f->provider[0] && strcmp(f->provider, admission_text(&r->admission, "provider")) != 0)
         closed(g, "failed", BLOCKER_provider_not_decided, "the decision names another provider than %.60s",
                f->provider);
+    if (f->model[0] && strcmp(f->model, admission_text(&r->admission, "model")) != 0)
+        closed(g, "failed", BLOCKER_provider_not_decided, "the decision names another model than %.60s", f->model);
 }
 
 /* What the report says of the model, and the reason when it is not "admitted". */
 static const char *model_status(const struct gate_facts *f) {
     const struct fact_record *r = &f->model_record;
-    char asked[400];
-    snprintf(asked, sizeof asked, "%.190s/%.190s", f->provider, f->model);
     if (r->state == FACT_ABSENT) return "missing_admission";
     if (r->state == FACT_BAD) return "invalid_admission";
-    if (strcmp(asked, r->admission.subject) != 0) return "mismatch";
+    if (strcmp(f->provider, admission_text(&r->admission, "provider")) != 0 ||
+        strcmp(f->model, admission_text(&r->admission, "model")) != 0)
+        return "mismatch";
     return r->admission.n_refusals == 0 ? "admitted" : "not_admitted";
 }
 

@@ -12,6 +12,7 @@
 #include "common/json.h"
 #include "supervisor/evidence_internal.h"
 #include "supervisor/seal.h"
+#include "supervisor/engines.h"
 #include "supervisor/verify_internal.h"
 
 static const cJSON *get(const cJSON *o, const char *key) { return cJSON_GetObjectItemCaseSensitive(o, key); }
@@ -163,12 +164,32 @@ static bool is_excused(const cJSON *report, const char *type) {
 }
 
 /* Who said what to whom: an approval's event that lacks one of them says nothing. And after a denial nothing was done. */
-static int check_approval(struct verify_state *v) {
+static int check_approval(struct verify_state *v, const cJSON *report, const cJSON *contract) {
     static const char *const said[] = {"request_id", "actor", "scope", "scope_digest", "mutation_mode", "timestamp"};
+    static const char *const same[] = {"request_id", "actor", "scope_digest", "approval_id"};
+    int64_t at = 0, until = 0;
+    if (cJSON_IsTrue(get(contract, "approval_required")) && occurred(v, "backend.started") &&
+        !occurred(v, "approval.granted"))
+        return verify_bad(v, EVIDENCE_EVENTS,
+                          "the backend was started without the approval that the contract requires");
     if (!v->approval_data) return 0;
     for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
         if (!text_of(v->approval_data, said[i])[0])
             return verify_bad(v, EVIDENCE_EVENTS, "the approval's event has no %s", said[i]);
+    /* Recovery does not know what the dead supervisor had read of the approval. */
+    bool recovered = in_array(get(report, "blocker_reasons"), "supervisor_interrupted") && !get(report, "approval");
+    for (size_t i = 0; !recovered && i < sizeof same / sizeof same[0]; i++)
+        if (strcmp(text_of(v->approval_data, same[i]), text_of(get(report, "approval"), same[i])) != 0)
+            return verify_bad(v, EVIDENCE_EVENTS, "the approval's %s is not the report's", same[i]);
+    if (strcmp(text_of(v->approval_data, "mutation_mode"), text_of(contract, "mutation_mode")) != 0)
+        return verify_bad(v, EVIDENCE_EVENTS, "the approval is for another mutation mode than the contract");
+    if (clock_parse_stamp(text_of(v->approval_data, "timestamp"), &at) < 0)
+        return verify_bad(v, EVIDENCE_EVENTS, "the approval's timestamp is no time");
+    if (occurred(v, "approval.granted") &&
+        (clock_parse_stamp(text_of(v->approval_data, "expiry"), &until) < 0 || until <= at))
+        return verify_bad(v, EVIDENCE_EVENTS, "the approval had expired before it was granted");
+    if (engine_find(text_of(v->approval_data, "actor")))
+        return verify_bad(v, EVIDENCE_EVENTS, "the approval is a backend's word");
     if (!occurred(v, "approval.requested")) return verify_bad(v, EVIDENCE_EVENTS, "an approval that nobody requested");
     if (!occurred(v, "approval.denied")) return 0;
     if (occurred(v, "backend.started") || occurred(v, "patch.applied"))
@@ -198,6 +219,14 @@ static int check_preflight(struct verify_state *v) {
     return 0;
 }
 
+static int check_chain(struct verify_state *v, const cJSON *report) {
+    const cJSON *events = get(report, "events");
+    if (strcmp(text_of(events, "head"), v->prev) == 0 && get(events, "count") &&
+        get(events, "count")->valuedouble == v->seq)
+        return 0;
+    return bad(v, "count or head of the events is another");
+}
+
 static int check_order(struct verify_state *v, const cJSON *report, const cJSON *contract) {
     const char *required[CASE_MAX_EVENTS * 2], *absent = NULL;
     size_t n = 0;
@@ -207,8 +236,10 @@ static int check_order(struct verify_state *v, const cJSON *report, const cJSON 
     cJSON_ArrayForEach(c, list) required[n++] = cJSON_IsString(c) ? c->valuestring : "";
     const char *misplaced = evidence_misplaced((const char *const *)v->types, (size_t)v->n_types, required, n, &absent);
     bool missing = in_array(get(report, "blocker_reasons"), "missing_required_event");
-    if (missing)
-        return cJSON_IsFalse(get(report, "required_events_passed")) ? 0 : bad(v, "required_events_passed is not false");
+    if (missing) {
+        if (!cJSON_IsFalse(get(report, "required_events_passed"))) return bad(v, "required_events_passed is not false");
+        return check_chain(v, report) < 0 || check_preflight(v) < 0 ? -1 : check_approval(v, report, contract);
+    }
     if (misplaced) return verify_bad(v, EVIDENCE_EVENTS, "%s came out of order, and no blocker says so", misplaced);
     for (size_t i = 0; i < n; i++) {
         if (occurred(v, required[i]) == is_excused(report, required[i]))
@@ -219,11 +250,7 @@ static int check_order(struct verify_state *v, const cJSON *report, const cJSON 
     if (strcmp(v->out->status, "pass") == 0 && absent)
         return verify_bad(v, EVIDENCE_EVENTS, "status is pass, but %s did not occur", absent);
     if (!cJSON_IsTrue(get(report, "required_events_passed"))) return bad(v, "required_events_passed is not true");
-    const cJSON *events = get(report, "events");
-    if (strcmp(text_of(events, "head"), v->prev) != 0 || get(events, "count") == NULL ||
-        get(events, "count")->valuedouble != v->seq)
-        return bad(v, "count or head of the events is another");
-    return check_preflight(v) < 0 ? -1 : check_approval(v);
+    return check_chain(v, report) < 0 || check_preflight(v) < 0 ? -1 : check_approval(v, report, contract);
 }
 
 /* --- what a pass claims

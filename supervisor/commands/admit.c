@@ -154,8 +154,7 @@ static int take_back(const struct global_options *g, enum admission_kind k, cons
     struct store *s = NULL;
     struct err e = ERR_INIT;
     if (!admission_actor_ok(w->actor, &e)) return cli_error(&e);
-    if (!w->why || !*w->why || strlen(w->why) > 300)
-        return cli_usage("admit", "--why TEXT is missing, empty or longer than 300 bytes");
+    if (!admission_why_ok(w->why, false, &e)) return cli_error(&e);
     int rc = open_store(g, true, &s, &e);
     if (rc == 0) rc = store_admission_revoke(s, admission_rules(k)->name, w->revoke, w->actor, w->why, &e);
     store_close(s);

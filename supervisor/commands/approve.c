@@ -60,7 +60,7 @@ static int check_sentence(const struct store_request *r, const char *said, struc
     const char *sentence = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(doc, "sentence"));
     int rc = 0;
     if (!sentence)
-        rc = err_set(e, ERR_INTERNAL, "request %s has no sentence", r->id);
+        rc = err_set(e, ERR_USAGE, "request %s is a fixture's own; nothing grants it", r->id);
     else if (strcmp(sentence, said) != 0)
         rc = err_set(e, ERR_USAGE, "--sentence: not the sentence of request %s; say exactly: %.330s", r->id, sentence);
     cJSON_Delete(doc);
@@ -112,7 +112,7 @@ static int decide(const struct global_options *g, const struct words *w, bool gr
     if (!w->request) return cli_usage("approve", "--request is missing");
     if (grant && !w->sentence)
         return cli_usage("approve", "--sentence is missing; 'request show %.60s' has it", w->request);
-    if (w->why && strlen(w->why) > 300) return cli_usage("approve", "--why: longer than 300 bytes");
+    if (!admission_why_ok(w->why, true, &e)) return cli_error(&e);
     if (!admission_actor_ok(w->actor, &e)) return cli_error(&e);
     int rc = grant ? until(w->expires, &expires, &e) : 0;
     if (rc == 0) rc = open_store(g, true, &s, &e);

@@ -97,7 +97,8 @@ static int new_request(const struct global_options *g, const char *id, const cha
     struct gate_facts *f = malloc(sizeof *f);
     BUG_UNLESS(f != NULL);
     gate_facts_read(f, &c, engine, NULL);
-    cJSON *scope = approval_scope(&c, engine, f->file ? f->file->digest : "", f->provider, f->model);
+    cJSON *scope = rc == 0 ? gate_facts_scope(f, &e) : NULL;
+    if (!scope) rc = -1;
     if (rc == 0) rc = open_home(g, true, &h, &s, &e);
     if (rc == 0) rc = add(s, &c, engine, scope, actor, &text, &e);
     cJSON_Delete(scope);

@@ -79,6 +79,12 @@ edit cases/asks/case.json '.allowed_writes -= ["more/"]'
 echo 'and more' >>cases/asks/task.md
 blocked gate_missing
 sed -i '$d' cases/asks/task.md
+cp -r cases/asks/fixture keep && echo more >>cases/asks/fixture/GUIDE.md
+blocked gate_missing # the repository that it was for is another
+rm -r cases/asks/fixture && mv keep cases/asks/fixture
+edit cases/asks/case.json '.network = "none"'
+blocked gate_missing
+edit cases/asks/case.json 'del(.network)'
 check "another scope used it" [ "$(state "$a")" = granted ]
 
 # --- revoked, expired, from the future
@@ -94,18 +100,18 @@ blocked approval_expired # the clock went back
 ha approve revoke "$a" --actor bob --quiet
 
 # --- blocked before the start: given back
-r=$(ask) && a=$(grant "$r")
-ALLOWED=$(jq -c .backends cases/asks/case.json)
-ha run-case asks --engine exec >/dev/null 2>&1
-check "another backend used it" [ "$(state "$a")" = granted ]
 cp cases/asks/case.json good.json
 edit cases/asks/case.json '.dirty_start = [{"do": "write", "path": "dirt", "text": "x"}]'
+r=$(ask) && a=$(grant "$r")
+ha run-case asks --engine exec >/dev/null 2>&1
+check "another backend used it" [ "$(state "$a")" = granted ]
 ha run-case asks --json >report.json 2>err
 check "dirty: $(jq -c .blocker_reasons report.json)" [ "$(jq -r '.blocker_reasons | join(" ")' report.json)" = dirty_starting_tree ]
 check "a run that never started used it up" [ "$(state "$a")" = granted ]
 cp good.json cases/asks/case.json
 
 # --- two at once
+r=$(ask) && a=$(grant "$r")
 (ha run-case asks --json >one.json 2>/dev/null) &
 (ha run-case asks --json >two.json 2>/dev/null) &
 wait
@@ -113,18 +119,13 @@ check "of two: $(jq -r .status one.json two.json | tr '\n' ' ')" [ "$(jq -r .sta
 jq -r '.blocker_reasons[]' one.json two.json | grep -qx approval_consumed || fail "the slower one says something else"
 
 # --- failed work uses it up too, so does a supervisor that dies
+edit cases/other/case.json '.fake.steps = [{"do": "exit", "code": 3}]'
 r=$(ask other) && a=$(grant "$r")
-python3 - cases/other/case.json <<'PY'
-import json, sys
-c = json.load(open(sys.argv[1]))
-c["fake"]["steps"] = [{"do": "exit", "code": 3}]
-json.dump(c, open(sys.argv[1], "w"))
-PY
 ha run-case other --json >report.json 2>err && fail "a broken backend passed"
 check "failed work" [ "$(state "$a")" = consumed ]
 ha approve list --json | jq -e --arg a "$a" '.approvals[] | select(.approval_id == $a) | .consumed_by_pass_evidence == false' >/dev/null || fail "pass evidence of a failed run"
-r=$(ask other) && a=$(grant "$r")
 edit cases/other/case.json '.fake.steps = [{"do": "sleep", "ms": 60000}]'
+r=$(ask other) && a=$(grant "$r")
 "$HARNESS" --home "$W/home" --cases "$W/cases" run-case other >/dev/null 2>&1 &
 pid=$!
 for _ in $(seq 200); do [ "$(state "$a")" = claimed ] && break; sleep 0.05; done
@@ -143,8 +144,57 @@ jq -e '.actor == "carol" and .reason == "not this week" and .scope == "one appro
     and (.timestamp | length == 24) and .blockers[0].reason == "approval_denied"' data.json >/dev/null || fail "the event: $(cat data.json)"
 check "status" [ "$(jq -r .approval_status report.json)" = denied ]
 refused 'denied.*final' 2 ha approve grant --request "$r" --sentence "$(sentence "$r")" --actor bob
+r=$(ask) && a=$(grant "$r" --expires "$(date -u -d '+2 seconds' +%FT%TZ)")
+sleep 2.2
+blocked approval_denied # the newest word that says no stands, whatever was granted before or has run out since
 r=$(ask) && grant "$r" >/dev/null
 passed # a new request is a new question
+refused 'one line' 2 ha approve deny --request "$(ask)" --actor bob --why "$(printf 'no\nforged')"
+refused 'secret' 2 ha approve deny --request "$(ask)" --actor bob --why ghp_0123456789abcdef0123456789abcdef
+refused 'that is a backend' 2 ha approve deny --request "$(ask)" --actor FAKE
+r=$(ask) && ha approve deny --request "$r" --actor bob --quiet --why "$(python3 -c "print('a' * 45 + 'é' * 20)")" >/dev/null
+blocked approval_denied # cut inside a letter, and still UTF-8
+
+# --- verify: a chain without the approval, or with another, is no evidence of an approved run
+forge() { python3 - "$1" "$2" <<'PY' && "$HARNESS" --home "$W/nowhere" verify "$1" >/dev/null 2>&1; }
+import hashlib, json, sys
+d, how = sys.argv[1:]
+path = d + "/events.normalized.jsonl"
+events = [json.loads(l) for l in open(path)]
+if how == "dropped":
+    events = [e for e in events if not e["type"].startswith("approval.")]
+for e in events:
+    if e["type"] == "approval.granted":
+        e["data"].update({"actor": {"actor": "fake"}, "mode": {"mutation_mode": "candidate-default"}, "expiry": {"expiry": "1999-01-01T00:00:00.000Z"}}.get(how, {}))
+prev, out = "0" * 64, []
+for n, e in enumerate(events):
+    e["seq"], e["prev"] = n + 1, prev
+    out.append(json.dumps(e, separators=(",", ":"), ensure_ascii=False))
+    prev = hashlib.sha256(out[-1].encode()).hexdigest()
+open(path, "w").write("\n".join(out) + "\n")
+r = open(d + "/report.json").read()
+report = json.loads(r)
+digest = hashlib.sha256(open(path, "rb").read()).hexdigest()
+r = r.replace(report["artifact_digests"]["events.normalized.jsonl"], digest).replace(report["events"]["head"], prev)
+r = r.replace('"count":\t%d' % report["events"]["count"], '"count":\t%d' % len(events))
+own = report["artifact_digests"]["report.json"]
+r = r.replace(own, hashlib.sha256(r.replace(own, "").encode()).hexdigest())
+open(d + "/report.json", "w").write(r)
+sums = [l.split("  ", 1) for l in open(d + "/SHA256SUMS").read().splitlines()]
+open(d + "/SHA256SUMS", "w").write("".join("%s  %s\n" % (hashlib.sha256(open(d + "/" + n, "rb").read()).hexdigest(), n) for _, n in sums))
+PY
+good=$(grep -l '"status":.*"pass"' home/harness-runs/*-asks-*/report.json | tail -1)
+for how in nothing dropped actor mode expiry; do
+    name=$(basename "$(dirname "$good")")
+    cp -a "$(dirname "$good")" "$W/$name"
+    if forge "$W/$name" "$how"; then
+        [ $how = nothing ] || fail "verify accepts a forged approval: $how"
+    else
+        [ $how != nothing ] || fail "the forger does not know how to seal: what it made of the others proves nothing"
+    fi
+    checks=$((checks + 1))
+    rm -rf "${W:?}/$name"
+done
 h store check >/dev/null || fail "store check"
 no_leftovers
 e2e_end

@@ -50,6 +50,10 @@ for e in codex pi; do h validate stage1 --engine $e >/dev/null || fail "validate
 # --- it works
 OTHER=1 AGENT_MOOD=good run || fail "the script did not pass: $(jq -c .blockers report.json; out)"
 check "what it saw: $(out)" grep -q 'task: # ' <(out)
+edit engine.json '.environment += ["ODD"]'
+ODD='{"a": "b\\c"}' AGENT_MOOD=good run || fail "an odd value: $(jq -c .blockers report.json)"
+cp good.json engine.json
+OTHER=1 AGENT_MOOD=good run
 check "the environment: $(out)" grep -q 'mood: good, other: none' <(out)
 jq -e '.status == "pass" and .case_process_started and .allowed_mutation_scope == "copied artificial case only" and .case_stage == 2 and
     .source_admission_status == "not_admitted" and (.case_bin_sha256 | length == 64)' report.json >/dev/null || fail "the report: $(jq -c . report.json | head -c 600)"
@@ -97,6 +101,10 @@ wrong 'own' '.environment = ["PATH"]'
 wrong 'own' '.environment = ["CTO_HARNESS_CASE_LOCAL_BASE_URL"]'
 wrong 'own' '.environment = ["LD_PRELOAD"]'
 wrong 'no name of a variable' '.environment = ["A=B"]'
+wrong 'no name of a variable' '.environment = ["LLM_URL=http://hidden.invalid:8000/v1"]'
+grep -q hidden decision.json && fail "the value of a mistaken NAME=VALUE is repeated"
+wrong 'must not be repeated' '.commit = "sk-0123456789abcdef0123456789"'
+grep -q sk-0123 decision.json && fail "a secret of the engine file is repeated"
 AGENT_MOOD=ghp_0123456789abcdef0123456789abcdef wrong 'AGENT_MOOD is named or shaped' '.'
 wrong 'not absolute' '.read_roots = ["opt"]'
 wrong 'reaches no model' '.uses_model = true'

@@ -12,7 +12,7 @@ static struct spec_command command;
 static struct cto_case c;
 static struct run_record r;
 static struct gate_facts f;
-static char closed_names[80][24];
+static char closed_names[120][24];
 static int n_closed;
 
 static void put_record(struct fact_record *record, enum admission_kind k, const char *edits) {
@@ -37,8 +37,9 @@ static void put_record(struct fact_record *record, enum admission_kind k, const 
 }
 
 #define ADMITTED "{\"status\":\"admitted\"}"
-#define LOCAL                                                                                                  \
-    "{\"decision_status\":\"local_provider_required\",\"provider\":\"qwen-local\",\"model\":\"m\",\"evidence_" \
+#define LOCAL                                                                                                     \
+    "{\"decision_status\":\"local_provider_required\",\"provider\":\"qwen-local\",\"model\":\"qwen3.6-35b-a3b\"," \
+    "\"evidence_"                                                                                                 \
     "sources\":[\"x\"]}"
 
 /* Everything that a run of stage 3 of this engine needs. */
@@ -107,9 +108,15 @@ static bool closed(const char *name, const char *status, enum blocker b, const c
         if (this) fine = fine && g->blocker == b && strstr(g->reason, word);
         if (!fine) fprintf(stderr, "    gate %s: %s: %s\n", g->name, g->status, g->reason);
     }
-    NEED(n_closed < 80);
+    NEED(n_closed < 120);
     if (name) snprintf(closed_names[n_closed++], sizeof closed_names[0], "%s", name);
     return fine && decision_fits(name == NULL && adapter);
+}
+
+static void approved(void) {
+    c.approval_required = true;
+    f.now_ms = 1000;
+    f.approval = (struct approval_seen){.id = "a", .state = "granted", .decided_ms = 900, .expires_ms = 2000};
 }
 
 static void of_every_engine(const char *engine) {
@@ -126,7 +133,13 @@ static void of_every_engine(const char *engine) {
     good(engine);
     c.backends.n = 0;
     CHECK(closed("backend", "failed", BLOCKER_eligibility_denied, "not declared for the"));
-    if (!f.engine->gated_by_env) return;
+    if (!f.engine->gated_by_env) {
+        good(engine);
+        approved();
+        c.mutation_mode = "sandbox-repo";
+        CHECK(closed("contract", "failed", BLOCKER_eligibility_denied, "needs a proven stage"));
+        return;
+    }
     good(engine);
     f.allowed = false;
     CHECK(closed("engine", "missing", BLOCKER_gate_missing, f.engine->gated_by_env));
@@ -179,6 +192,11 @@ static void of_stages(const char *engine) {
     put_record(&f.source, ADMIT_SOURCE, "{\"status\":\"admitted\",\"allowed_execution_mode\":\"sandbox-repo\"}");
     CHECK(closed("contract", "failed", BLOCKER_eligibility_denied, "wider than stage 3"));
     f.stage = 4;
+    CHECK(closed("contract", "failed", BLOCKER_eligibility_denied, "needs approval_required"));
+    c.mutation_mode = "copied-fixture"; /* from stage 4 on whatever the mode */
+    CHECK(closed("contract", "failed", BLOCKER_eligibility_denied, "needs approval_required"));
+    c.mutation_mode = "sandbox-repo";
+    approved();
     CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
     good(engine);
     c.n_verify = 0;
@@ -220,6 +238,7 @@ static void of_programs(void) {
     CHECK(closed("source", "failed", BLOCKER_eligibility_denied, "allows none"));
     good("case");
     f.stage = 5;
+    approved();
     CHECK(closed("source", "failed", BLOCKER_eligibility_denied, "license"));
     put_record(&f.source, ADMIT_SOURCE, "{\"status\":\"admitted\",\"license_note\":\"resolved\"}");
     CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
@@ -270,6 +289,9 @@ static void of_models(const char *engine) {
     CHECK(closed("interface", "missing", BLOCKER_gate_missing, "validate provider-adapter"));
     good(engine);
     f.model = "qwen3.6-35b-a3c";
+    put_record(&f.decision, ADMIT_DECISION,
+               "{\"decision_status\":\"local_provider_required\",\"provider\":\"qwen-local\",\"model\":\"qwen3.6-35b-"
+               "a3c\",\"evidence_sources\":[\"x\"]}");
     CHECK(closed("model", "failed", BLOCKER_model_not_admitted, "another model"));
     CHECK(strcmp(r.governed->model_admission_status, "mismatch") == 0);
     good(engine);
@@ -355,6 +377,33 @@ static void all_were_closed(void) {
     }
 }
 
+/* A reason that was cut inside a letter is still UTF-8. */
+static void letters(void) {
+    good("fake");
+    c.approval_required = true;
+    f.now_ms = 1000;
+    f.approval = (struct approval_seen){.id = "a", .state = "denied", .actor = "b"};
+    for (size_t n = 0; n < 64; n++) {
+        memset(f.approval.why, 'a', n);
+        snprintf(f.approval.why + n, sizeof f.approval.why - n,
+                 "\xc3\xa9\xc3\xa9\xe2\x82\xac\xf0\x9f\x99\x82\xc3\xa9\xc3\xa9");
+        gates_evaluate(&r, &f);
+        CHECK(json_is_utf8(gate("approval")->reason, strlen(gate("approval")->reason)));
+    }
+    /* provider and model are two fields, not one text */
+    good("pi");
+    f.provider = "qwen-local/qwen3.6", f.model = "35b-a3b";
+    put_record(&f.model_record, ADMIT_MODEL,
+               "{\"status\":\"admitted\",\"provider\":\"qwen-local\",\"model\":\"qwen3.6/35b-a3b\"}");
+    gates_evaluate(&r, &f);
+    CHECK(strcmp(r.governed->model_admission_status, "mismatch") == 0);
+    good("pi"); /* a decision for another model */
+    put_record(&f.decision, ADMIT_DECISION,
+               "{\"decision_status\":\"local_provider_required\",\"provider\":\"qwen-local\",\"model\":\"m\","
+               "\"evidence_sources\":[\"x\"]}");
+    CHECK(closed("decision", "failed", BLOCKER_provider_not_decided, "another model"));
+}
+
 static void modes(void) {
     CHECK(stage_allows(2, "copied-fixture") && !stage_allows(2, "sandbox-repo") && stage_allows(4, "sandbox-repo"));
     CHECK(!stage_allows(1, "copied-fixture") && !stage_allows(5, "candidate-default") &&
@@ -376,6 +425,7 @@ int main(void) {
     of_auth();
     all_were_closed();
     variables();
+    letters();
     modes();
     gate_facts_release(&f);
     record_release(&r);
