@@ -1,9 +1,8 @@
 /* reserve.h - room for evidence on a file system that an agent may fill.
  *
  * A file without a name, so that nothing of it outlives the process, holds RESERVE_BYTES below harness-runs, or an eighth of what
- * is free where that is less. It is given back to
- * the file system when a run of which nothing lives any more is about to be sealed and finds less than that free; an agent that
- * lives would take it. What is written while one lives (events, trace) has its blocks from the start, see evidence.h.
+ * is free where that is less. It is given back to the file system when a run of which nothing lives any more is about to be sealed
+ * and finds less than that free; an agent that lives would take it. What is written while one lives (events, trace) has its blocks from the start, see evidence.h.
  */
 #ifndef CTO_SUPERVISOR_RESERVE_H
 #define CTO_SUPERVISOR_RESERVE_H

@@ -97,7 +97,7 @@ store "UPDATE runs SET work_dir = ?2, run_dir = ?2 WHERE run_id = ?1" "$run" "$W
 h store check >out && fail "store check: a run directory of another name"
 grep -q "$run.*directory" out || fail "store check names no directory: $(cat out)"
 rm "$dir/SHA256SUMS"
-mkdir -p "$W/home/work/$run"
+mkdir -p "$WORKDIRS/$run"
 next "directories elsewhere"
 sealed_as fail "directories elsewhere"
 [ "$(store "SELECT run_dir FROM runs WHERE run_id = ?" "$run")" = "$dir" ] || fail "the row still points elsewhere"

@@ -33,7 +33,7 @@ blocked() {
         fail "$engine: the report says something else: $(jq -c '{status, case_process_started, eligibility}' report.json)"
     (cd "$dir" && sha256sum --quiet -c SHA256SUMS) || fail "$engine: digests"
     hg verify "$(jq -r .run_id report.json)" >/dev/null || fail "$engine: the evidence does not verify"
-    [ ! -d "$(jq -r .run_id report.json | sed "s|^|$W/home/work/|")" ] || fail "$engine: a work directory was made"
+    [ ! -d "$WORKDIRS/$(jq -r .run_id report.json)" ] || fail "$engine: a work directory was made"
     hg eligibility gated --engine "$engine" --json >decision.json
     [ $? -eq 3 ] || fail "$engine: eligibility says something else than the run"
     check "$engine: the run's decision is not that of eligibility" \

@@ -31,8 +31,8 @@ checks=$((checks + ${#runs[@]}))
 h run-case docs-typo --keep --quiet >/dev/null 2>err || fail "--keep: $(cat err)"
 h run-case answer-only --quiet >/dev/null 2>err || fail "after --keep: $(cat err)"
 kept=$(ls "$W/home/work")
-case $kept in *-docs-typo-*.kept) [ -d "$W/home/work/$kept/ws/.git" ] || fail "kept, but not the workspace" ;; *) fail "kept: $kept" ;; esac
-rm -rf "$W/home/work/$kept"
+case $kept in *-docs-typo-*.kept) [ -d "$WORKDIRS/$kept/ws/.git" ] || fail "kept, but not the workspace" ;; *) fail "kept: $kept" ;; esac
+rm -rf "${WORKDIRS:?}/$kept"
 checks=$((checks + 1))
 sound
 e2e_end

@@ -48,7 +48,7 @@ reasons() { jq -r '.blocker_reasons | join(" ")' "$dir/report.json"; }
 # 1. Within its limits; meanwhile another command leaves the run alone.
 stopped patient
 h run-case answer-only --quiet >out2 2>&1 || fail "beside a stopped supervisor: $(cat out2)"
-[ -d "$W/home/work/${dir##*/}" ] && [ ! -e "$dir/SHA256SUMS" ] || fail "a stopped supervisor's run was recovered"
+[ -d "$WORKDIRS/${dir##*/}" ] && [ ! -e "$dir/SHA256SUMS" ] || fail "a stopped supervisor's run was recovered"
 sleep 3
 continued 0
 checks=$((checks + 2))

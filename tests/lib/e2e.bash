@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# e2e.bash - sourced by tests/e2e/*.sh as `. "$2/tests/lib/e2e.bash"`. $W is a fresh directory, $W/home the home.
+# e2e.bash - sourced by tests/e2e/*.sh as `. "$2/tests/lib/e2e.bash"`. $W is a fresh directory, $W/home the home, $WORKDIRS the
+# place of its work directories.
 #
 #   h ARGS...                 cto-harness with that home and the cases of the tree
 #   fail TEXT                 notes a failure and goes on; e2e_end decides
@@ -21,6 +22,7 @@ e2e_clean() {
 trap e2e_clean EXIT
 trap 'exit 143' TERM INT HUP
 cd "$W" || exit 99
+WORKDIRS=$W/home/work # where the home's runs work, while they do
 
 h() { "$HARNESS" --home "$W/home" --cases "$SRC/cases" "$@"; }
 fail() {
