@@ -14,6 +14,7 @@
 #include "common/io.h"
 #include "common/json.h"
 #include "supervisor/seal.h"
+#include "supervisor/standing.h"
 
 #define SLOWEST 5
 
@@ -181,8 +182,7 @@ static char *json_text(const struct matrix_summary *m, const struct totals *t) {
     json_put_int(o, "duration_ms", m->finished_ms - m->started_ms);
     json_put_int(o, "jobs", m->jobs);
     put_lists(o, m, t);
-    json_put_bool(o, "runtime_default_activation", false);
-    json_put_str(o, "core_promotion_status", "not-promoted");
+    standing_put(o);
     json_put_str(env, "host", m->host);
     json_put_str(env, "kernel", m->kernel);
     json_put_str(env, "harness_version", m->harness_version);
@@ -253,7 +253,7 @@ static char *md_text(const struct matrix_summary *m, const struct totals *t) {
         m->jobs, started, finished);
     md_rows(&b, m);
     md_notes(&b, m, t);
-    buf_puts(&b, "\nDefault activation: false. Core promotion: not-promoted.\n");
+    buf_puts(&b, "\n" STANDING_SENTENCE);
     char *text = buf_detach(&b);
     BUG_UNLESS(text != NULL);
     return text;

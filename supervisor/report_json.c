@@ -11,6 +11,7 @@
 #include "supervisor/denials.h"
 #include "supervisor/evidence_internal.h"
 #include "supervisor/seal.h"
+#include "supervisor/standing.h"
 #include "supervisor/verdict.h"
 
 static cJSON *object(void) {
@@ -389,8 +390,7 @@ char *report_json_text(const struct run_record *r, const struct seal_input *in, 
     report_put_governed(o, r);
     json_put(o, "eligibility", in->eligibility ? cJSON_Duplicate(in->eligibility, true) : cJSON_CreateNull());
     /* Constants, on purpose: no option, file or variable reaches them. */
-    json_put_bool(o, "runtime_default_activation", false);
-    json_put_str(o, "core_promotion_status", "not-promoted");
+    standing_put(o);
     json_put(o, "sandbox", sandbox(r));
     json_put(o, "limits_hit", limits_hit(r));
     json_put(o, "environment", environment(in));

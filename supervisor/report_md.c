@@ -14,6 +14,7 @@
 #include "common/io.h"
 #include "common/text.h"
 #include "supervisor/seal.h"
+#include "supervisor/standing.h"
 #include "supervisor/verdict.h"
 
 #define SHOWN_CHANGES 200
@@ -270,7 +271,7 @@ char *report_md_text(const struct run_record *r, const struct seal_input *in, co
     put_reproduce(&b, r, in);
     put_sandbox(&b, r);
     put_timings(&b, r, f);
-    buf_puts(&b, "\nDefault activation: false. Core promotion: not-promoted.\n");
+    buf_puts(&b, "\n" STANDING_SENTENCE);
     char *text = buf_detach(&b);
     BUG_UNLESS(text != NULL);
     return text;

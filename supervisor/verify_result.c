@@ -13,6 +13,7 @@
 #include "supervisor/evidence_internal.h"
 #include "supervisor/seal.h"
 #include "supervisor/engines.h"
+#include "supervisor/standing.h"
 #include "supervisor/verify_internal.h"
 
 static const cJSON *get(const cJSON *o, const char *key) { return cJSON_GetObjectItemCaseSensitive(o, key); }
@@ -98,10 +99,8 @@ static int check_identity(struct verify_state *v, const cJSON *report) {
     if (clock_parse_stamp(text_of(report, "run_started_at"), &started) < 0 ||
         clock_parse_stamp(text_of(report, "run_finished_at"), &finished) < 0 || finished < started)
         return bad(v, "run_started_at and run_finished_at do not fit");
-    if (!cJSON_IsFalse(get(report, "runtime_default_activation")))
-        return bad(v, "runtime_default_activation is not false");
-    if (strcmp(text_of(report, "core_promotion_status"), "not-promoted") != 0)
-        return bad(v, "core_promotion_status is not not-promoted");
+    if (!standing_activation_false(report)) return bad(v, STANDING_ACTIVATION_KEY " is not false");
+    if (!standing_not_promoted(report)) return bad(v, STANDING_PROMOTION_KEY " is not " STANDING_PROMOTION);
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "common/json.h"
 #include "supervisor/cli.h"
 #include "supervisor/engines.h"
+#include "supervisor/standing.h"
 #include "supervisor/table.h"
 
 const char help_engines[] = "Usage: cto-harness engines [--json]\n"
@@ -42,7 +43,7 @@ int cmd_engines(const struct global_options *g, int argc, char **argv) {
         for (int i = 0; engine_at(i); i++) cJSON_AddItemToArray(list, engine_json(engine_at(i), i == 0));
         json_put(doc, "engines", list);
         json_put_str(doc, "default", engine_at(0)->name);
-        json_put_bool(doc, "runtime_default_activation", false);
+        standing_put(doc);
         return cli_print_json(doc, EXIT_PASS);
     }
     static const struct table_column columns[] = {{.title = "engine"},

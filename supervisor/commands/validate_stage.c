@@ -17,6 +17,7 @@
 #include "common/io.h"
 #include "supervisor/batch.h"
 #include "supervisor/engines.h"
+#include "supervisor/standing.h"
 #include "supervisor/store.h"
 #include "supervisor/tree_digest.h"
 #include "supervisor/verify.h"
@@ -128,10 +129,8 @@ static void check_blocked(struct proof *p, const char *name, const char *word) {
          "the report says otherwise");
     hold(p, "source_admission_status", says(report, "source_admission_status", "not_admitted"),
          "the report says otherwise");
-    hold(p, "runtime_default_activation_false", cJSON_IsFalse(get(report, "runtime_default_activation")),
-         "the report says otherwise");
-    hold(p, "core_promotion_status", says(report, "core_promotion_status", "not-promoted"),
-         "the report says otherwise");
+    hold(p, STANDING_ACTIVATION_KEY "_false", standing_activation_false(report), "the report says otherwise");
+    hold(p, STANDING_PROMOTION_KEY, standing_not_promoted(report), "the report says otherwise");
     hold(p, "mutation_mode_none", says(get(report, "eligibility"), "allowed_mutation_mode", "none"),
          "the decision allows something");
     hold(p, "not_applicable", cJSON_GetArraySize(get(report, "not_applicable")) > 0, "the report excuses no event");
@@ -225,8 +224,7 @@ static int print_proof(struct proof *p) {
         json_put(o, "pass_reports", cJSON_CreateArray()); /* stage 1 has none: nothing may run */
         json_put(o, "failure_reports", p->failure_reports);
         json_put(o, "fake_baseline", cJSON_CreateNull());
-        json_put_bool(o, "runtime_default_activation", false);
-        json_put_str(o, "core_promotion_status", "not-promoted");
+        standing_put(o);
         return cli_print_json(o, ok ? EXIT_PASS : EXIT_FAIL);
     }
     const cJSON *x;
