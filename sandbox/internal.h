@@ -64,6 +64,8 @@ struct root_plan {
 };
 /* The scratch tmpfs with its directories, attached nowhere yet. Made by the parent, which so can see how full it is. */
 int scratch_make(const struct jail_limits *l, bool set_owner, uid_t uid, struct err *e);
+/* While nobody else has it: no name in it is a link. */
+int scratch_seed(int scratch, const struct jail_seed *seeds, size_t n, bool set_owner, uid_t uid, struct err *e);
 int root_build(const struct root_plan *p, struct err *e);
 int root_new_tmpfs(uint64_t bytes, uint64_t inodes, struct err *e); /* a detached, empty one */
 

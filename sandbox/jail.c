@@ -188,8 +188,10 @@ static int spawn(struct jail *j, const struct init_args *plan, struct err *e) {
 
 static int make_scratch(struct jail *j, const struct init_args *a, struct err *e) {
     const bool root_mode = a->mode == JAIL_MODE_ROOT;
-    j->scratch = scratch_make(&a->limits, root_mode, root_mode ? a->spec->uid : JAIL_INNER_UID, e);
-    return j->scratch < 0 ? -1 : 0;
+    const uid_t uid = root_mode ? a->spec->uid : JAIL_INNER_UID;
+    j->scratch = scratch_make(&a->limits, root_mode, uid, e);
+    if (j->scratch < 0) return -1;
+    return scratch_seed(j->scratch, a->spec->seeds, a->spec->n_seeds, root_mode, uid, e);
 }
 
 /* One more process than the program may have: pid 1 is counted too. */

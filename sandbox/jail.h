@@ -123,6 +123,12 @@ struct jail_bind {
                 * below another bind's target */
 };
 
+/* A small file that lies in scratch before the program starts, and is the program's own. Directories on the way are made. */
+struct jail_seed {
+    const char *path; /* below /scratch: "case-data/config.json" */
+    const char *text;
+};
+
 /* 0: the profile's default (profile.c). */
 struct jail_limits {
     uint64_t memory_bytes;  /* RLIMIT_DATA: of each process */
@@ -148,6 +154,8 @@ struct jail_spec {
     const char *cwd;         /* absolute, inside */
     const struct jail_bind *binds;
     size_t n_binds;
+    const struct jail_seed *seeds;
+    size_t n_seeds;
     struct jail_limits limits;
     uint32_t required;                  /* 0: jail_required(profile, mode) */
     int landlock_min;                   /* refuse to start under an older Landlock ABI; 0: any that there is */

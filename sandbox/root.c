@@ -237,6 +237,37 @@ int scratch_make(const struct jail_limits *l, bool set_owner, uid_t uid, struct 
     return rc < 0 ? -1 : take_fd(&fd);
 }
 
+/* One name of a path after the other, so that each directory on the way becomes the program's too. */
+static int seed_one(int scratch, const struct jail_seed *s, bool set_owner, uid_t uid, struct err *e) {
+    char name[NAME_MAX + 1];
+    AUTO_FD int at = fcntl(scratch, F_DUPFD_CLOEXEC, 3);
+    if (at < 0) return err_sys(e, "scratch");
+    for (const char *p = s->path;; p++) {
+        const size_t n = strcspn(p, "/");
+        if (n == 0 || n > NAME_MAX || p[0] == '.') return err_set(e, ERR_USAGE, "scratch: %s names no file", s->path);
+        memcpy(name, p, n);
+        name[n] = '\0';
+        p += n;
+        if (*p == '\0') break;
+        if (mkdirat(at, name, 0755) < 0 && errno != EEXIST) return err_sys(e, "scratch: %s", s->path);
+        if (set_owner && own(at, name, uid, e) < 0) return -1;
+        const int next = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (next < 0) return err_sys(e, "scratch: %s", s->path);
+        close(at);
+        at = next;
+    }
+    AUTO_FD int fd = openat(at, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) return err_sys(e, "scratch: %s", s->path);
+    if (io_write_full(fd, s->text, strlen(s->text), e) < 0) return err_ctx(e, "scratch: %s", s->path);
+    return set_owner ? own(fd, "", uid, e) : 0;
+}
+
+int scratch_seed(int scratch, const struct jail_seed *seeds, size_t n, bool set_owner, uid_t uid, struct err *e) {
+    for (size_t i = 0; i < n; i++)
+        if (seed_one(scratch, &seeds[i], set_owner, uid, e) < 0) return -1;
+    return 0;
+}
+
 static int attach_scratch(int root, const struct root_plan *p, struct err *e) {
     if (make_dir(root, "scratch", e) < 0 || attach(p->scratch, root, "scratch", e) < 0) return -1;
     return place_tmp(root, p->trees, e);

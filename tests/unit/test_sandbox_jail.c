@@ -329,6 +329,29 @@ static void limits(void) {
     CHECK(r.end.kind == JAIL_END_SIGNALLED && r.end.code == SIGXCPU && r.end.cpu_us > 500000);
 }
 
+/* Files that the program finds in scratch, its own from the start. */
+static void seeds(void) {
+    static const struct jail_seed good[] = {{"data/a.json", "one"}, {"data/deep/er/b", ""}, {"home/c", "three"}},
+                                  bad[] = {{"data/../x", ""}, {"/x", ""}, {"", ""},     {"a//b", ""},
+                                           {"a/", ""},        {".x", ""}, {"home", "x"}};
+    struct jail_spec s = test_spec(NULL);
+    s.seeds = good;
+    s.n_seeds = 3;
+    test_sh(&s,
+            "cd /scratch && test \"$(cat data/a.json)\" = one && test -f data/deep/er/b && test \"$(cat home/c)\" = "
+            "three && "
+            "echo more >>data/a.json && touch data/new data/deep/er/new && rm data/deep/er/b && "
+            "test \"$(stat -c %a:%U data/a.json)\" = 600:\"$(id -un)\"",
+            &r);
+    CHECK(test_exited(&r, 0));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        s.seeds = &bad[i];
+        s.n_seeds = 1;
+        test_sh(&s, "true", &r);
+        if (!CHECK(r.rc < 0 && r.err.code != ERR_NONE)) fprintf(stderr, "    %s\n", bad[i].path);
+    }
+}
+
 static void all(void) {
     statuses();
     what_cannot_start();
@@ -338,6 +361,7 @@ static void all(void) {
     descriptors();
     processes();
     writes();
+    seeds();
     links_on_the_way();
     network();
     tools();
