@@ -13,7 +13,7 @@
 
 #define SPEC_MAX_ARGV 64
 #define SPEC_MAX_VERIFY 16
-#define SPEC_MAX_PATHS 128
+#define SPEC_MAX_PATHS 132 /* a list of the case's, and a few of the engine's own */
 #define SPEC_MAX_SUBMODULES 8
 #define SPEC_MAX_HIDDEN 8
 
@@ -61,11 +61,13 @@ struct run_spec {
     /* engine */
     const char *engine;        /* adapter name */
     const char *engine_config; /* JSON text for the adapter: for fake {"steps":[...]}; or NULL */
-    const char *task;          /* text of task.md */
+    const char
+        *program; /* absolute host path of the engine's program, shown to it elsewhere; NULL: the adapter has its own */
+    const char *task; /* text of task.md */
     enum commit_by commit;
-    bool network_none;  /* no loopback in the jails */
-    int64_t inspect_ms; /* how long one inspector may take; 0: INSPECT_DEADLINE_US of the worker */
-    const char *ignore[SPEC_MAX_PATHS];
+    bool network_none;                  /* no loopback in the jails */
+    int64_t inspect_ms;                 /* how long one inspector may take; 0: INSPECT_DEADLINE_US of the worker */
+    const char *ignore[SPEC_MAX_PATHS]; /* the case's, and what the engine puts there itself */
     int n_ignore;
     const char
         *read_roots[SPEC_MAX_PATHS]; /* absolute host paths an engine needs, mounted read-only at the same place */

@@ -9,12 +9,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "common/io.h"
 #include "worker/adapters/adapter.h"
+#include "worker/copy.h"
 #include "worker/jailed.h"
 
 #define DIRTY_TIMEOUT_US (60 * 1000000ull)
@@ -69,9 +71,11 @@ static int make_plan(struct worker *w, const struct run_spec *s, const char *sta
         .profile = JAIL_ENGINE,
         .argv = g->plan.argv,
         .envp = g->env,
-        .cwd = "/workspace",
+        .cwd = g->plan.cwd != NULL ? g->plan.cwd : "/workspace",
         .binds = g->binds,
         .n_binds = collect_binds(s, state_dir, g),
+        .seeds = g->plan.scratch,
+        .n_seeds = (size_t)g->plan.n_scratch,
         .uid = w->mode == JAIL_MODE_ROOT ? (uid_t)s->engine_uid : 0,
     };
     return 0;
@@ -136,10 +140,28 @@ static void started(struct worker *w, const struct jail *j) {
              r->seccomp_instructions);
 }
 
+/* After the start check, so that the tree was looked at without them; no program of the run's has been here yet. */
+static int place_files(const struct worker *w, const struct engine_plan *plan, struct err *e) {
+    if (plan->n_workspace == 0) return 0;
+    struct copier c = {.owner = worker_engine_uid(w)};
+    AUTO_FD int ws = open("/work/ws", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (ws < 0) return err_sys(e, "open the workspace");
+    for (int i = 0; i < plan->n_workspace; i++) {
+        const struct jail_seed *s = &plan->workspace[i];
+        char buf[PATH_MAX];
+        const char *dir, *name;
+        if (copy_split(s->path, buf, &dir, &name, e) < 0) return -1;
+        AUTO_FD int at = copy_open_dir(&c, ws, dir, false, e);
+        if (at < 0 || copy_bytes(&c, at, name, s->text, strlen(s->text), e) < 0)
+            return err_ctx(e, "the engine's own file %s", s->path);
+    }
+    return 0;
+}
+
 /* An engine whose steps never ran leaves the workspace as it was; the census after it proves that. */
 static int run_engine(struct worker *w, struct ending *end, struct err *e) {
     static struct engine g;
-    if (make_plan(w, &w->spec, "/work/state", &g, e) < 0) return -1;
+    if (make_plan(w, &w->spec, "/work/state", &g, e) < 0 || place_files(w, &g.plan, e) < 0) return -1;
     g.jailed.out = OUT_STDOUT;
     g.jailed.err = OUT_STDERR;
     g.jailed.watch = &w->watch;

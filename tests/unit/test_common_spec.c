@@ -30,8 +30,8 @@ static void full(struct run_spec *s) {
     s->n_submodules = SPEC_MAX_SUBMODULES;
     s->dirty_start = "[{\"do\":\"write\"}]";
     s->clean_start_required = true, s->diff_required = true;
-    s->engine_config = "{\"steps\":[]}", s->task = "do it\n", s->commit = COMMIT_HARNESS, s->network_none = true,
-    s->inspect_ms = 7000, s->keep = true;
+    s->engine_config = "{\"steps\":[]}", s->program = "/opt/ca", s->task = "do it\n", s->commit = COMMIT_HARNESS,
+    s->network_none = true, s->inspect_ms = 7000, s->keep = true;
     for (int i = 0; i < SPEC_MAX_PATHS; i++) s->ignore[i] = "x/", s->read_roots[i] = "/opt/x", s->pristine[i] = "t.py";
     s->n_ignore = s->n_read_roots = s->n_pristine = SPEC_MAX_PATHS;
     for (int i = 0; i < SPEC_MAX_HIDDEN; i++) s->hidden[i] = "/home/x/cto";

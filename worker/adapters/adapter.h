@@ -10,6 +10,7 @@
 #define PLAN_ARGV_MAX 64
 #define PLAN_ENV_MAX 32
 #define PLAN_BINDS_MAX 8
+#define PLAN_FILES_MAX 8
 
 /* Filled by prepare(). Strings are literals or borrowed from the run spec, which outlives the plan. */
 struct engine_plan {
@@ -19,6 +20,11 @@ struct engine_plan {
     struct jail_bind
         binds[PLAN_BINDS_MAX]; /* beside /workspace, /task and the read roots; sources inside the worker's root */
     int n_argv, n_env, n_binds;
+    const char *cwd; /* inside; NULL: the workspace */
+    /* Small files that are the engine's own from the start: in scratch, and in the workspace beside what is in the baseline (which
+     * must not have them). Whoever puts some there makes the run's `ignore` name them. */
+    struct jail_seed scratch[PLAN_FILES_MAX], workspace[PLAN_FILES_MAX];
+    int n_scratch, n_workspace;
 };
 
 struct adapter {
@@ -29,7 +35,7 @@ struct adapter {
 /* NULL: no such backend. */
 const struct adapter *adapter_by_name(const char *name);
 
-extern const struct adapter adapter_fake, adapter_exec;
+extern const struct adapter adapter_fake, adapter_exec, adapter_case;
 
 /* Writes one generated file, 0644, into the plan's state directory. */
 int adapter_write(const struct engine_plan *plan, const char *name, const char *text, struct err *e);
