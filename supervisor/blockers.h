@@ -68,7 +68,9 @@ const char *blocker_class_name(enum blocker_class c);
     X(provider_auth_unavailable, BLOCKED, "backend.gate.blocked", INFRASTRUCTURE, "provider-auth-unavailable.txt",     \
       "the provider's credentials cannot reach the backend")                                                           \
     X(provider_local_config_unavailable, BLOCKED, "backend.gate.blocked", INFRASTRUCTURE,                              \
-      "provider-local-config-unavailable.txt", "the local provider's endpoint is not configured")
+      "provider-local-config-unavailable.txt", "the local provider's endpoint is not configured")                      \
+    X(agent_protocol_error, FAIL, "run.completed", VERDICT, "provider-agent-protocol.txt",                             \
+      "the backend's agents gave no result envelope that it could read")
 /* Reasons for targets join with the code that can raise them. */
 
 enum blocker {

@@ -13,6 +13,7 @@
 
 #include "common/cgroup.h"
 #include "common/io.h"
+#include "supervisor/case_log.h"
 #include "supervisor/flight.h"
 #include "supervisor/gates.h"
 #include "supervisor/verdict.h"
@@ -52,6 +53,7 @@ static void sweep_groups(const struct flight *f) {
 static void tell_everything(struct flight *f) {
     struct run_record *rec = &f->rec;
     struct err e = ERR_INIT;
+    if (rec->engine_started && strcmp(rec->engine, "case") == 0) rec->case_marks = case_log_read(rec->run_dir);
     verdict_judge(rec);
     /* What could not be written at the start is tried once more: the failure stands, but the set may yet be whole. */
     if (narrate_begin(&f->nar, &e) < 0) flight_artifact_error(f, &e);
@@ -94,6 +96,9 @@ static void on_timer_closed(uv_handle_t *h) {
     struct flight *f = h->data;
     if (f->file) engine_file_release(f->file);
     free(f->file);
+    if (f->task) case_task_release(f->task);
+    free(f->task);
+    free(f->program);
     run_release(&f->run);
     record_release(&f->rec);
     seal_summary_release(&f->sum);

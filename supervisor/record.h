@@ -39,7 +39,8 @@ struct gate_result {
 
 /* What a report says of a gated backend beside its gates; from the facts on which they decided. */
 struct governed {
-    int stage; /* 0: none was asked for */
+    bool proof_double; /* our test double ran: it proves mechanics, and nothing about the backend */
+    int stage;         /* 0: none was asked for */
     char provider[160], model[160], model_admission_status[24], source_admission_status[24];
     char model_admission_file[4096], model_admission_sha256[65], executable_sha256[65]; /* "" when there is none */
 };
@@ -140,6 +141,7 @@ struct run_record {
 
     struct verify_result *verify; /* owned, c->n_verify of them, or NULL: record_verify(), record_verify_slot() */
     char verify_skip[400];        /* "" when not skipped */
+    unsigned case_marks;          /* what the backend's log claims, of enum case_mark (case_log.h) */
     struct limit_seen *limits;    /* owned, as they came; at most RECORD_MAX_LIMITS */
     int n_limits;
 

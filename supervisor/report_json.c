@@ -156,7 +156,8 @@ static void put_blockers(cJSON *o, const struct run_record *r) {
     }
     json_put(o, "blockers", full);
     json_put(o, "blocker_reasons", reasons);
-    json_put_str(o, "failure_reason", report_failure_reason(r));
+    char why[80];
+    json_put_str(o, "failure_reason", report_failure_reason(r, why, sizeof why));
 }
 
 static bool occurred(const struct report_facts *f, const char *type) {

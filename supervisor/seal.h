@@ -34,8 +34,9 @@ int report_allowed_writes(const struct run_record *r);
 /* Text for people: control bytes, escapes and invalid UTF-8 become visible; Markdown's special bytes are escaped when
  * `md`. */
 struct buf;
-/* report_governed.c: one human sentence, NULL for a pass; and the fields that only gated backends have. */
-const char *report_failure_reason(const struct run_record *r);
+/* report_governed.c: one human sentence, NULL for a pass, made in `out` where it holds a number; and the fields that only gated
+ * backends have. */
+const char *report_failure_reason(const struct run_record *r, char *out, size_t size);
 void report_put_governed(cJSON *o, const struct run_record *r);
 void report_put_approval(cJSON *o, const struct run_record *r); /* nothing when no human said anything */
 void report_put_text(struct buf *b, const char *text, bool md);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/case_log.h"
+
 static int net_changes(const struct run_record *rec) {
     int n = 0;
     for (int i = 0; i < rec->n_changes; i++) n += rec->changes[i].scope == 0;
@@ -179,6 +181,23 @@ static void judge_engine(struct run_record *rec) {
                      end_kind_name(rec->engine_kind));
 }
 
+/* What the backend's own log claims counts against the run, never for it. Whoever gave no envelope rejected nothing. */
+static void judge_protocol(struct run_record *rec) {
+    if (rec->case_marks & CASE_MARK_PROTOCOL)
+        record_block(rec, BLOCKER_agent_protocol_error,
+                     "the backend's log says that one of its agents gave no result envelope");
+    if (rec->case_marks & CASE_MARK_UNREAD)
+        record_block(
+            rec, BLOCKER_agent_protocol_error,
+            "the backend's log cannot be read to its end (at most %u MiB are), so nobody knows what its agents said",
+            CASE_LOG_MAX >> 20);
+}
+
+static void judge_reviewer(struct run_record *rec) {
+    if (rec->case_marks & CASE_MARK_REVIEWER && !(rec->case_marks & CASE_MARK_PROTOCOL))
+        record_block(rec, BLOCKER_reviewer_rejected, "the backend's log says that its reviewer rejected the result");
+}
+
 static void judge_result(struct run_record *rec) {
     if (!rec->result_seen) {
         record_block(rec, BLOCKER_worker_failed, "no result was reported");
@@ -284,11 +303,13 @@ void verdict_judge(struct run_record *rec) {
     bool over = judge_worker(rec) || judge_start(rec);
     if (!over) {
         judge_engine(rec);
+        judge_protocol(rec);
         judge_result(rec);
         judge_changes(rec);
         judge_patch(rec);
         judge_actions(rec);
         judge_verification(rec);
+        judge_reviewer(rec);
     }
     if (rec->artifact_failed) record_block(rec, BLOCKER_artifact_write_failure, "%s", rec->artifact_detail);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "supervisor/case_log.h"
 #include "supervisor/verdict.h"
 
 static struct cto_case c;
@@ -435,8 +436,7 @@ static void events(void) {
 
 /* The table itself, and that this file has seen every reason that the verdict can give. */
 static void table(void) {
-    static const enum blocker elsewhere[] = {BLOCKER_missing_required_event, BLOCKER_reviewer_rejected,
-                                             BLOCKER_sandbox_violation};
+    static const enum blocker elsewhere[] = {BLOCKER_missing_required_event, BLOCKER_sandbox_violation};
     int twelve = 0;
     for (int i = 0; i < BLOCKER_COUNT; i++) {
         const struct blocker_rule *rule = blocker_rule((enum blocker)i);
@@ -453,6 +453,34 @@ static void table(void) {
     CHECK(verdict_exit_code(VERDICT_NONE) == 4);
 }
 
+/* Claims of the backend's own log: they take a pass away, and never give or soften anything. */
+static void the_agents(void) {
+    good();
+    r.case_marks = CASE_MARK_REVIEWER;
+    BLOCKED(reviewer_rejected, "reviewer rejected");
+    good();
+    r.case_marks = CASE_MARK_PROTOCOL;
+    FAIL(agent_protocol_error, "no result envelope");
+    CHECK(r.n_blockers == 1);
+    good();
+    r.case_marks = CASE_MARK_UNREAD;
+    FAIL(agent_protocol_error, "cannot be read to its end");
+    good(); /* whoever gave no envelope rejected nothing */
+    r.case_marks = CASE_MARK_REVIEWER | CASE_MARK_PROTOCOL;
+    FAIL(agent_protocol_error, "no result envelope");
+    CHECK(!blocked_by(BLOCKER_reviewer_rejected));
+    good(); /* that nothing came of it is no second reason */
+    r.case_marks = CASE_MARK_PROTOCOL, r.result_kind = RESULT_NONE;
+    no_changes();
+    FAIL(agent_protocol_error, "no result envelope");
+    CHECK(!blocked_by(BLOCKER_no_diff));
+    good(); /* a rejection is no way out of a fail */
+    r.case_marks = CASE_MARK_REVIEWER;
+    record_verify_slot(&r, 1)->code = 1;
+    FAIL(verification_failed, "pytest");
+    CHECK(blocked_by(BLOCKER_reviewer_rejected) && r.verdict == VERDICT_FAIL);
+}
+
 int main(void) {
     passes();
     before_the_work();
@@ -463,6 +491,7 @@ int main(void) {
     the_changes();
     the_actions();
     the_verification();
+    the_agents();
     only_positive();
     domination();
     events();
