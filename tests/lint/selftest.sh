@@ -46,6 +46,7 @@ good_programs() {
     make_program cto-harness-inspect "$git$crypto" 'if (b[1] == 1) git_libgit2_init(), zlibVersion(), OpenSSL_version_num();' -pie -lgit2 -lz -lcrypto
     make_program cto-harness-fake-agent "$json" 'if (b[1] == 1) cJSON_Version();' -pie -lcjson
     make_program cto-harness-probe '' '' -pie
+    make_program cto-harness-ca-double "$json" 'if (b[1] == 1) cJSON_Version();' -pie -lcjson
     make_program cto-harness-sandbox '' '' -static-pie
 }
 

@@ -71,6 +71,9 @@ cto_program(cto-harness-fake-agent ${s}/worker/fake_agent/main.c cto_exe cto_fak
 # `doctor --probe`: the escape suite without the seam by which its controls take walls down.
 cto_folder(probe GLOBS ${s}/tests/escape/*.c LIBS cto_sandbox cto_common)
 cto_program(cto-harness-probe ${s}/tests/escape/main.c cto_exe cto_probe)
+# What validators run where no real `ca` is there; refused everywhere else (supervisor/double.h).
+cto_folder(ca_double GLOBS ${s}/tests/doubles/ca/*.c LIBS cto_common PkgConfig::CJSON)
+cto_program(cto-harness-ca-double ${s}/tests/doubles/ca/main.c cto_exe cto_ca_double)
 include(CtoLauncher)
 
 # Everything that is installed, without the tests.
