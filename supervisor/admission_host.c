@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/io.h"
+#include "supervisor/double.h"
 
 /* Without following any symbolic link: what is admitted is this file, not what somebody lets the name lead to tomorrow. */
 static int open_exact(const char *path, int flags) {
@@ -34,7 +35,7 @@ static int executable_fits(const struct admission *a, struct err *e) {
     if (!S_ISREG(st.st_mode)) return err_set(e, ERR_USAGE, "the executable is no regular file");
     if (st.st_size > (1ll << 30)) return err_set(e, ERR_USAGE, "the executable has more than 1 GiB");
     if ((st.st_mode & 0111) == 0) return err_set(e, ERR_USAGE, "the executable may not be executed by anybody");
-    if (digest_fd(fd, digest, NULL, e) < 0) return -1;
+    if (digest_fd(fd, digest, NULL, e) < 0 || double_refuse(fd, digest, e) < 0) return -1;
     if (strcmp(digest, admission_text(a, "sha256")) == 0) return 0;
     return err_set(e, ERR_USAGE, "the executable's digest is %.16s..., not the record's %.16s...", digest,
                    admission_text(a, "sha256"));
@@ -50,6 +51,14 @@ static int target_fits(const struct admission *a, struct err *e) {
     if (fstatat(fd, ".git", &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
         return err_set(e, ERR_USAGE, "the target is no repository with a worktree: it has no directory .git");
     return 0;
+}
+
+int admission_is_no_double(const struct admission *a, struct err *e) {
+    if (a->kind != ADMIT_EXECUTABLE) return 0;
+    AUTO_FD int fd = open_exact(a->subject, O_RDONLY);
+    struct stat st;
+    const bool readable = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    return double_refuse(readable ? fd : -1, admission_text(a, "sha256"), e);
 }
 
 int admission_fits_host(const struct admission *a, struct err *e) {

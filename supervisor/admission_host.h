@@ -9,5 +9,7 @@
  * target: a directory of this user's, at such a path, with a .git directory in it. Other kinds: nothing to look at. The texts name
  * no path. */
 int admission_fits_host(const struct admission *a, struct err *e);
+/* Whatever else holds of it: a record of an executable that is our own test double of ca (double.h) is refused. */
+int admission_is_no_double(const struct admission *a, struct err *e);
 
 #endif

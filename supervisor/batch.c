@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "supervisor/gate_facts.h"
 #include "supervisor/progress.h"
 #include "supervisor/seal.h"
 
@@ -140,10 +141,15 @@ static int begin_matrix(struct batch *b, const struct batch_options *o, int64_t 
     return matrix_dir_create(&b->home, o->matrix_kind, started_ms, reserve_matrix, &at, b->matrix_id, e);
 }
 
-static void prefill_rows(struct batch *b, const char *engine) {
+static bool on_double(const struct batch *b, const struct batch_options *o, int i) {
+    return o->with_double && b->cases[i].double_script;
+}
+
+static void prefill_rows(struct batch *b, const struct batch_options *o) {
     for (int i = 0; i < b->n; i++) {
-        b->rows[i] =
-            (struct matrix_row){.case_id = b->cases[i].id, .backend = engine, .expected = b->cases[i].expect.status};
+        b->rows[i] = (struct matrix_row){.case_id = b->cases[i].id,
+                                         .backend = on_double(b, o, i) ? "case" : o->engine,
+                                         .expected = b->cases[i].expect.status};
         snprintf(b->rows[i].note, sizeof b->rows[i].note, "not started");
     }
 }
@@ -153,14 +159,15 @@ static void warn(const char *text) { log_line("%s", text); }
 int batch_run(struct batch *b, const struct batch_options *o, struct err *e) {
     int64_t started = clock_real_ms();
     static const struct executor_events events = {on_state, on_done, on_tick};
-    prefill_rows(b, o->engine);
+    prefill_rows(b, o);
     if (executor_open(&b->home, warn, &b->x, e) < 0) return -1;
     if (o->matrix_kind && begin_matrix(b, o, started, e) < 0) return -1;
     struct job *jobs = calloc((size_t)b->n, sizeof *jobs);
     BUG_UNLESS(jobs != NULL);
     for (int i = 0; i < b->n; i++)
         jobs[i] = (struct job){.c = &b->cases[i],
-                               .engine = o->engine,
+                               .engine = on_double(b, o, i) ? "case" : o->engine,
+                               .proof_double = on_double(b, o, i) ? STAGE_FIRST : 0,
                                .matrix_id = o->matrix_kind ? b->matrix_id : NULL,
                                .attempt = 1,
                                .keep = o->keep};

@@ -27,6 +27,7 @@ struct batch_options {
     bool keep;
     const char *matrix_kind; /* NULL: no matrix */
     bool quiet, no_color;
+    bool with_double; /* a validator: cases with a "double" run on our test double of ca, whatever `engine` is */
 };
 /* Runs them; rows and report paths are filled. 0 also when runs fail: that is in the rows. */
 int batch_run(struct batch *b, const struct batch_options *o, struct err *e);

@@ -37,7 +37,7 @@
 struct scratch {
     const char *lists[CASE_LISTS][CASE_MAX_LIST];
     struct spec_command verify[SPEC_MAX_VERIFY];
-    char *dir, *file, *task, *dirty_start, *fake_config;
+    char *dir, *file, *task, *dirty_start, *fake_config, *double_script;
 };
 
 const char *const forbidden_actions_all[] = {"push",
@@ -362,6 +362,24 @@ static void read_fake(struct json_obj *o, struct cto_case *c, struct scratch *s)
     if (json_end(&f) == 0 && !o->doc->bad) c->fake_config = s->fake_config = compact(o, "fake", f.node);
 }
 
+/* Read again by the double, in the jail. */
+static void read_double(struct json_obj *o, struct cto_case *c, struct scratch *s) {
+    static const char *const modes[] = {"fix",  "no-diff",         "disallowed",           "fail-tests", "hang",
+                                        "exit", "reviewer-reject", "agent-protocol-error", "dirty-end",  "linger",
+                                        NULL};
+    struct json_obj d;
+    if (!json_child(o, "double", JSON_OPTIONAL, &d)) return;
+    (void)json_enum(&d, "mode", modes, -1);
+    (void)json_int(&d, "code", 0, 0, 255);
+    (void)json_end(&d);
+    if (!c->kind || strcmp(c->kind, "failure") != 0)
+        (void)json_fail(o, "double", "is for failure fixtures only: any other case runs on it as it is");
+    bool declared = false;
+    for (int i = 0; i < c->backends.n; i++) declared |= strcmp(c->backends.v[i], "case") == 0;
+    if (!declared) (void)json_fail(o, "double", "goes with \"case\" in backends, whose double it is");
+    if (!o->doc->bad) c->double_script = s->double_script = compact(o, "double", d.node);
+}
+
 static void read_expect(struct json_obj *o, struct cto_case *c) {
     struct json_obj x;
     const char *words[CASE_MAX_LIST];
@@ -396,6 +414,7 @@ static int read_root(struct cto_case *c, struct scratch *s, const char *id, stru
     read_limits(&o, c);
     read_baseline(&o, c);
     read_fake(&o, c, s);
+    read_double(&o, c, s);
     read_expect(&o, c);
     (void)json_end(&o);
     if (!c->doc->bad) check_whole(&o, c);
@@ -488,6 +507,7 @@ static void scratch_free(struct scratch *s) {
     free(s->task);
     free(s->dirty_start);
     free(s->fake_config);
+    free(s->double_script);
     free(s);
 }
 

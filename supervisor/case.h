@@ -19,6 +19,9 @@
  *           log_lines, run_dir_bytes}: of the whole jail, see README for what holds them,
  *   baseline {empty, history_commits, submodules [{path*, fixture*}], generate {dir*, count*, size*}},
  *   dirty_start [fake steps], fake {steps* [..], executable},
+ *   double {mode* ("fix"|"no-diff"|"disallowed"|"fail-tests"|"hang"|"exit"|"reviewer-reject"|"agent-protocol-error"|
+ *           "dirty-end"|"linger"), code (0)}: fixtures for the case backend only: validators run them on our test double
+ *           of ca (tests/doubles/ca), which does this with the fake steps,
  *   expect* {status*, blockers [reason], failure_class, marker}
  * The folder's name must be the id, and its place must fit the kind. fixture/ may be missing only with baseline.empty.
  *
@@ -68,9 +71,10 @@ struct cto_case {
     int n_submodules;
     const char *generate_dir; /* NULL: nothing is generated */
     int64_t generate_count, generate_size;
-    const char *dirty_start; /* JSON text or NULL */
-    const char *fake_config; /* JSON text {"steps":[..],"executable":..}; NULL when there is no "fake" */
-    const char *task;        /* text of task.md */
+    const char *dirty_start;   /* JSON text or NULL */
+    const char *fake_config;   /* JSON text {"steps":[..],"executable":..}; NULL when there is no "fake" */
+    const char *double_script; /* JSON text of "double"; NULL when there is none */
+    const char *task;          /* text of task.md */
     struct {
         enum verdict status;
         enum blocker blockers[BLOCKER_COUNT];

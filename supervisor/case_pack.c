@@ -55,6 +55,7 @@ static void pack_texts(struct packer *p, struct cto_case *c, struct case_list *c
                                    &c->generate_dir,
                                    &c->dirty_start,
                                    &c->fake_config,
+                                   &c->double_script,
                                    &c->task,
                                    &c->no_test_rationale,
                                    &c->expect.marker,

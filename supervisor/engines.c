@@ -10,7 +10,7 @@ static const struct engine table[] = {
      "CTO_HARNESS_CODEX_", NULL},
     {"pi", "pi coding agent through the model gateway", "CTO_HARNESS_ALLOW_PI", false, NEED_STAGE | NEED_MODEL,
      "CTO_HARNESS_PI_", NULL},
-    {"case", "WorkOS Case (ca) through the model gateway", "CTO_HARNESS_ALLOW_CASE", false,
+    {"case", "WorkOS Case (ca) through the model gateway", "CTO_HARNESS_ALLOW_CASE", true,
      NEED_STAGE | NEED_EXECUTABLE | NEED_MODEL, "CTO_HARNESS_CASE_", "workos-case"},
     {"exec", "any command line, described by an engine file", "CTO_HARNESS_ALLOW_EXEC", true, NEED_STAGE | NEED_FILE,
      "CTO_HARNESS_EXEC_", NULL},

@@ -69,7 +69,7 @@ int evidence_trace(struct evidence *ev, const char *step, uint64_t start_us, uin
                    const char *detail, struct err *e);
 int evidence_output(struct evidence *ev, enum out_stream stream, const void *p, size_t n, struct err *e);
 int evidence_patch(struct evidence *ev, const void *p, size_t n, struct err *e);
-/* backend/<name>, once per name; at most 24 of 64 KiB each. */
+/* backend/<name>, once per name; at most 24 of 256 KiB each. */
 int evidence_marker(struct evidence *ev, const char *name, const char *text, struct err *e);
 /* A line of the harness's own in test.log: which command runs, why there is none. A newline is added. */
 int evidence_test_log(struct evidence *ev, const char *text, struct err *e);

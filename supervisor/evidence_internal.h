@@ -8,7 +8,7 @@
 #define EVIDENCE_MAX_TYPES 128
 #define EVIDENCE_TRACE_MAX (8u << 20)
 #define EVIDENCE_AHEAD (16u << 10) /* of events and trace each, set aside at the start: an agent may fill the disk */
-#define EVIDENCE_MARKER_MAX (64u << 10)
+#define EVIDENCE_MARKER_MAX (256u << 10)
 
 /* Fixed places; markers follow. */
 enum evidence_slot {

@@ -20,6 +20,8 @@ struct job {
     const char *matrix_id; /* NULL: a single run */
     int attempt;
     bool keep; /* leave the work directory as work/<run_id>.kept */
+    int proof_double; /* > 0: a validator's run of our test double of ca at this stage (double.h). Set by code alone: no option,
+                       * variable, file or record may lead here */
 };
 
 /* Callbacks on the loop's thread. `i` is the job's index. The record is gone after done(). */

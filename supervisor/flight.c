@@ -13,6 +13,7 @@
 #include "build_id.h"
 #include "common/io.h"
 #include "supervisor/denials.h"
+#include "supervisor/double.h"
 #include "supervisor/gates.h"
 
 void flight_artifact_error(struct flight *f, const struct err *e) {
@@ -183,6 +184,12 @@ static void copy_list(const char **out, int *n, const struct case_list *l) {
     for (*n = 0; *n < l->n; ++*n) out[*n] = l->v[*n];
 }
 
+/* What our double is to do; a program that is not ours is told nothing of it. */
+static const char *double_script(const struct flight *f) {
+    if (!f->proof_double) return NULL;
+    return f->rec.c->double_script ? f->rec.c->double_script : "{\"mode\":\"fix\"}";
+}
+
 /* The RUN_SPEC of a case. Borrows from case, home and flight. */
 static char *build_spec(const struct flight *f) {
     const struct cto_case *c = f->rec.c;
@@ -232,6 +239,11 @@ static char *build_spec(const struct flight *f) {
         for (int i = 0; i < f->file->n_read_roots && s->n_read_roots < SPEC_MAX_PATHS; i++)
             s->read_roots[s->n_read_roots++] = f->file->read_roots[i];
     }
+    if (f->task) {
+        s->engine_config = config = case_task_config(f->task, c, double_script(f));
+        s->program = f->program;
+        s->ignore[s->n_ignore++] = CASE_TASK_DIR;
+    }
     char *text = spec_emit(s);
     cJSON_free(config);
     free(s);
@@ -239,7 +251,7 @@ static char *build_spec(const struct flight *f) {
 }
 
 /* run_spec's lists are as long as the case's may be. */
-_Static_assert(CASE_MAX_LIST <= SPEC_MAX_PATHS, "a case list must fit a spec list");
+_Static_assert(CASE_MAX_LIST < SPEC_MAX_PATHS, "a case list must fit a spec list");
 
 static int reserve_row(void *ctx, struct run_record *r, struct err *e) {
     struct flight *f = ctx;
@@ -293,15 +305,46 @@ static void deny_fixture(struct store *s, struct gate_facts *f) {
     free(r);
 }
 
+/* What Case will be told, in the evidence too: written from what we made, since its own copy is the agent's by then. */
+static bool prepare_case(struct flight *f, const struct gate_facts *facts) {
+    struct err e = ERR_INIT;
+    f->task = calloc(1, sizeof *f->task);
+    BUG_UNLESS(f->task != NULL);
+    case_task_make(f->task, f->rec.c, facts->provider, facts->model, f->rec.started_ms);
+    int n = f->proof_double ? asprintf(&f->program, "%s/" DOUBLE_PROGRAM, f->x->home.libexec)
+                            : asprintf(&f->program, "%s", facts->executable);
+    BUG_UNLESS(n > 0);
+    AUTO_FREE char *config = case_task_config(f->task, f->rec.c, double_script(f));
+    AUTO_FREE char *text = case_task_text(f->task, f->rec.c);
+    if (strlen(config) > CASE_TASK_CONFIG_MAX) {
+        gates_close(&f->rec, "contract", BLOCKER_eligibility_denied,
+                    "the case says more than the case backend can be told");
+        return false;
+    }
+    if (evidence_marker(f->ev, "case-task.md", text, &e) < 0 ||
+        evidence_marker(f->ev, "case-task.json", f->task->task_json, &e) < 0 ||
+        evidence_marker(f->ev, "case-config.json", f->task->config, &e) < 0 ||
+        evidence_marker(f->ev, "case-projects.json", f->task->projects, &e) < 0)
+        flight_artifact_error(f, &e);
+    return true;
+}
+
+static void read_facts(struct flight *f, struct gate_facts *facts) {
+    if (f->proof_double)
+        gate_facts_read_double(facts, f->rec.c, f->rec.engine, f->x->store, f->x->home.libexec, f->proof_double);
+    else
+        gate_facts_read(facts, f->rec.c, f->rec.engine, f->x->store);
+}
+
 /* The facts are large, and wanted only now. */
 static bool decide(struct flight *f) {
     struct gate_facts *facts = malloc(sizeof *facts);
     BUG_UNLESS(facts != NULL);
-    gate_facts_read(facts, f->rec.c, f->rec.engine, f->x->store);
+    read_facts(f, facts);
     if (f->rec.c->approval_denied && !facts->approval.id[0]) {
         deny_fixture(f->x->store, facts);
         gate_facts_release(facts);
-        gate_facts_read(facts, f->rec.c, f->rec.engine, f->x->store);
+        read_facts(f, facts);
     }
     bool passed = gates_evaluate(&f->rec, facts);
     struct err e = ERR_INIT;
@@ -317,6 +360,7 @@ static bool decide(struct flight *f) {
         f->effective = engine_file_apply(f->file, f->rec.c);
         f->rec.c = &f->effective;
     }
+    if (passed && strcmp(f->rec.engine, "case") == 0) passed = prepare_case(f, facts);
     gate_facts_release(facts);
     free(facts);
     return passed;
@@ -329,6 +373,7 @@ int flight_start(struct executor *x, int index, struct err *e) {
     f->x = x;
     f->index = index;
     f->keep = job->keep;
+    f->proof_double = job->proof_double;
     f->slot.lock_fd = -1;
     f->rec.c = job->c;
     f->rec.engine = job->engine;

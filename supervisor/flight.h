@@ -5,6 +5,7 @@
 
 #include <uv.h>
 
+#include "supervisor/case_task.h"
 #include "supervisor/engine_file.h"
 #include "supervisor/executor.h"
 #include "supervisor/narrate.h"
@@ -46,6 +47,9 @@ struct flight {
     struct run_record rec;
     struct engine_file *file;  /* of a backend that is described by one; owned */
     struct cto_case effective; /* the case as that file has it; rec.c then */
+    char *program;             /* what a backend with an admitted program starts, as a path of this host; owned */
+    struct case_task *task;    /* of the case backend; owned */
+    int proof_double;          /* see struct job */
     struct evidence *ev;
     struct narrator nar;
     struct worker_proc *wp;

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "supervisor/admission_host.h"
 #include "supervisor/approval.h"
+#include "supervisor/double.h"
 #include "supervisor/secret_shape.h"
 #include "supervisor/store.h"
 
@@ -160,10 +161,21 @@ static void read_engine_file(struct gate_facts *f) {
     free(file);
 }
 
-void gate_facts_read(struct gate_facts *f, const struct cto_case *c, const char *engine, struct store *s) {
+static void begin(struct gate_facts *f, const struct cto_case *c, const char *engine) {
     *f = (struct gate_facts){.c = c, .engine = engine_find(engine), .provider = "", .model = "", .executable = ""};
     BUG_UNLESS(f->engine != NULL);
     f->now_ms = clock_real_ms();
+}
+
+void gate_facts_read_double(struct gate_facts *f, const struct cto_case *c, const char *engine, struct store *s,
+                            const char *libexec, int stage) {
+    begin(f, c, engine);
+    double_facts(f, libexec, stage);
+    if (c->approval_required) read_approval(f, s);
+}
+
+void gate_facts_read(struct gate_facts *f, const struct cto_case *c, const char *engine, struct store *s) {
+    begin(f, c, engine);
     const char *v = f->engine->gated_by_env ? getenv(f->engine->gated_by_env) : NULL;
     f->allowed = !f->engine->gated_by_env || (v && strcmp(v, "1") == 0);
     if (f->engine->needs & NEED_STAGE) {

@@ -33,6 +33,7 @@ struct gate_facts {
     const char *provider, *model;            /* as asked for by variables; "" */
     const char *executable;                  /* path; "" */
     char executable_sha256[DIGEST_HEX_SIZE]; /* "" when it cannot be read */
+    bool proof_double;                       /* a validator's run of our test double, see double.h */
     bool auth_bridge, local_endpoint;        /* the latter: is there one? Its value is nobody's here */
     struct fact_record model_record, decision, source, build;
     struct engine_file *file; /* of NEED_FILE; owned, NULL when there is none that can be used */
@@ -45,6 +46,9 @@ struct gate_facts {
 struct store;
 /* `s` may be NULL: then nothing was ever recorded. Never fails: what cannot be read is a fact too. */
 void gate_facts_read(struct gate_facts *f, const struct cto_case *c, const char *engine, struct store *s);
+/* The same of a run of our test double at `stage`; the programs are in `libexec`. For struct job's proof_double alone. */
+void gate_facts_read_double(struct gate_facts *f, const struct cto_case *c, const char *engine, struct store *s,
+                            const char *libexec, int stage);
 /* What an approval of such a run is good for; NULL when the case cannot be read. The caller owns it. */
 cJSON *gate_facts_scope(const struct gate_facts *f, struct err *e);
 void gate_facts_release(struct gate_facts *f);

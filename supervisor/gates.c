@@ -225,6 +225,10 @@ static void ask_provider(const struct gate_facts *f, struct gate_result *g) {
     if (!f->engine->has_adapter)
         closed(g, "failed", BLOCKER_provider_unavailable, "this build has no adapter for the %s backend",
                f->engine->name);
+    if (f->engine->needs & NEED_MODEL && !f->proof_double)
+        closed(g, "failed", BLOCKER_provider_unavailable,
+               "this build has no model gateway, so the %s backend could reach no model and is not started",
+               f->engine->name);
 }
 
 static const struct {
@@ -266,6 +270,7 @@ static void describe(struct run_record *rec, const struct gate_facts *f) {
     if (f->engine->needs == 0) return;
     struct governed *g = rec->governed = calloc(1, sizeof *g);
     BUG_UNLESS(g != NULL);
+    g->proof_double = f->proof_double;
     g->stage = f->stage > 0 ? f->stage : 0;
     snprintf(g->source_admission_status, sizeof g->source_admission_status, "%s", source_status(f));
     snprintf(g->executable_sha256, sizeof g->executable_sha256, "%s", f->executable_sha256);

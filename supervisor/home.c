@@ -97,13 +97,13 @@ static int resolve_cases(struct home *h, const char *option, struct err *e) {
 }
 
 /* The other programs: beside this one, in the libexec of the same prefix, where install puts them. */
-static int resolve_libexec(struct home *h, struct err *e) {
+int home_default_libexec(char ret[PATH_MAX], struct err *e) {
     char self[PATH_MAX], moved[PATH_MAX], worker[PATH_MAX];
     if (self_dir(self, e) < 0 || join(moved, e, self, "../libexec/cto-harness") < 0) return -1;
     const char *tries[] = {self, moved, CTO_LIBEXEC_DIR};
     for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
         if (join(worker, e, tries[i], "cto-harness-worker") < 0) return -1;
-        if (access(worker, X_OK) == 0 && realpath(tries[i], h->libexec)) return 0;
+        if (access(worker, X_OK) == 0 && realpath(tries[i], ret)) return 0;
     }
     return err_set(e, ERR_MISSING, "cto-harness-worker is neither in %s nor in %s: install the program again", self,
                    CTO_LIBEXEC_DIR);
@@ -130,7 +130,7 @@ int home_resolve(struct home *ret, const struct home_options *o, struct err *e) 
     }
     if (join(h.store, e, h.home, "cto.db") < 0 || join(h.locks, e, h.home, "locks") < 0 ||
         join(h.runs, e, parent, "harness-runs") < 0 || join(h.work, e, parent, "work") < 0 ||
-        resolve_cases(&h, o->cases, e) < 0 || resolve_libexec(&h, e) < 0)
+        resolve_cases(&h, o->cases, e) < 0 || home_default_libexec(h.libexec, e) < 0)
         goto out;
     struct stat st;
     if (stat(h.home, &st) == 0 ? !S_ISDIR(st.st_mode)

@@ -30,6 +30,8 @@ bool home_is_one_directory(const struct home *h);
 
 /* The cases that there are without --cases. */
 int home_default_cases(char ret[PATH_MAX], struct err *e);
+/* Where the other programs of this one are. */
+int home_default_libexec(char ret[PATH_MAX], struct err *e);
 /* Resolves; creates nothing. */
 int home_resolve(struct home *ret, const struct home_options *o, struct err *e);
 /* Creates what is missing and checks filesystem and writability. For commands that write. */

@@ -121,6 +121,11 @@ static int check(const struct global_options *g, enum admission_kind k, const ch
     struct admission a;
     struct err e = ERR_INIT;
     if (read_record(k, file, &text, &a, &e) < 0) return cli_error(&e);
+    if (a.n_refusals == 0 && admission_is_no_double(&a, &e) < 0) {
+        err_ctx(&e, "%s", file);
+        admission_release(&a);
+        return cli_error(&e);
+    }
     int code = say(g, &a, NULL);
     admission_release(&a);
     return code;

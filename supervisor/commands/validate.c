@@ -21,7 +21,8 @@ const char help_validate[] = "Usage: cto-harness validate failure-matrix [-j N] 
                              "\n"
                              "Runs every failure fixture under cases/failures and checks status, blocker,\n"
                              "event and artifacts of each run against its declaration. One entry per failure\n"
-                             "class. Exit 0 only when all hold.\n"
+                             "class. Exit 0 only when all hold. Fixtures of the case backend run on a test double\n"
+                             "of ca, and are shown as such (proof_kind double).\n"
                              "\n"
                              "stage1 proves that a backend is there, closed by default, and that a closed gate\n"
                              "changes nothing; the proof is kept, and a run of stage 2 needs it.\n"
@@ -35,24 +36,23 @@ const char help_validate[] = "Usage: cto-harness validate failure-matrix [-j N] 
                              "  cto-harness validate failure-matrix --json | jq '.ok, .classes[].class'\n"
                              "  cto-harness validate stage1 --engine exec\n";
 
-/* The twelve classes, in the order of the design. `later`: the fake lane cannot show it yet, and why. */
+/* The twelve classes, in the order of the design. */
 static const struct {
     const char *name;
     enum blocker blocker;
-    const char *later;
 } classes[] = {
-    {"no-diff", BLOCKER_no_diff, NULL},
-    {"disallowed-file", BLOCKER_disallowed_file_change, NULL},
-    {"failed-tests", BLOCKER_verification_failed, NULL},
-    {"missing-test-command", BLOCKER_missing_test_command, NULL},
-    {"missing-event", BLOCKER_missing_required_event, NULL},
-    {"reviewer-reject", BLOCKER_reviewer_rejected, "needs a backend with a reviewer; the fake lane has none"},
-    {"approval-denied", BLOCKER_approval_denied, NULL},
-    {"timeout", BLOCKER_timeout, NULL},
-    {"dirty-starting-tree", BLOCKER_dirty_starting_tree, NULL},
-    {"dirty-ending-tree", BLOCKER_dirty_ending_tree, NULL},
-    {"artifact-write-failure", BLOCKER_artifact_write_failure, NULL},
-    {"provider-unavailable", BLOCKER_provider_unavailable, NULL},
+    {"no-diff", BLOCKER_no_diff},
+    {"disallowed-file", BLOCKER_disallowed_file_change},
+    {"failed-tests", BLOCKER_verification_failed},
+    {"missing-test-command", BLOCKER_missing_test_command},
+    {"missing-event", BLOCKER_missing_required_event},
+    {"reviewer-reject", BLOCKER_reviewer_rejected},
+    {"approval-denied", BLOCKER_approval_denied},
+    {"timeout", BLOCKER_timeout},
+    {"dirty-starting-tree", BLOCKER_dirty_starting_tree},
+    {"dirty-ending-tree", BLOCKER_dirty_ending_tree},
+    {"artifact-write-failure", BLOCKER_artifact_write_failure},
+    {"provider-unavailable", BLOCKER_provider_unavailable},
 };
 #define N_CLASSES ((int)(sizeof classes / sizeof classes[0]))
 
@@ -150,26 +150,30 @@ static cJSON *fixture_json(const struct matrix_check *m, int i, int errors_befor
     json_put(o, "events", events);
     json_put_str(o, "status", verdict_name(row->status));
     json_put_int(o, "exit_code", verdict_exit_code(row->status));
+    json_put_str(o, "backend", row->backend);
+    json_put_str(o, "proof_kind", c->double_script ? "double" : "real");
     json_put_str(o, "run_id", row->run_id);
     json_put_str(o, "report", m->b->report_paths[i]);
     json_put_bool(o, "passed", cJSON_GetArraySize(m->errors) == errors_before);
     return o;
 }
 
-/* One entry per class; a class whose fixture is missing is an error, one that cannot be shown yet says so and is not passed. */
+/* One entry per class; a class whose fixture is missing is an error. */
 static void check_class(struct matrix_check *m, int k) {
     const struct blocker_rule *rule = blocker_rule(classes[k].blocker);
     cJSON *o = cJSON_CreateObject(), *fixtures = cJSON_CreateArray();
-    bool passed = true, any = false;
+    bool passed = true, any = false, of_double = false;
     const cJSON *f;
     cJSON_ArrayForEach(f, m->fixtures) {
         const cJSON *of = cJSON_GetObjectItemCaseSensitive(f, "class");
         if (!cJSON_IsString(of) || strcmp(of->valuestring, classes[k].name) != 0) continue;
         any = true;
+        const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(f, "proof_kind"));
+        of_double |= kind && strcmp(kind, "double") == 0;
         passed &= cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(f, "passed"));
         cJSON_AddItemToArray(fixtures, cJSON_CreateString(cJSON_GetObjectItemCaseSensitive(f, "fixture")->valuestring));
     }
-    if (!any && !classes[k].later) complain(m, classes[k].name, "no fixture of this failure class");
+    if (!any) complain(m, classes[k].name, "no fixture of this failure class");
     json_put_str(o, "class", classes[k].name);
     json_put_str(o, "reason", rule->reason);
     json_put_str(o, "event", rule->event);
@@ -177,8 +181,8 @@ static void check_class(struct matrix_check *m, int k) {
     json_put_int(o, "exit_code", verdict_exit_code(rule->status));
     json_put_str(o, "blocker_class", blocker_class_name(rule->class));
     json_put(o, "fixtures", fixtures);
-    json_put(o, "passed", any ? cJSON_CreateBool(passed) : cJSON_CreateNull());
-    json_put_str(o, "not_shown_because", any ? NULL : classes[k].later);
+    json_put_bool(o, "passed", any && passed);
+    json_put_str(o, "proof_kind", of_double ? "double" : "real");
     cJSON_AddItemToArray(m->classes, o);
 }
 
@@ -208,11 +212,11 @@ static void print_classes(const cJSON *classes_json) {
     const cJSON *c;
     cJSON_ArrayForEach(c, classes_json) {
         const cJSON *passed = cJSON_GetObjectItemCaseSensitive(c, "passed");
-        const char *why = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(c, "not_shown_because"));
-        table_cell(t, cJSON_IsNull(passed) ? "not shown" : cJSON_IsTrue(passed) ? "ok" : "FAILED", NULL);
+        table_cell(t, cJSON_IsTrue(passed) ? "ok" : "FAILED", NULL);
         table_cell(t, cJSON_GetObjectItemCaseSensitive(c, "class")->valuestring, NULL);
         table_cell(t, cJSON_GetObjectItemCaseSensitive(c, "reason")->valuestring, NULL);
-        table_cell(t, why ? why : "", NULL);
+        const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(c, "proof_kind"));
+        table_cell(t, kind && strcmp(kind, "double") == 0 ? "shown on the test double of ca" : "", NULL);
     }
     table_print(t, stdout, table_width(STDOUT_FILENO), false);
     table_free(t);
@@ -273,7 +277,8 @@ static int failure_matrix(const struct global_options *g, int jobs) {
     int n = failure_ids(h.cases, &ids, &e), code;
     if (n < 0) return cli_error(&e);
     if (n == 0) return cli_usage("validate", "no failure fixtures in %s/failures", h.cases);
-    struct batch_options o = {.engine = "fake", .jobs = jobs, .quiet = g->quiet || g->json, .no_color = g->no_color};
+    struct batch_options o = {
+        .engine = "fake", .jobs = jobs, .quiet = g->quiet || g->json, .no_color = g->no_color, .with_double = true};
     if (tree_digest(h.cases, before, &e) < 0 || batch_load(&b, g, ids, n, &e) < 0 || batch_run(&b, &o, &e) < 0) {
         code = cli_error(&e);
     } else if (b.interrupted) {

@@ -1,9 +1,14 @@
 /* The gates before a run: facts that open all of them, then one fact after the other that closes one, with its blocker and its
  * word in the decision. Every gate that there is must have been closed by something here, and a closed one must close the run. */
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
+#include "common/double_mark.h"
+#include "common/io.h"
+#include "supervisor/double.h"
 #include "supervisor/gates.h"
 #include "supervisor/stages.h"
 
@@ -95,7 +100,9 @@ static bool decision_fits(bool open) {
 
 /* Evaluates; only `name` is closed, for this reason; NULL: all are open but the adapter, which this build may not have. */
 static bool closed(const char *name, const char *status, enum blocker b, const char *word) {
-    bool adapter = f.engine->has_adapter, fine = gates_evaluate(&r, &f) == (name == NULL && adapter);
+    /* without a gateway no model is reached, and only our double needs none */
+    bool adapter = f.engine->has_adapter && (!(f.engine->needs & NEED_MODEL) || f.proof_double),
+         fine = gates_evaluate(&r, &f) == (name == NULL && adapter);
     for (int i = 0; i < r.n_gates; i++) {
         const struct gate_result *g = &r.gates[i];
         bool provider = strcmp(g->name, "provider") == 0, this = name && strcmp(g->name, name) == 0;
@@ -367,6 +374,73 @@ static void variables(void) {
     CHECK(f.allowed && gates_evaluate(&r, &f) && r.governed == NULL);
 }
 
+/* Where this build has its programs. */
+static void programs(char libexec[PATH_MAX]) {
+    const char *build = getenv("CTO_BUILD_DIR");
+    NEED(build != NULL);
+    snprintf(libexec, PATH_MAX, "%.4000s/bin", build);
+}
+
+/* A validator's run of our double: everything that it needs is built in, whatever the variables say; only the case itself, the
+ * approval and a program that is not there still close a gate. */
+static void of_the_double(void) {
+    char libexec[PATH_MAX];
+    good("case");
+    setenv("CTO_HARNESS_CASE_BIN", "/nonsense", 1);
+    setenv("CTO_HARNESS_ALLOW_CASE", "0", 1);
+    setenv("CTO_HARNESS_CASE_MODEL", "another", 1);
+    programs(libexec);
+    for (int stage = STAGE_FIRST; stage <= STAGE_LAST; stage++) {
+        good("case");
+        gate_facts_release(&f);
+        gate_facts_read_double(&f, &c, "case", NULL, libexec, stage);
+        CHECK(f.proof_double && f.stage == stage && f.executable_sha256[0]);
+        if (stage >= 4) approved();
+        CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
+        CHECK(r.governed && r.governed->proof_double && r.governed->stage == stage &&
+              strcmp(r.governed->model_admission_status, "admitted") == 0 &&
+              strcmp(r.governed->executable_sha256, f.executable_sha256) == 0);
+    }
+    c.allowed_writes.n = 0;
+    CHECK(closed("contract", "failed", BLOCKER_eligibility_denied, "no allowed_writes"));
+    good("case");
+    gate_facts_release(&f);
+    gate_facts_read_double(&f, &c, "case", NULL, "/there/is/nothing", 2);
+    CHECK(closed("executable", "failed", BLOCKER_provider_unavailable, "not there"));
+    /* the same facts without the word of a validator */
+    good("case");
+    CHECK(!gates_evaluate(&r, &f) && strcmp(gate("provider")->status, "failed") == 0 &&
+          strstr(gate("provider")->reason, "no model gateway") && !r.governed->proof_double);
+    gate_facts_release(&f);
+    gate_facts_read(&f, &c, "case", NULL);
+    CHECK(!f.proof_double && !f.allowed);
+}
+
+/* Known by the mark in it, wherever that lies. By its digest: e2e/case_double.sh, which has the programs beside each other. */
+static void the_double_is_refused(void) {
+    char libexec[PATH_MAX], path[DOUBLE_PATH_MAX], copy[] = "/tmp/cto-unit-double-XXXXXX";
+    static char bytes[4 << 20];
+    struct err e = ERR_INIT;
+    programs(libexec);
+    snprintf(path, sizeof path, "%s/" DOUBLE_PROGRAM, libexec);
+    CHECK(double_refuse(-1, DIGEST_EMPTY, &e) == 0);
+    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    NEED(fd >= 0);
+    CHECK(double_refuse(fd, DIGEST_EMPTY, &e) < 0 && strstr(e.text, "test double"));
+    AUTO_FD int out = mkostemp(copy, O_CLOEXEC);
+    NEED(out >= 0 && unlink(copy) == 0);
+    const size_t n = sizeof DOUBLE_MARK - 1, step = 64u << 10; /* across every border of what is read at once */
+    for (size_t at = step - n - 1; at <= step + 1; at++) {
+        memset(bytes, 'x', 3 * step);
+        memcpy(bytes + at, DOUBLE_MARK, n);
+        NEED(pwrite(out, bytes, 3 * step, 0) == (ssize_t)(3 * step));
+        if (!CHECK(double_refuse(out, DIGEST_EMPTY, &e) < 0)) fprintf(stderr, "    mark at %zu\n", at);
+        bytes[at + n - 1] ^= 1;
+        NEED(pwrite(out, bytes, 3 * step, 0) == (ssize_t)(3 * step));
+        CHECK(double_refuse(out, DIGEST_EMPTY, &e) == 0);
+    }
+}
+
 static void all_were_closed(void) {
     good("case");
     gates_evaluate(&r, &f);
@@ -423,6 +497,8 @@ int main(void) {
     of_decisions("case");
     of_models("pi");
     of_auth();
+    of_the_double();
+    the_double_is_refused();
     all_were_closed();
     variables();
     letters();

@@ -1,0 +1,23 @@
+/* double.h - our test double of `ca` (tests/doubles/ca): validators run it where no real one is there, so that the mechanics of a
+ * governed run can be shown on a fresh clone.
+ *
+ * It proves nothing about Case. So nobody else may run it: the program is refused as an admitted executable, whatever a record
+ * says, by its digest and by the mark in it; and a run of it needs struct job's proof_double, which code sets and no option,
+ * variable, file or record reaches. The report of such a run says proof_kind "double".
+ */
+#ifndef CTO_SUPERVISOR_DOUBLE_H
+#define CTO_SUPERVISOR_DOUBLE_H
+
+#include "supervisor/gate_facts.h"
+
+#define DOUBLE_PROGRAM "cto-harness-ca-double"
+#define DOUBLE_PATH_MAX (PATH_MAX + sizeof DOUBLE_PROGRAM + 1)
+
+/* -1: this program, open at `fd` (-1: only its digest is known), is the double. */
+int double_refuse(int fd, const char *sha256, struct err *e);
+
+/* In place of what variables and the store say: everything that a run of the double at this stage needs, from records that are
+ * built in. The program must be there and of this build, or its gate stays closed. */
+void double_facts(struct gate_facts *f, const char *libexec, int stage);
+
+#endif
