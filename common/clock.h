@@ -24,6 +24,7 @@
  *   locks of homes, of uid slots                     none: tried, never waited for
  *   cases, env file (the operator's own disk)        the operator's: regular files only, opened without blocking
  *   the launcher's answer (doctor)                   20 s, kept by the caller        kill
+ *   the YAML helper's answer                         5 s, kept by the caller         kill
  *   -- worker --
  *   RUN_SPEC                                         10 s                            exit
  *   an inspector's frames, its exit                  inspect_s, 10 s                 kill: worker_failed, repository_unreadable

@@ -38,12 +38,13 @@ make_program() { # name, declarations, calls, flags...
 }
 
 uv='unsigned uv_version(void);' sql='int sqlite3_libversion_number(void);' crypto='unsigned long OpenSSL_version_num(void);'
-json='const char *cJSON_Version(void);' git='int git_libgit2_init(void); const char *zlibVersion(void);'
+json='const char *cJSON_Version(void);' git='int git_libgit2_init(void); const char *zlibVersion(void);' yaml='const char *yaml_get_version_string(void);'
 good_programs() {
     make_program cto-harness "$uv$sql$crypto$json" 'if (b[1] == 1) uv_version(), sqlite3_libversion_number(), OpenSSL_version_num(), cJSON_Version();' \
         -pie -luv -lsqlite3 -lcrypto -lcjson
     make_program cto-harness-worker "$json" 'if (b[1] == 1) cJSON_Version();' -pie -lcjson
     make_program cto-harness-inspect "$git$crypto" 'if (b[1] == 1) git_libgit2_init(), zlibVersion(), OpenSSL_version_num();' -pie -lgit2 -lz -lcrypto
+    make_program cto-harness-yaml "$json$yaml" 'if (b[1] == 1) cJSON_Version(), yaml_get_version_string();' -pie -lcjson -lyaml
     make_program cto-harness-fake-agent "$json" 'if (b[1] == 1) cJSON_Version();' -pie -lcjson
     make_program cto-harness-probe '' '' -pie
     make_program cto-harness-ca-double "$json" 'if (b[1] == 1) cJSON_Version();' -pie -lcjson
@@ -58,6 +59,8 @@ good_tree() {
     cp "$srcdir"/{.gitignore,.env.example,.clang-format,.clang-tidy} "$tree/"
     local f
     for f in common/a.c sandbox/a.c worker/a.c supervisor/a.c worker/inspect/a.c; do echo '/* theory */' >"$tree/$f"; done
+    printf '/* theory */\n#define KEYS "runtime_default_activation core_promotion_status not-promoted"\n' >"$tree/supervisor/standing.h"
+    echo '/* theory */' >"$tree/supervisor/standing.c"
     for f in CMakeLists.txt CMakePresets.json README.md schema.sql cases/x; do echo >"$tree/$f"; done
     for f in .ci/run tools/quickstart tools/check tools/install-deps; do
         echo '#!/bin/sh' >"$tree/$f"
@@ -97,7 +100,7 @@ breaks() {
 mkdir -p "$tree/bin"
 good_programs
 mv "$tree/bin" "$work/bin"
-for rule in links hardening includes banned layout docs; do
+for rule in links hardening includes banned layout docs standing; do
     good_tree
     run_rule $rule || bad "$rule fails on a good tree: $(head -3 "$work/out")"
 done
@@ -121,7 +124,7 @@ breaks includes 'supervisor/ may not' 'echo "# include \"worker/worker.h\"" >>su
 breaks includes 'worker/ may not' 'echo "#include \"sandbox/root.h\"" >>worker/a.c'
 breaks includes 'common/ may not' 'echo "#include \"sandbox/jail.h\"" >>common/a.c'
 breaks includes 'common/ may not' 'echo "#include \"err.h\"" >>common/a.c'
-for header in uv.h sqlite3.h git2.h git2/oid.h openssl/evp.h cjson/cJSON.h seccomp.h linux/landlock.h; do
+for header in uv.h sqlite3.h yaml.h git2.h git2/oid.h openssl/evp.h cjson/cJSON.h seccomp.h linux/landlock.h; do
     breaks includes "$header" "echo '#include <$header>' >>worker/a.c; echo '#include <$header>' >>common/a.c"
 done
 
@@ -143,6 +146,11 @@ breaks layout 'hides .env.example' 'sed -i "/!.env.example/d" .gitignore'
 breaks layout 'tracked and ignored' 'echo >cto.db; git add -f cto.db'
 breaks layout 'part of a case' 'mkdir -p cases/y/fixture/node_modules; echo >cases/y/fixture/node_modules/a.js'
 breaks layout 'example names' 'echo API_KEY= >>.env.example'
+
+breaks standing 'supervisor/a.c spells' 'echo "const char *k = \"runtime_default_activation\";" >>supervisor/a.c'
+breaks standing 'supervisor/a.c spells' 'echo "const char *k = \"not-promoted\";" >>supervisor/a.c'
+breaks standing 'reads something' 'echo "const char *f(void) { return getenv(\"X\"); }" >>supervisor/standing.c'
+breaks standing 'is no constant' 'mkdir supervisor/schemas; printf "\"core_promotion_status\": {\n\"type\": \"string\"\n}\n" >supervisor/schemas/x.json'
 
 breaks docs 'no section' 'sed -i /verify/d tools/man/cto-harness.1'
 breaks docs 'does not exist' 'printf ".SS fly\n" >>tools/man/cto-harness.1'

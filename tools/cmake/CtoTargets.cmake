@@ -57,6 +57,7 @@ cto_folder(inspect GLOBS ${s}/worker/inspect/*.c LIBS cto_sandbox cto_common Pkg
 if(CTO_GIT2_OBJECT_SIZE)
   set_source_files_properties(${s}/worker/inspect/main.c PROPERTIES COMPILE_DEFINITIONS CTO_GIT2_OBJECT_SIZE=1)
 endif()
+cto_folder(yaml GLOBS ${s}/worker/yaml/*.c LIBS cto_sandbox cto_common PkgConfig::CJSON PkgConfig::YAML)
 cto_folder(fake_agent GLOBS ${s}/worker/fake_agent/*.c LIBS cto_common PkgConfig::CJSON)
 cto_folder(supervisor GLOBS ${s}/supervisor/*.c ${s}/supervisor/commands/*.c
   LIBS cto_common PkgConfig::UV PkgConfig::SQLITE PkgConfig::CRYPTO PkgConfig::CJSON)
@@ -67,6 +68,7 @@ add_dependencies(cto_supervisor cto_embedded)
 cto_program(cto-harness ${s}/supervisor/main.c cto_exe cto_supervisor)
 cto_program(cto-harness-worker ${s}/worker/main.c cto_exe cto_worker)
 cto_program(cto-harness-inspect ${s}/worker/inspect/main.c cto_exe cto_inspect)
+cto_program(cto-harness-yaml ${s}/worker/yaml/main.c cto_exe cto_yaml)
 cto_program(cto-harness-fake-agent ${s}/worker/fake_agent/main.c cto_exe cto_fake_agent)
 # `doctor --probe`: the escape suite without the seam by which its controls take walls down.
 cto_folder(probe GLOBS ${s}/tests/escape/*.c LIBS cto_sandbox cto_common)
