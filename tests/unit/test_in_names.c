@@ -1,8 +1,8 @@
 /* test_in_names.c - which names a tree may have, and quoting for messages. */
 #include <string.h>
 
+#include "common/git_names.h"
 #include "tests/unit/check.h"
-#include "worker/inspect/names.h"
 #include "worker/inspect/out.h"
 
 static int safe(const char *name) { return name_is_safe(name, strlen(name)); }

@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 
 #include "common/clock.h"
+#include "common/git_names.h"
 #include "common/io.h"
 #include "worker/inspect/commits.h"
-#include "worker/inspect/names.h"
 #include "worker/inspect/out.h"
 #include "worker/inspect/refs.h"
 #include "worker/inspect/scan.h"

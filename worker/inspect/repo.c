@@ -15,10 +15,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/git_names.h"
 #include "common/io.h"
 #include "common/path.h"
 #include "worker/inspect/history.h"
-#include "worker/inspect/names.h"
 #include "worker/inspect/out.h"
 #include "worker/inspect/scan.h"
 #include "worker/inspect/walk.h"

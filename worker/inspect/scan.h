@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "worker/inspect/flatten.h"
-#include "worker/inspect/ignore.h"
+#include "common/ignore.h"
 
 /* What was found not to agree: a letter of the DIRTY frame (msg.h) and a path. */
 typedef int (*dirt_fn)(void *ctx, char letter, const char *path, size_t n, struct err *e);

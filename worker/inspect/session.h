@@ -2,8 +2,8 @@
 #ifndef CTO_WORKER_INSPECT_SESSION_H
 #define CTO_WORKER_INSPECT_SESSION_H
 
+#include "common/ignore.h"
 #include "worker/inspect/flatten.h"
-#include "worker/inspect/ignore.h"
 #include "worker/inspect/inspect.h"
 #include "worker/inspect/store.h"
 

@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "common/git_names.h"
 #include "common/io.h"
 #include "worker/inspect/inspect.h"
-#include "worker/inspect/names.h"
 #include "worker/inspect/out.h"
 
 #define EMPTY_TREE "4b825dc642cb6eb9a060e54bf8d69288fbee4904"

@@ -1,10 +1,11 @@
 /* ignore.c - gitignore patterns.
  *
  * libgit2's matcher insists on reading ignore files of the worktree, info/exclude and the configuration, which are
- * exactly the agent's. So this is the pattern language of gitignore(5) alone: '!', '/' at the ends, '*', '?', '[...]',
- * '**', '\'. The last rule that matches decides. Patterns come from the case's author, paths from the agent.
+ * exactly the agent's, or nobody's business. So this is the pattern language of gitignore(5) alone: '!', '/' at the
+ * ends, '*', '?', '[...]', '**', '\'. The last rule that matches decides. Patterns come from the author of a case or of
+ * a repository, paths from the agent.
  */
-#include "worker/inspect/ignore.h"
+#include "common/ignore.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -144,17 +145,18 @@ static bool extra_match(const struct ignore *g, const char *path, size_t n, bool
            path_any_match(PATH_IGNORED, g->extra, g->n_extra, probe, n + 4);
 }
 
-bool ignore_match(const struct ignore *g, const char *path, size_t n, bool is_dir) {
+enum ignore_says ignore_ask(const struct ignore *g, const char *path, size_t n, bool is_dir) {
     const char *end = path + n, *name = path;
     for (const char *p = path; p < end; p++)
         if (*p == '/') name = p + 1;
     for (size_t i = g->n; i-- > 0;) {
         const struct ignore_rule *r = &g->rules[i];
         if (r->directories_only && !is_dir) continue;
-        if (glob(r->pattern, r->anchored ? path : name, end)) {
-            if (r->negated) break;
-            return true;
-        }
+        if (glob(r->pattern, r->anchored ? path : name, end)) return r->negated ? IGNORE_NO : IGNORE_YES;
     }
-    return extra_match(g, path, n, is_dir);
+    return IGNORE_NOTHING;
+}
+
+bool ignore_match(const struct ignore *g, const char *path, size_t n, bool is_dir) {
+    return ignore_ask(g, path, n, is_dir) == IGNORE_YES || extra_match(g, path, n, is_dir);
 }

@@ -1,6 +1,6 @@
-/* names.h - which names of tree entries we accept, and the one way to turn libgit2's error into ours. */
-#ifndef CTO_WORKER_INSPECT_NAMES_H
-#define CTO_WORKER_INSPECT_NAMES_H
+/* git_names.h - which names of tree entries we accept. */
+#ifndef CTO_COMMON_GIT_NAMES_H
+#define CTO_COMMON_GIT_NAMES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,10 +1,10 @@
-/* names.c - names of tree entries.
+/* git_names.c - names of tree entries.
  *
  * git with its default configuration refuses all of these names itself, so an honest agent never has one. A tree with
  * one was built by hand, in the hope that a checkout writes into somebody's .git. Windows takes a backslash for a
  * separator: what stands between two of them is looked at like a name.
  */
-#include "worker/inspect/names.h"
+#include "common/git_names.h"
 
 #include <string.h>
 

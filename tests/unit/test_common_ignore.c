@@ -1,8 +1,8 @@
-/* test_in_ignore.c - gitignore patterns; the integration test compares the same matcher with git itself. */
+/* test_common_ignore.c - gitignore patterns; the integration test compares the same matcher with git itself. */
 #include <string.h>
 
+#include "common/ignore.h"
 #include "tests/unit/check.h"
-#include "worker/inspect/ignore.h"
 
 static struct ignore rules(const char *text) {
     struct ignore g = {0};
@@ -79,6 +79,15 @@ static void test_order_and_kinds(void) {
     YES("*.o\n!keep.o\nkeep.o\n", "keep.o");
 }
 
+/* Whoever has several of them must know which said nothing. */
+static void test_ask(void) {
+    struct ignore g = rules("*.o\n!keep.o\n");
+    CHECK(ignore_ask(&g, "x.o", 3, false) == IGNORE_YES);
+    CHECK(ignore_ask(&g, "keep.o", 6, false) == IGNORE_NO);
+    CHECK(ignore_ask(&g, "x.c", 3, false) == IGNORE_NOTHING);
+    ignore_release(&g);
+}
+
 static void test_case_rules(void) {
     static const char *const extra[] = {"node_modules/", "notes.md", "out/*.bin"};
     struct ignore g = rules("!notes.md\n");
@@ -106,6 +115,7 @@ int main(void) {
     test_patterns();
     test_double_stars();
     test_order_and_kinds();
+    test_ask();
     test_case_rules();
     test_bounds();
     return check_done();

@@ -1,7 +1,7 @@
-/* ignore.h - which untracked files are not dirt: the baseline's root .gitignore and the case's own rules, nothing
+/* ignore.h - which untracked files are not dirt: the .gitignore files of a commit and rules of our own, nothing
  * else. */
-#ifndef CTO_WORKER_INSPECT_IGNORE_H
-#define CTO_WORKER_INSPECT_IGNORE_H
+#ifndef CTO_COMMON_IGNORE_H
+#define CTO_COMMON_IGNORE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,5 +25,9 @@ void ignore_release(struct ignore *g);
 /* Is this path itself ignored? Whoever walks asks for each directory on the way first: below an ignored directory
  * everything is ignored, as in git. */
 bool ignore_match(const struct ignore *g, const char *path, size_t n, bool is_dir);
+/* The same by the .gitignore's rules alone, for whoever asks several of them: the deepest that says anything decides. `path` is
+ * relative to the directory that the rules stand in. */
+enum ignore_says { IGNORE_NOTHING, IGNORE_YES, IGNORE_NO };
+enum ignore_says ignore_ask(const struct ignore *g, const char *path, size_t n, bool is_dir);
 
 #endif
