@@ -2,7 +2,7 @@
 -- Stamps are milliseconds since 1970 UTC. Names of states, verdicts and reasons are text: a row reads without the program.
 -- Change: raise user_version here and STORE_VERSION, add the step to the migrations in supervisor/store.c. Forward only.
 PRAGMA application_id = 1129598792; -- "CTOH"
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 CREATE TABLE supervisors (
     id         TEXT PRIMARY KEY NOT NULL,
@@ -171,6 +171,25 @@ CREATE TABLE admissions (
     CHECK ((revoked_at IS NULL) = (revoked_by IS NULL) AND (revoked_at IS NULL) = (revoked_why IS NULL))
 );
 CREATE INDEX admissions_by_subject ON admissions (kind, subject, n);
+
+-- Journal of landings on target repositories (supervisor/land.h): written before the target is, so that whoever comes after a
+-- crash knows what was meant. A row that is not finished is looked at by every command that writes; one whose branch was not
+-- moved is removed.
+CREATE TABLE landings (
+    run_id      TEXT NOT NULL,
+    kind        TEXT NOT NULL CHECK (kind IN ('land', 'revert')),
+    target      TEXT NOT NULL,
+    branch      TEXT NOT NULL,
+    old_head    TEXT NOT NULL,
+    new_head    TEXT NOT NULL,
+    state       TEXT NOT NULL CHECK (state IN ('journalled', 'conflict', 'finished')),
+    why         TEXT NOT NULL DEFAULT '', -- of a conflict
+    started_at  INTEGER NOT NULL,
+    finished_at INTEGER,
+    PRIMARY KEY (run_id, kind),
+    CHECK ((state = 'finished') = (finished_at IS NOT NULL))
+) WITHOUT ROWID;
+CREATE INDEX landings_unfinished ON landings (target) WHERE state <> 'finished';
 
 CREATE TABLE outcomes (
     subject     TEXT PRIMARY KEY NOT NULL, -- run or comparison

@@ -49,7 +49,14 @@ static const char *const migrations[STORE_VERSION] = {
     "NULL) AND (revoked_at IS NULL) = (revoked_by IS NULL)) ); "
     "CREATE INDEX approvals_by_scope ON approvals (scope, n); "
     "CREATE INDEX approvals_by_request ON approvals (request_id, n); "
-    "PRAGMA user_version = 3;"};
+    "PRAGMA user_version = 3;",
+    "CREATE TABLE landings ( run_id TEXT NOT NULL, kind TEXT NOT NULL CHECK (kind IN ('land', 'revert')), target TEXT "
+    "NOT NULL, branch TEXT NOT NULL, old_head TEXT NOT NULL, new_head TEXT NOT NULL, state TEXT NOT NULL CHECK (state "
+    "IN ('journalled', 'conflict', 'finished')), why TEXT NOT NULL DEFAULT '', started_at INTEGER NOT NULL, "
+    "finished_at INTEGER, PRIMARY KEY (run_id, kind), CHECK ((state = 'finished') = (finished_at IS NOT NULL)) ) "
+    "WITHOUT ROWID; "
+    "CREATE INDEX landings_unfinished ON landings (target) WHERE state <> 'finished'; "
+    "PRAGMA user_version = 4;"};
 
 int store_fail(struct store *s, struct err *e, const char *what) {
     int rc = sqlite3_extended_errcode(s->db);

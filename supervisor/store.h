@@ -20,7 +20,7 @@
 #include "supervisor/evidence.h"
 #include "supervisor/record.h"
 
-#define STORE_VERSION 3
+#define STORE_VERSION 4
 #define STORE_APPLICATION_ID 0x43544f48 /* "CTOH" */
 
 struct store; /* opaque */
@@ -154,6 +154,27 @@ int store_approvals(struct store *s, const char *scope, const char *id, const ch
 /* granted -> claimed, for this run and no other, at one stroke, while it has not expired. ERR_CONFLICT: somebody was faster.
  * store_run_sealed() settles it: consumed, or granted again when the run ended blocked and its backend was never started. */
 int store_approval_claim(struct store *s, const char *id, const char *run_id, int64_t now_ms, struct err *e);
+
+/* --- landings --------------------------------------------------------------------------------------------------------
+ * The journal behind land.h; all of it durable. */
+struct store_landing {
+    char run_id[RUN_ID_MAX], kind[8]; /* kind: land or revert */
+    char target[4096], branch[256], old_head[41], new_head[41];
+    char state[16], why[300]; /* journalled, conflict, finished */
+    int64_t started_ms, finished_ms;
+};
+/* State journalled. ERR_CONFLICT when this run has one of the kind, or anybody's on this target is not finished. */
+int store_landing_begin(struct store *s, const struct store_landing *l, struct err *e);
+/* Of a row that is not finished: conflict with a reason, or finished. */
+int store_landing_settle(struct store *s, const struct store_landing *l, const char *state, const char *why,
+                         struct err *e);
+/* Of a row that is not finished: the target's branch was not moved. */
+int store_landing_forget(struct store *s, const struct store_landing *l, struct err *e);
+/* ERR_MISSING when there is none. */
+int store_landing_get(struct store *s, const char *run_id, const char *kind, struct store_landing *ret, struct err *e);
+typedef int (*store_landing_fn)(void *ctx, const struct store_landing *l); /* non-zero stops and is returned */
+/* Oldest first, those that are not finished. The callback may write to the store. */
+int store_landings_unfinished(struct store *s, store_landing_fn each, void *ctx, struct err *e);
 
 /* --- the proof ladder ------------------------------------------------------------------------------------------------
  * */

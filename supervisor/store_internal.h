@@ -8,7 +8,7 @@
 #include "supervisor/store.h"
 
 enum store_batch { BATCH_NONE, BATCH_NORMAL, BATCH_DURABLE };
-#define STORE_STATEMENTS 48
+#define STORE_STATEMENTS 64
 
 struct store {
     sqlite3 *db;

@@ -111,7 +111,7 @@ grep -q "record" out || fail "store check says something else: $(cat out)"
 python3 - old/cto.db <<'PY'
 import sqlite3, sys
 d = sqlite3.connect(sys.argv[1])
-d.executescript("""DROP TABLE admissions; DROP TABLE approvals; DROP TABLE requests;
+d.executescript("""DROP TABLE admissions; DROP TABLE approvals; DROP TABLE requests; DROP TABLE landings;
 CREATE TABLE approvals (id TEXT PRIMARY KEY NOT NULL, task_id TEXT NOT NULL, scope TEXT NOT NULL, actor TEXT NOT NULL,
  state TEXT NOT NULL, granted_at INTEGER NOT NULL, expires_at INTEGER, claimed_by TEXT UNIQUE, digest TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE admissions (id TEXT PRIMARY KEY NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, status TEXT NOT NULL,
@@ -122,11 +122,20 @@ PY
 refused 'older version' 2 "$HARNESS" --home "$W/old" report list
 "$HARNESS" --home "$W/old" admit target --record target.json --actor alice >/dev/null || fail "no migration from version 1"
 check "runs were lost in the migration" [ "$("$HARNESS" --home "$W/old" report list --json | jq '.runs | length')" = 1 ]
-python3 - old/cto.db home/cto.db <<'PY' || fail "a migrated store has another schema than a new one"
+same_schema() {
+    python3 - "$1/cto.db" home/cto.db <<'PY' || fail "a store migrated from $2 has another schema than a new one"
 import re, sqlite3, sys
 def schema(path):
     return sorted((r[0], re.sub(r"\s*--[^\n]*", "", r[1] or ""), ) for r in sqlite3.connect(path).execute("SELECT name, sql FROM sqlite_master"))
 a, b = ([(n, re.sub(r"[\s]+", "", s)) for n, s in schema(p)] for p in sys.argv[1:])
 sys.exit(0 if a == b else str([x for x in zip(a, b) if x[0] != x[1]]))
 PY
+}
+same_schema old "version 1"
+
+# --- and of version 3: no landings yet
+"$HARNESS" --home "$W/old3" --cases "$SRC/cases" run-case answer-only --quiet >/dev/null || fail "answer-only"
+python3 -c 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript("DROP TABLE landings; PRAGMA user_version = 3;")' old3/cto.db
+"$HARNESS" --home "$W/old3" admit target --record target.json --actor alice >/dev/null || fail "no migration from version 3"
+same_schema old3 "version 3"
 e2e_end
