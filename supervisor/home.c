@@ -152,7 +152,7 @@ bool home_is_one_directory(const struct home *h) {
 }
 
 /* SQLite's WAL and our locks need one kernel: a filesystem that another host may also mount is refused. */
-static const char *network_filesystem(const char *path) {
+const char *home_network_filesystem(const char *path) {
     static const struct {
         unsigned magic;
         const char *name;
@@ -171,7 +171,7 @@ static int make_dir(const char *path, struct err *e) {
     struct err why = ERR_INIT;
     if (io_mkdirs_at(AT_FDCWD, path, 0700, &why) < 0)
         return err_set(e, ERR_USAGE, "%s: give a writable directory with --home DIR", why.text);
-    const char *net = network_filesystem(path);
+    const char *net = home_network_filesystem(path);
     if (net) return err_set(e, ERR_USAGE, "%s is on a network filesystem (%s): put --home on a local disk", path, net);
     struct stat st;
     if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
@@ -191,7 +191,7 @@ int home_prepare(const struct home *h, struct err *e) {
         if (!slash || slash == probe) break;
         *slash = '\0';
     }
-    const char *net = network_filesystem(probe);
+    const char *net = home_network_filesystem(probe);
     if (net) return err_set(e, ERR_USAGE, "%s is on a network filesystem (%s): put --home on a local disk", probe, net);
     for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++)
         if (make_dir(dirs[i], e) < 0) return -1;

@@ -34,6 +34,8 @@ int home_default_cases(char ret[PATH_MAX], struct err *e);
 int home_default_libexec(char ret[PATH_MAX], struct err *e);
 /* Resolves; creates nothing. */
 int home_resolve(struct home *ret, const struct home_options *o, struct err *e);
+/* The kind of filesystem that another host may also mount, or NULL: then one kernel orders all that happens there. */
+const char *home_network_filesystem(const char *path);
 /* Creates what is missing and checks filesystem and writability. For commands that write. */
 int home_prepare(const struct home *h, struct err *e);
 

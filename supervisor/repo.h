@@ -32,19 +32,20 @@ struct repo_facts {
     bool shallow;
     bool submodules;
     bool busy; /* a merge, rebase, cherry-pick, revert, bisect is not finished */
-    bool
-        clean; /* HEAD, index and worktree agree to the byte, whatever the index's flags say, and nothing is untracked but what
-                     the .gitignore files of HEAD ignore. Only when `why` says nothing else */
-    bool remotes; /* facts, no reason by themselves: */
-    bool hooks;   /* one that git would run, or core.hooksPath */
+    /* HEAD, index and worktree agree to the byte, whatever the index's flags say, and nothing is untracked but what the .gitignore
+     * files of HEAD ignore. */
+    bool clean;
+    bool only_dirty; /* it is not clean, and that is all that stands against it */
+    bool remotes;    /* facts, no reason by themselves: */
+    bool hooks;      /* one that git would run, or core.hooksPath */
     bool alternates;
     bool local_filesystem;
     uint32_t owner_uid;
     char head[REPO_ID_SIZE], tree[REPO_ID_SIZE]; /* "" when there is none */
     char branch[256];                            /* "refs/heads/main"; "" when detached */
     uint64_t commits;                            /* that HEAD reaches, counted up to REPO_COMMITS_MAX */
-    char why
-        [300]; /* "": it can be used. Else the first thing that stands against it, one sentence; that it is not clean comes last */
+    /* "": it can be used. Else the first thing that stands against it, one sentence; that it is not clean comes last. */
+    char why[300];
 };
 
 /* `path`: absolute, in its shortest form; with a symbolic link in it, it is no repository. Writes nothing, not even git's own

@@ -19,7 +19,7 @@ expect() {
     [ "$got" = "$want" ] || bad "$(basename "$program") links [$got], allowed is exactly [$want]"
 }
 
-expect cto-harness libc.so.6 libcjson.so.1 libcrypto.so.3 libsqlite3.so.0 libuv.so.1
+expect cto-harness libc.so.6 libcjson.so.1 libcrypto.so.3 libgit2.so.1.5 libsqlite3.so.0 libuv.so.1
 expect cto-harness-worker libc.so.6 libcjson.so.1
 expect cto-harness-inspect libc.so.6 libcrypto.so.3 libgit2.so.1.5 libz.so.1
 expect cto-harness-yaml libc.so.6 libcjson.so.1 libyaml-0.so.2

@@ -60,7 +60,7 @@ endif()
 cto_folder(yaml GLOBS ${s}/worker/yaml/*.c LIBS cto_sandbox cto_common PkgConfig::CJSON PkgConfig::YAML)
 cto_folder(fake_agent GLOBS ${s}/worker/fake_agent/*.c LIBS cto_common PkgConfig::CJSON)
 cto_folder(supervisor GLOBS ${s}/supervisor/*.c ${s}/supervisor/commands/*.c
-  LIBS cto_common PkgConfig::UV PkgConfig::SQLITE PkgConfig::CRYPTO PkgConfig::CJSON)
+  LIBS cto_common PkgConfig::UV PkgConfig::SQLITE PkgConfig::CRYPTO PkgConfig::CJSON PkgConfig::GIT2)
 # Made at build time, so no glob finds it.
 target_sources(cto_supervisor PRIVATE ${CTO_GENERATED}/embedded.c)
 add_dependencies(cto_supervisor cto_embedded)
