@@ -101,6 +101,5 @@ static int each(void *ctx, const struct store_landing *row) {
 
 int land_recover(struct store *s, void (*warn)(void *ctx, const char *text), void *ctx, struct err *e) {
     struct recovery r = {s, warn, ctx, e};
-    if (repo_git_start(e) < 0) return -1;
     return store_landings_unfinished(s, each, &r, e);
 }

@@ -23,6 +23,7 @@
 
 #include "common/cgroup.h"
 #include "common/io.h"
+#include "supervisor/land.h"
 #include "supervisor/narrate.h"
 #include "supervisor/slots.h"
 #include "supervisor/verdict.h"
@@ -294,8 +295,12 @@ void recover_groups(bool anywhere) {
     if (anywhere) (void)cgroup_sweep_host();
 }
 
+static void warn_of_landing(void *ctx, const char *text) { ((const struct recovery *)ctx)->warn(text); }
+
 int recover_home(const struct home *h, struct store *s, const struct recover_by *by, struct err *e) {
     struct recovery r = {.home = h, .store = s, .self = by->supervisor_id, .env = by->env, .warn = by->warn};
+    /* Targets first: whether a run has landed is known when it is sealed. */
+    if (land_recover(s, warn_of_landing, &r, e) < 0) return -1;
     int rc = store_runs_unfinished(s, collect, &r, e) < 0 ? -1 : 0;
     for (int i = 0; rc == 0 && i < r.n; i++) {
         AUTO_FD int lock = lock_of(&r, r.rows[i].supervisor_id);

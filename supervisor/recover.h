@@ -15,7 +15,7 @@ struct recover_by {
     recover_warn_fn warn;
 };
 
-/* Every unfinished run whose supervisor's lock can be taken gets the next generation and is sealed: with the verdict its
+/* First land_recover() (land.h): what was landing is landed, or not begun, or named by `warn`. Then every unfinished run whose supervisor's lock can be taken gets the next generation and is sealed: with the verdict its
  * directory already holds when that verifies, else as fail / supervisor_interrupted with what evidence exists. Then leftover
  * work directories and lock files go. Runs of living supervisors are not touched.
  *
