@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "supervisor/seal.h"
 
 #define TEXT_MAX (2u << 20) /* case.json is smaller, and no part of it stands here more than four times */
 
@@ -49,27 +50,10 @@ static void put_list(struct buf *b, const char *title, const struct case_list *l
     for (int i = 0; i < l->n; i++) buf_printf(b, "- %s\n", l->v[i]);
 }
 
-/* As somebody would type it. */
-static void put_word(struct buf *b, const char *word) {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
-    if (word[0] && strspn(word, plain) == strlen(word)) {
-        buf_puts(b, word);
-        return;
-    }
-    buf_puts(b, "'");
-    for (const char *p = word; *p; p++) {
-        if (*p == '\'')
-            buf_puts(b, "'\\''");
-        else
-            buf_put(b, p, 1);
-    }
-    buf_puts(b, "'");
-}
-
 static void put_command(struct buf *b, const struct spec_command *v) {
     for (int i = 0; i < v->argc; i++) {
         if (i > 0) buf_puts(b, " ");
-        put_word(b, v->argv[i]);
+        report_put_shell(b, v->argv[i]);
     }
 }
 

@@ -374,6 +374,7 @@ int flight_start(struct executor *x, int index, struct err *e) {
     f->index = index;
     f->keep = job->keep;
     f->proof_double = job->proof_double;
+    BUG_UNLESS(!f->proof_double || strcmp(job->engine, "case") == 0);
     f->slot.lock_fd = -1;
     f->rec.c = job->c;
     f->rec.engine = job->engine;

@@ -60,6 +60,8 @@ void report_put_shell(struct buf *b, const char *word) {
     buf_puts(b, "'");
 }
 
+static bool of_double(const struct run_record *r) { return r->governed && r->governed->proof_double; }
+
 static void put_verdict(struct buf *b, const struct run_record *r) {
     static const char *const words[] = {"NONE", "PASS", "FAIL", "BLOCKED"};
     char started[CLOCK_STAMP_SIZE], finished[CLOCK_STAMP_SIZE];
@@ -70,6 +72,10 @@ static void put_verdict(struct buf *b, const struct run_record *r) {
     buf_printf(b, " on %s\n\n", r->engine);
     report_put_text(b, r->c->title ? r->c->title : "", true);
     buf_printf(b, "\n\nRun `%s`, %s to %s.\n", r->run_id, started, finished);
+    if (of_double(r))
+        buf_puts(
+            b,
+            "\nThe backend was the harness's **test double**: this shows mechanics, and nothing about the backend.\n");
 }
 
 static void put_why(struct buf *b, const struct run_record *r) {
@@ -216,10 +222,15 @@ static void put_reproduce(struct buf *b, const struct run_record *r, const struc
         buf_puts(b, " --cases ");
         report_put_shell(b, in->cases);
     }
-    buf_puts(b, " run-case ");
-    report_put_shell(b, r->c->id);
-    buf_puts(b, " --engine ");
-    report_put_shell(b, r->engine);
+    if (of_double(r)) { /* which nobody else can start */
+        buf_puts(b, r->c->double_script ? " validate failure-matrix" : " validate stage");
+        if (!r->c->double_script) buf_printf(b, "%d", r->governed->stage);
+    } else {
+        buf_puts(b, " run-case ");
+        report_put_shell(b, r->c->id);
+        buf_puts(b, " --engine ");
+        report_put_shell(b, r->engine);
+    }
     buf_puts(b, "\n\nCheck this directory, with the program or without it:\n\n    cto-harness verify ");
     report_put_shell(b, r->run_dir);
     buf_puts(b, "\n    cd ");

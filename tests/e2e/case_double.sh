@@ -23,6 +23,7 @@ fixture() {
 }
 fixture fix fix pass ''
 fixture linger linger pass '' '.grace_ms = 300'
+fixture harness fix pass '' '.commit = "harness" | .fake.steps |= .[0:1]' # what is Case's own is not committed with it
 fixture no-diff no-diff fail no_diff
 fixture disallowed disallowed fail disallowed_file_change
 fixture fail-tests fail-tests fail verification_failed
@@ -31,11 +32,10 @@ fixture exits exit fail backend_failed '.double.code = 7'
 fixture reviewer reviewer-reject blocked reviewer_rejected
 fixture protocol agent-protocol-error fail agent_protocol_error
 fixture dirty dirty-end fail dirty_ending_tree
-# a fixture that has what is Case's own in the workspace: the run is ours to lose, not a verdict on anybody
 hc case lint >/dev/null || fail "the fixtures are not sound"
 
 hc validate failure-matrix --json >matrix.json 2>err
-jq -e '.fixtures | length == 10' matrix.json >/dev/null || fail "the matrix: $(cat err; head -c 600 matrix.json)"
+jq -e '.fixtures | length == 11' matrix.json >/dev/null || fail "the matrix: $(cat err; head -c 600 matrix.json)"
 for id in "${!want[@]}"; do
     row=$(jq -c --arg id "$id" '.fixtures[] | select(.fixture == $id)' matrix.json)
     check "$id: $row" [ "$(jq -r '[.status, (.reasons | join(" "))] | join(" ")' <<<"$row")" = "${want[$id]}" ]
@@ -54,6 +54,7 @@ for id in "${!want[@]}"; do
     grep -rlE '(^|[^a-z])(/home/|/root|/opt/c)' "$dir/backend" && fail "$id: a path of this host is in what the backend saw"
     hc verify "$(basename "$dir")" >/dev/null || fail "$id: the evidence does not verify"
 done
+grep -q 'test double' "$(dirname "$(jq -r '.fixtures[0].report' matrix.json)")/report.md" || fail "report.md does not say that it was the double"
 report_of() { jq -r --arg id "$1" '.fixtures[] | select(.fixture == $id) | .report' matrix.json; }
 out=$(dirname "$(report_of fix)")/backend/stdout.log
 printf 'saw argument %s\n' /opt/agent/ca run --task /workspace/.case/tasks/active/fix.task.json --mode unattended >argv
