@@ -189,6 +189,19 @@ struct store_proof {
 };
 /* The validator's word, in place of an older one of the same kind. Durable. */
 int store_stage_prove(struct store *s, const struct store_proof *p, struct err *e);
+struct store_proof_row {
+    char build_id[DIGEST_HEX_SIZE], kind[16], report_path[4096], sha256[DIGEST_HEX_SIZE]; /* cut when they are longer */
+    int stage;
+    int64_t proven_ms;
+};
+typedef int (*store_proof_fn)(void *ctx, const struct store_proof_row *p); /* non-zero stops and is returned */
+/* Every row of the backend, of all builds and both kinds, newest first; what it says is not checked. The callback must not write to
+ * the store. */
+int store_proofs(struct store *s, const char *backend, store_proof_fn each, void *ctx, struct err *e);
+/* Did a human say this of the run or comparison? *ret is false also when nobody said anything. */
+int store_outcome_is(struct store *s, const char *subject, const char *outcome, bool *ret, struct err *e);
+/* Passes of the backend whose outcome a human accepted, newest first, at most `limit`. The callback must not write to the store. */
+int store_runs_accepted(struct store *s, const char *backend, int limit, store_run_fn each, void *ctx, struct err *e);
 
 struct store_counts {
     int64_t user_version, runs, unfinished, passed, failed, blocked, matrices, events, artifacts, supervisors;

@@ -1,4 +1,7 @@
 /* store_proofs.c - what validators proved, per backend and build. */
+#include <stdio.h>
+#include <string.h>
+
 #include "common/clock.h"
 #include "supervisor/store_internal.h"
 
@@ -34,4 +37,42 @@ int store_stage_prove(struct store *s, const struct store_proof *p, struct err *
         rc = store_step_done(s, st, e);
     }
     return store_leave(s, own, rc, e);
+}
+
+static void column(sqlite3_stmt *st, int i, char *out, size_t size) {
+    const unsigned char *p = sqlite3_column_text(st, i);
+    snprintf(out, size, "%s", p ? (const char *)p : "");
+}
+
+int store_proofs(struct store *s, const char *backend, store_proof_fn each, void *ctx, struct err *e) {
+    AUTO_RESET sqlite3_stmt *st =
+        store_prepare(s,
+                      "SELECT build_id, proof_kind, report_path, sha256, stage, proven_at FROM stage_proofs "
+                      "WHERE backend = ?1 ORDER BY proven_at DESC, stage, build_id, proof_kind",
+                      e);
+    if (!st) return -1;
+    store_bind_text(st, 1, backend);
+    struct store_proof_row row;
+    int rc = SQLITE_DONE, stop = 0;
+    while (stop == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        column(st, 0, row.build_id, sizeof row.build_id);
+        column(st, 1, row.kind, sizeof row.kind);
+        column(st, 2, row.report_path, sizeof row.report_path);
+        column(st, 3, row.sha256, sizeof row.sha256);
+        row.stage = sqlite3_column_int(st, 4);
+        row.proven_ms = sqlite3_column_int64(st, 5);
+        stop = each(ctx, &row);
+    }
+    return stop == 0 && rc != SQLITE_DONE ? store_fail(s, e, "proofs") : stop;
+}
+
+int store_outcome_is(struct store *s, const char *subject, const char *outcome, bool *ret, struct err *e) {
+    AUTO_RESET sqlite3_stmt *st = store_prepare(s, "SELECT 1 FROM outcomes WHERE subject = ?1 AND outcome = ?2", e);
+    if (!st) return -1;
+    store_bind_text(st, 1, subject);
+    store_bind_text(st, 2, outcome);
+    int rc = sqlite3_step(st);
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE) return store_fail(s, e, "outcome");
+    *ret = rc == SQLITE_ROW;
+    return 0;
 }

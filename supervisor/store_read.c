@@ -153,6 +153,18 @@ int store_runs_list(struct store *s, const struct store_filter *f, store_run_fn 
     return ret;
 }
 
+int store_runs_accepted(struct store *s, const char *backend, int limit, store_run_fn each, void *ctx, struct err *e) {
+    sqlite3_stmt *st = store_prepare(s,
+                                     "SELECT " ROW_COLUMNS " FROM runs r JOIN outcomes o ON o.subject = r.run_id "
+                                     "WHERE r.backend = ?1 AND r.verdict = 'pass' AND o.outcome = 'accepted' "
+                                     "ORDER BY r.started_at DESC, r.id DESC LIMIT ?2",
+                                     e);
+    if (!st) return -1;
+    store_bind_text(st, 1, backend);
+    sqlite3_bind_int(st, 2, limit);
+    return collect_rows(s, st, each, ctx, e);
+}
+
 int store_run_get(struct store *s, const char *run_id, struct store_run_row *ret, struct err *e) {
     AUTO_RESET sqlite3_stmt *st = store_prepare(s, "SELECT " ROW_COLUMNS " FROM runs r WHERE r.run_id = ?1", e);
     if (!st) return -1;
