@@ -26,6 +26,10 @@ static const struct command table[] = {
     {"schema", "print the JSON Schemas of all documents", cmd_schema, help_schema},
     {"doctor", "say what this host can do", cmd_doctor, help_doctor},
     {"sandbox", "run any command in the jail", cmd_sandbox, help_sandbox},
+    {"packet", "what a core review would be asked to look at", cmd_packet, help_packet},
+    {"guard", "is somebody at work in the core repository?", cmd_guard, help_guard},
+    {"audit", "the ten claims of the whole, proven or not", cmd_audit, help_audit},
+    {"workspace", "check a planning workspace", cmd_workspace, help_workspace},
     {"store", "describe and check the store", cmd_store, help_store},
 };
 

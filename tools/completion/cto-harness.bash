@@ -4,7 +4,7 @@
 _cto_harness_reply() { mapfile -t COMPREPLY < <(compgen "$@" -- "${COMP_WORDS[COMP_CWORD]}"); }
 
 _cto_harness() {
-    local commands='admit approve case doctor eligibility engines report request run-all-fake run-case sandbox schema store validate verify'
+    local commands='admit approve audit case doctor eligibility engines guard packet report request run-all-fake run-case sandbox schema store validate verify workspace'
     local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} program=${COMP_WORDS[0]} command='' verb='' i words
     local global=() # what decides where cases and runs are
     COMPREPLY=()
@@ -20,7 +20,8 @@ _cto_harness() {
         esac
     done
     case $previous in
-    --home | --cases | --write | --read | --chdir) _cto_harness_reply -d && return ;;
+    --home | --cases | --write | --read | --chdir | --core) _cto_harness_reply -d && return ;;
+    --decide) words='not_decided core_promotion_requested core_promotion_deferred' ;;
     --env-file | --check | --record | --hide | --bind | --bind-write) _cto_harness_reply -f && return ;;
     --engine | --backend) words=$("$program" "${global[@]}" engines --json 2>/dev/null | sed -n 's/.*"name": *"\([^"]*\)".*/\1/p') ;;
     --only | --case | --from) words=$("$program" "${global[@]}" case list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
@@ -47,6 +48,11 @@ _cto_harness() {
         report:show) words=$("$program" "${global[@]}" report list 2>/dev/null | grep -oE '[0-9]{8}T[0-9]{6}Z-[a-z0-9-]+') ;;
         store:) words='info check' ;;
         sandbox:) words='exec' ;;
+        packet:) words='core-promotion' ;;
+        guard:) words='core-route' ;;
+        audit:) words='endgoal' ;;
+        workspace:) words='validate' ;;
+        workspace:validate) _cto_harness_reply -d && return ;;
         validate:) words='failure-matrix stage1' ;;
         schema:) words=$("$program" schema 2>/dev/null) ;;
         verify:*) _cto_harness_reply -f && return ;;
