@@ -44,16 +44,22 @@ void guard_doubt(struct core_guard *g, enum guard_check_id id, const char *fmt, 
     va_end(ap);
 }
 
-/* repo_look() takes the owner's word only. Root, who alone can see everybody's processes, asks as the owner, and has no more rights
- * than he has while his repository is parsed. */
-int guard_repo_look(const char *path, struct repo_facts *f, struct err *e) {
+/* The looks of repo.h take the owner's word only. Root, who alone can see everybody's processes, asks as the owner, and has no more
+ * rights than he has while his repository is parsed. */
+static int as_owner(const char *path, gid_t *ret_group, struct err *e) {
     struct stat st;
+    *ret_group = getegid();
+    if (geteuid() != 0 || lstat(path, &st) < 0 || st.st_uid == 0) return 0;
+    return setegid(st.st_gid) < 0 || seteuid(st.st_uid) < 0 ? err_sys(e, "become its owner") : 1;
+}
+
+int guard_repo_look(const char *core, const struct guard_worktree *t, struct repo_facts *f, struct err *e) {
+    gid_t group;
     memset(f, 0, sizeof *f);
-    if (geteuid() != 0 || lstat(path, &st) < 0 || st.st_uid == 0) return repo_look(path, f, e);
-    const gid_t group = getegid();
-    if (setegid(st.st_gid) < 0 || seteuid(st.st_uid) < 0) return err_sys(e, "become its owner");
-    int rc = repo_look(path, f, e);
-    BUG_UNLESS(seteuid(0) == 0 && setegid(group) == 0);
+    int other = as_owner(core, &group, e);
+    if (other < 0) return -1;
+    int rc = t ? repo_look_linked(core, t->name, t->path, f, e) : repo_look(core, f, e);
+    BUG_UNLESS(!other || (seteuid(0) == 0 && setegid(group) == 0));
     return rc;
 }
 
@@ -62,7 +68,7 @@ int guard_repo_look(const char *path, struct repo_facts *f, struct err *e) {
 static void look_at_main(struct core_guard *g) {
     struct err e = ERR_INIT;
     struct repo_facts f;
-    if (guard_repo_look(g->q->core, &f, &e) < 0) {
+    if (guard_repo_look(g->q->core, NULL, &f, &e) < 0) {
         guard_doubt(g, GUARD_MAIN_STATUS, "it cannot be seen: %.250s", e.text);
         return;
     }

@@ -74,6 +74,7 @@ void guard_doubt(struct core_guard *g, enum guard_check_id id, const char *fmt, 
 void guard_look_at_worktrees(struct core_guard *g, int core);
 void guard_look_at_processes(struct core_guard *g);
 struct repo_facts;
-int guard_repo_look(const char *path, struct repo_facts *f, struct err *e);
+/* The main worktree, or a linked one. */
+int guard_repo_look(const char *core, const struct guard_worktree *t, struct repo_facts *f, struct err *e);
 
 #endif

@@ -64,10 +64,10 @@ static void judge_tree(const struct core_guard *g, struct guard_worktree *t, int
         snprintf(t->why, sizeof t->why, "something is half done in it (%s)", mark);
     else if (lstat(t->path, &st) < 0 || !S_ISDIR(st.st_mode))
         snprintf(t->why, sizeof t->why, "its directory is not there");
-    else if (guard_repo_look(t->path, &f, &e) < 0)
+    else if (guard_repo_look(g->q->core, t, &f, &e) < 0)
         snprintf(t->why, sizeof t->why, "it cannot be seen");
-    else if (!f.is_repository || !f.clean)
-        snprintf(t->why, sizeof t->why, "it is not known to be clean");
+    else if (f.why[0] || !f.clean)
+        snprintf(t->why, sizeof t->why, "%.150s", f.why[0] ? f.why : "it is not known to be clean");
     else if (!g->main_commit[0] || strcmp(f.head, g->main_commit) != 0)
         snprintf(t->why, sizeof t->why, "it is on another commit than the main worktree");
 }

@@ -52,6 +52,10 @@ struct repo_facts {
  * caches. Reads every file of the worktree. */
 int repo_look(const char *path, struct repo_facts *ret, struct err *e);
 
+/* A linked worktree of the repository `main`, which repo_look() found good: `name` is its directory in .git/worktrees, `path` where it
+ * is. Only is_repository, detached, head, branch, clean and why are found. Its .git and git's record of it must name each other. */
+int repo_look_linked(const char *main, const char *name, const char *path, struct repo_facts *ret, struct err *e);
+
 /* The tree of the commit `head` as files in the new directory `to`: raw blobs, 0644 or 0755 (less the umask), symbolic links. A
  * submodule in it: ERR_USAGE; more than the bounds: ERR_LIMIT. On error nothing is left. */
 int repo_export(const char *path, const char *head, const char *to, struct err *e);

@@ -51,7 +51,8 @@ static int look_index(const struct look *k, struct err *e) {
     char path[REPO_PATH_MAX + 16];
     git_index *index = NULL;
     snprintf(path, sizeof path, "%s/.git/index", k->r->path);
-    if (git_index_open(&index, path) < 0) return repo_git_fail(e, ERR_PARSE, "the target's index");
+    if (git_index_open(&index, k->r->index[0] ? k->r->index : path) < 0)
+        return repo_git_fail(e, ERR_PARSE, "the target's index");
     if (git_index_read(index, 1) == 0)
         compare_index(index, k->head, k->dirt);
     else

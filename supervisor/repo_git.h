@@ -31,7 +31,8 @@
 
 struct repo {
     char path[REPO_PATH_MAX];
-    int root_fd, git_fd; /* the worktree, its .git */
+    char index[REPO_PATH_MAX + 320]; /* of a linked worktree; "": path/.git/index */
+    int root_fd, git_fd;             /* the worktree, its .git */
     git_odb *odb;
     git_repository *git; /* wraps odb */
 };

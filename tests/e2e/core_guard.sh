@@ -78,12 +78,23 @@ blocks main_status '' 'rm -rf .git'
 }
 
 # --- linked worktrees
+rm -rf core && cp -a kept core && git -C "$core" worktree add -q --detach ../idle && git -C "$core" worktree add -q -b spare ../spare
+ask --conflict core-work-172
+check "idle worktrees: $(jq -c '.checks[] | select(.passed | not)' out)" [ $code -eq 0 ]
+check "they are listed" [ "$(jq -c '[.worktrees[] | [.name, .head, .idle]] | sort' out)" = "[[\"idle\",\"$(git -C "$core" rev-parse HEAD)\",true],[\"spare\",\"refs/heads/spare\",true]]" ]
+blocks active_worktree_status 'not clean' 'git worktree add -q --detach ../linked; echo new >../linked/new'
+blocks active_worktree_status 'not clean' 'git worktree add -q --detach ../linked; echo more >>../linked/file; git -C ../linked add file; git -C ../linked checkout -q HEAD -- . ; echo x >../linked/y; git -C ../linked add y; rm ../linked/y'
+blocks active_worktree_status 'another commit' 'git worktree add -q --detach ../linked; echo more >file; git commit -qam more'
+blocks active_worktree_status 'leads elsewhere' 'git worktree add -q --detach ../linked; echo "gitdir: /tmp" >../linked/.git'
+blocks active_worktree_status '' 'git worktree add -q --detach ../linked; head -c 99 /dev/urandom >.git/worktrees/linked/index'
+blocks active_worktree_status 'cannot be opened|not there' 'git worktree add -q --detach ../linked; mv ../linked ../moved; ln -s moved ../linked'
+blocks active_worktree_status 'not there|leads elsewhere|cannot' 'git worktree add -q --detach ../linked; printf "%s/.git\n" "$PWD" >.git/worktrees/linked/gitdir'
 blocks active_worktree_status 'locked' 'git worktree add -q --detach ../linked; git worktree lock ../linked'
 blocks active_worktree_status 'half done.*MERGE_HEAD' 'git worktree add -q --detach ../linked; git rev-parse HEAD >.git/worktrees/linked/MERGE_HEAD'
 blocks active_worktree_status 'half done.*index.lock' 'git worktree add -q --detach ../linked; >.git/worktrees/linked/index.lock'
 blocks active_worktree_status 'not there' 'git worktree add -q --detach ../linked; rm -rf ../linked'
-blocks active_worktree_status 'clean' 'git worktree add -q --detach ../linked; echo more >>../linked/file'
-blocks active_worktree_status '' 'git worktree add -q -b work ../linked; echo more >>../linked/file; git -C ../linked commit -qam work'
+blocks active_worktree_status 'not clean' 'git worktree add -q --detach ../linked; echo more >>../linked/file'
+blocks active_worktree_status 'another commit' 'git worktree add -q -b work ../linked; echo more >>../linked/file; git -C ../linked commit -qam work'
 blocks worktree_list 'cannot be read' 'git worktree add -q --detach ../linked; rm .git/worktrees/linked/gitdir'
 blocks worktree_list 'cannot be read' 'git worktree add -q --detach ../linked; echo x >.git/worktrees/linked/HEAD'
 blocks worktree_list 'cannot be read' 'git worktree add -q --detach ../linked; mv .git/worktrees/linked .git/w; ln -s ../w .git/worktrees/linked'
