@@ -19,9 +19,9 @@
 /* 1: the mark is in it; -1: it cannot be read. The end of each piece is kept: the mark may lie across. */
 static int find_mark(int fd, struct err *e) {
     static const size_t keep = sizeof DOUBLE_MARK - 2;
+    if (lseek(fd, 0, SEEK_SET) < 0) return err_sys(e, "the executable");
     AUTO_FREE char *text = malloc(keep + STEP);
     BUG_UNLESS(text != NULL);
-    if (lseek(fd, 0, SEEK_SET) < 0) return err_sys(e, "the executable");
     for (size_t n = 0;;) {
         const ssize_t got = io_read_full(fd, text + n, STEP, e);
         if (got <= 0) return (int)got;

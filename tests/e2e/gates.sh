@@ -130,6 +130,11 @@ if [ -n "$opt" ]; then
     blocked case provider_local_config_unavailable provider-local-config-unavailable.txt
     check "failure_reason" [ "$(jq -r .failure_reason report.json)" = "provider unavailable" ]
     check "admission status" [ "$(jq -r .case_model_admission_status report.json)" = admitted ]
+    # everything is there but a gateway to the model
+    CTO_HARNESS_CASE_LOCAL_BASE_URL=http://endpoint-value.invalid:4711/v1 blocked case provider_unavailable provider-unavailable.txt
+    check "why it is not started" grep -q 'gate provider: this build has no model gateway' report.json
+    check "the only closed gate" [ "$(jq -c .eligibility.missing_gates report.json)" = '["provider"]' ]
+    check "proof kind" [ "$(jq -r .proof_kind report.json)" = real ]
     check "admission digest" [ "$(jq -r .case_model_admission_sha256 report.json)" = "$(sha256sum <model.json | cut -d' ' -f1)" ]
     edit model.json '.provider = "openai-codex" | .model = "gpt-5.5"'
     edit decision.txt '.decision_status = "external_provider_approved" | .provider_class = "external_openai_codex" | .provider = "openai-codex" | .model = "gpt-5.5"'

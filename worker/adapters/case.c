@@ -67,7 +67,7 @@ static void place(struct json_obj *o, const struct run_spec *spec, struct engine
     put(p->scratch, &p->n_scratch, "case-data/config.json", take(o, "config", JSON_REQUIRED));
     put(p->scratch, &p->n_scratch, "case-data/projects.json", take(o, "projects", JSON_REQUIRED));
     put(p->scratch, &p->n_scratch, "case-data/pi-agent/auth.json", take(o, "auth", JSON_REQUIRED));
-    if (o->doc->bad) return;
+    if (o->doc->bad || slug == NULL || head == NULL || tail == NULL) return;
     const char *text = join(head, spec->task != NULL ? spec->task : "", tail), *file = join(TASKS, slug, ".task.json");
     const char *md = join(TASKS, slug, ".md"), *argument = join("/workspace/" TASKS, slug, ".task.json");
     if (text == NULL || file == NULL || md == NULL || argument == NULL) {
