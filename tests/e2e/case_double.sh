@@ -12,6 +12,16 @@ double=$BIN/cto-harness-ca-double
 [ -x "$double" ] || double=$(dirname "$BIN")/libexec/cto-harness/cto-harness-ca-double
 sha=$(sha256sum <"$double" | cut -d' ' -f1)
 
+# --- the double itself: one shape of command, and it says what it is
+check "--help" grep -q 'test double' <("$double" --help)
+for args in "" "run" "run --task /t.task.json" "run --task /t.task.json --mode attended" "run fix-the-greeting" "run --task /t.task.json --mode unattended now"; do
+    # shellcheck disable=SC2086 # words
+    "$double" $args >out 2>err
+    check "shape '$args'" [ $? -eq 64 ]
+done
+"$double" run --task /t.task.json --mode unattended >out 2>err
+check "without its state" [ $? -eq 65 ]
+
 # fixture ID MODE STATUS REASON [JQ]: "pass" as STATUS is what the run must end as, though no failure fixture may declare that.
 declare -A want
 fixture() {

@@ -13,12 +13,12 @@ fail() {
 
 cmake --install "$build" --prefix "$work/usr" >"$work/log" 2>&1 || fail "cmake --install: $(tail -5 "$work/log")"
 p=$work/usr
-for f in bin/cto-harness bin/cto-harness-sandbox libexec/cto-harness/cto-harness-{worker,inspect,fake-agent,probe} \
+for f in bin/cto-harness bin/cto-harness-sandbox libexec/cto-harness/cto-harness-{worker,inspect,fake-agent,probe,ca-double,yaml} \
     share/cto-harness/cases/r1-string-slugify/case.json share/man/man1/cto-harness.1 share/man/man1/cto-harness-sandbox.1 \
     share/bash-completion/completions/cto-harness share/bash-completion/completions/cto-harness-sandbox; do
     [ -s "$p/$f" ] || fail "$f was not installed"
 done
-[ "$(find "$p/bin" "$p/libexec" -type f | wc -l)" -eq 6 ] || fail "other programs were installed: $(find "$p/bin" "$p/libexec" -type f)"
+[ "$(find "$p/bin" "$p/libexec" -type f | wc -l)" -eq 8 ] || fail "other programs were installed: $(find "$p/bin" "$p/libexec" -type f)"
 # Modes of fixtures survive.
 (cd "$srcdir/cases" && find . -type f -perm -u+x | sort) >"$work/want"
 (cd "$p/share/cto-harness/cases" && find . -type f -perm -u+x | sort) >"$work/got"
@@ -27,6 +27,11 @@ cd / || exit 1
 out=$("$p/bin/cto-harness" --home "$work/home" --cases "$p/share/cto-harness/cases" run-case r1-string-slugify --json 2>"$work/err") ||
     fail "run-case exits $?: $(tail -5 "$work/err")"
 grep -q '"status":[[:space:]]*"pass"' <<<"$out" || fail "run-case: $out"
+# The test double came with it, and is known for what it is there too.
+mkdir -p "$work/few/failures" && cp -r "$p/share/cto-harness/cases/failures/reviewer-reject" "$work/few/failures/"
+"$p/bin/cto-harness" --home "$work/another" --cases "$work/few" validate failure-matrix --json >"$work/matrix.json" 2>"$work/err"
+jq -e '.fixtures[0] | .fixture == "reviewer-reject" and .passed and .proof_kind == "double"' "$work/matrix.json" >/dev/null ||
+    fail "the test double: $(head -c 500 "$work/matrix.json" "$work/err")"
 # Completion, as a shell does it.
 complete_words() { # WANTED WORD...: the last word is being typed; exactly WANTED is offered
     local want=$1 function
