@@ -75,6 +75,9 @@ enum msg_channel { MSG_CONTROL, MSG_BULK };
  *   COMMIT      str oid, u8 parents, i64 author time, bytes author, bytes subject line
  *   CHANGE      u8 scope (0 baseline..result, 1 of the last COMMIT), u8 letter (A M D T), u32 old_mode, u32 new_mode, bytes path
  *   ATTEMPT     u8 enum attempt_kind, bytes name: the mark of a forbidden action in the agent's .git
+ *   TREE        str oid: of the result's tree. This and the next only in a run that is to be landed
+ *   LAND        u32 mode (0: the path is removed), str oid ("" then), u64 size, bytes path: one change of the sum, whole. What
+ *               ARTIFACT_BLOBS carries is the contents of these, one after the other
  *   VERIFY_START u16 index of the command (the checkout is ready when the first one comes)
  *   VERIFY_END  u16 index, u8 enum end_kind, i32 code, u64 duration_us, u64 output_bytes, u64 dropped_bytes, str detail
  *   VERIFY_SKIP str reason (a sentence)
@@ -113,6 +116,8 @@ enum msg_channel { MSG_CONTROL, MSG_BULK };
     X(ATTEMPT, 32, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING), 0, INSPECT_CENSUS, 512)                         \
     X(DENIED, 33, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(ENGINE) | IN(STOPPING) | IN(VERIFYING), 0, 0, 256)            \
     X(LIMIT, 34, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(ENGINE) | IN(STOPPING) | IN(VERIFYING), 0, 0, 256)             \
+    X(TREE, 35, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING), MSG_ONCE, INSPECT_DIFF, 64)                        \
+    X(LAND, 36, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING), 0, INSPECT_DIFF, 5u << 10)                         \
     X(OUTPUT, 64, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, 0, 16u << 10)                                           \
     X(ARTIFACT, 65, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, INSPECT_DIFF, 16u << 10)                              \
     X(ARTIFACT_END, 66, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, INSPECT_DIFF, 9)
@@ -196,7 +201,7 @@ enum denied_kind {
 };
 
 enum out_stream { OUT_STDOUT = 1, OUT_STDERR = 2, OUT_VERIFY = 3 };
-enum artifact_id { ARTIFACT_PATCH = 1 };
+enum artifact_id { ARTIFACT_PATCH = 1, ARTIFACT_BLOBS = 2 };
 
 /* Descriptors a worker is started with; everything above is closed on entry. */
 enum worker_fd {

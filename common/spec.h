@@ -84,6 +84,7 @@ struct run_spec {
     const char *pristine[SPEC_MAX_PATHS]; /* restored from the fixture into the checkout before verification */
     int n_pristine;
 
+    bool landing;        /* the result's contents are wanted too (LAND, TREE, ARTIFACT_BLOBS) */
     bool keep;           /* leave the work directory in place */
     struct json_doc doc; /* owns the strings of a parsed spec */
 };

@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "worker/inspect/commits.h"
 #include "worker/inspect/inspect.h"
+#include "worker/inspect/landing.h"
 #include "worker/inspect/out.h"
 #include "worker/inspect/patch.h"
 #include "worker/inspect/treediff.h"
@@ -23,6 +24,7 @@ struct diff {
     struct store store;
     git_oid result;
     uint64_t budget;
+    bool landing;
     uint32_t sent, net;
     struct change *v; /* of the commit in hand, before they are sorted and sent */
     size_t n, cap;
@@ -105,7 +107,9 @@ static int send_sum(struct diff *d, uint64_t *ret_size, struct err *e) {
     int r = treediff(&d->store, born ? &before : NULL, &after, &d->budget, keep, d, e);
     if (r == 0) r = send_changes(d, 0, e);
     forget(d);
-    return r == 0 ? patch_send(&d->store, born ? &before : NULL, &after, ret_size, e) : -1;
+    const git_oid *old = born ? &before : NULL;
+    if (r < 0 || patch_send(&d->store, old, &after, ret_size, e) < 0) return -1;
+    return d->landing ? landing_send(&d->store, old, &after, &d->budget, e) : 0;
 }
 
 /* --head, or what the census noted. 0: there is no result at all. */
@@ -121,7 +125,7 @@ static int run(struct diff *d, const struct inspect_args *a, uint64_t start, str
     uint64_t size = 0;
     int r = find_result(d, a, e);
     if (r < 0) return -1;
-    if (r == 0) return out_artifact_end(0, e);
+    if (r == 0) return out_artifact_end(ARTIFACT_PATCH, 0, e);
     r = commits_since_baseline(&d->store, &d->result, &relation, &commits, e);
     if (r == 0 && relation == RELATION_OTHER)
         r = err_set(e, ERR_USAGE, "the result does not descend from the baseline");
@@ -135,7 +139,7 @@ static int run(struct diff *d, const struct inspect_args *a, uint64_t start, str
 }
 
 int step_diff(const struct inspect_args *a, struct err *e) {
-    struct diff d = {.budget = MAX_OBJECTS};
+    struct diff d = {.budget = MAX_OBJECTS, .landing = a->landing};
     uint64_t start = clock_mono_us();
     if (store_open(&d.store, a->odb, -1, e) < 0) return -1;
     int r = run(&d, a, start, e);

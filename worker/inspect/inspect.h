@@ -38,6 +38,7 @@
 #define MAX_CHANGES 200000u        /* CHANGE frames */
 #define MAX_DIRTY 200u             /* DIRTY frames */
 #define MAX_ATTEMPTS 8u            /* ATTEMPT frames */
+#define MAX_LANDING (512ull << 20) /* contents that are landed */
 #define MAX_INDEX (128u << 20)     /* .git/index */
 #define MAX_FIXTURE (512u << 20)   /* bytes of a fixture: it is packed in memory */
 #define MAX_HISTORY 10000
@@ -51,7 +52,7 @@ struct inspect_args {
     int n_ignore;
     int history;
     int start_looks; /* the first dirty one of this many looks lists its dirt */
-    bool empty, made_by_harness;
+    bool empty, made_by_harness, landing;
     pid_t parent; /* 0: none given */
 };
 

@@ -117,14 +117,32 @@ int out_attempt(enum attempt_kind kind, const char *name, size_t n, struct err *
     return send_frame(MSG_ATTEMPT, &b, e);
 }
 
-int out_artifact(const void *p, size_t n, struct err *e) {
-    uint8_t id = ARTIFACT_PATCH;
-    return frame_write(frames_fd, MSG_ARTIFACT, &id, 1, p, n, e);
+int out_tree(const char *oid, struct err *e) {
+    AUTO_BUF struct buf b = BUF_INIT(64);
+    buf_put_str(&b, oid);
+    return send_frame(MSG_TREE, &b, e);
 }
 
-int out_artifact_end(uint64_t total, struct err *e) {
+/* Never cut: another path would be landed than the one that was judged. */
+int out_land(uint32_t mode, const char *oid, uint64_t size, const char *path, struct err *e) {
+    AUTO_BUF struct buf b = BUF_INIT(5u << 10);
+    size_t n = strlen(path);
+    if (n > MSG_PATH_ROOM) return err_set(e, ERR_LIMIT, "a path of %zu bytes is too long to be landed", n);
+    buf_put_u32(&b, mode);
+    buf_put_str(&b, oid);
+    buf_put_u64(&b, size);
+    buf_put_bytes(&b, path, n);
+    return send_frame(MSG_LAND, &b, e);
+}
+
+int out_artifact(enum artifact_id id, const void *p, size_t n, struct err *e) {
+    uint8_t which = (uint8_t)id;
+    return frame_write(frames_fd, MSG_ARTIFACT, &which, 1, p, n, e);
+}
+
+int out_artifact_end(enum artifact_id id, uint64_t total, struct err *e) {
     AUTO_BUF struct buf b = BUF_INIT(16);
-    buf_put_u8(&b, ARTIFACT_PATCH);
+    buf_put_u8(&b, (uint8_t)id);
     buf_put_u64(&b, total);
     return send_frame(MSG_ARTIFACT_END, &b, e);
 }

@@ -34,8 +34,11 @@ int out_attempt(enum attempt_kind kind, const char *name, size_t n, struct err *
 /* A step of ours, for trace.jsonl: `start` is clock_mono_us() of its beginning, the duration is until now. */
 int out_trace(const char *step, uint64_t start, bool ok, struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
-int out_artifact(const void *p, size_t n, struct err *e); /* at most 16383 bytes of the patch */
-int out_artifact_end(uint64_t total, struct err *e);
+int out_tree(const char *oid, struct err *e);
+int out_land(uint32_t mode, const char *oid, uint64_t size, const char *path, struct err *e);
+#define OUT_CHUNK 16383u                                                       /* of an artifact in one frame */
+int out_artifact(enum artifact_id id, const void *p, size_t n, struct err *e); /* at most OUT_CHUNK */
+int out_artifact_end(enum artifact_id id, uint64_t total, struct err *e);
 void out_failed(enum failed_class c, const struct err *why); /* best effort: the reader may be gone */
 int out_done(struct err *e);
 

@@ -9,11 +9,10 @@
 #include "worker/inspect/inspect.h"
 #include "worker/inspect/out.h"
 
-#define CHUNK 16383u         /* of patch in one ARTIFACT frame of 16 KiB */
 #define TEXT_MAX (64u << 20) /* a larger file is shown as binary */
 
 struct stream {
-    char buffer[CHUNK];
+    char buffer[OUT_CHUNK];
     size_t n;
     uint64_t total;
     struct err *e;
@@ -24,17 +23,17 @@ static int flush(struct stream *s) {
     s->total += s->n;
     size_t n = s->n;
     s->n = 0;
-    return out_artifact(s->buffer, n, s->e);
+    return out_artifact(ARTIFACT_PATCH, s->buffer, n, s->e);
 }
 
 static int put(struct stream *s, const char *p, size_t n) {
     while (n > 0) {
-        size_t room = CHUNK - s->n, take = n < room ? n : room;
+        size_t room = OUT_CHUNK - s->n, take = n < room ? n : room;
         memcpy(s->buffer + s->n, p, take);
         s->n += take;
         p += take;
         n -= take;
-        if (s->n == CHUNK && flush(s) < 0) return -1;
+        if (s->n == OUT_CHUNK && flush(s) < 0) return -1;
     }
     return 0;
 }
@@ -88,5 +87,5 @@ int patch_send(struct store *s, const git_oid *old_tree, const git_oid *new_tree
     git_diff_free(diff);
     if (r < 0) return -1;
     *ret_size = stream.total;
-    return out_artifact_end(stream.total, e);
+    return out_artifact_end(ARTIFACT_PATCH, stream.total, e);
 }
