@@ -198,6 +198,20 @@ CREATE TABLE outcomes (
     recorded_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
+-- A run whose result was landed on somebody's repository, from before the landing until a human has said whether it stays.
+CREATE TABLE waiting (
+    run             INTEGER PRIMARY KEY NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    evidence_sha256 TEXT NOT NULL, -- of the run directory as it was then
+    events_bytes    INTEGER NOT NULL,
+    since           INTEGER NOT NULL,
+    due             INTEGER NOT NULL, -- then it is reverted
+    record          TEXT NOT NULL,
+    outcome         TEXT CHECK (outcome IN ('accepted', 'rejected', 'missing')),
+    actor           TEXT,
+    said_at         INTEGER,
+    CHECK ((outcome IS NULL) = (said_at IS NULL))
+);
+
 CREATE TABLE stage_proofs (
     backend     TEXT NOT NULL,
     stage       INTEGER NOT NULL,

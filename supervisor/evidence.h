@@ -92,6 +92,13 @@ cJSON *evidence_completed_data(const struct run_record *r);
  * artifact_write_failure. */
 int evidence_complete(struct evidence *ev, const struct run_record *r, struct err *e);
 
+/* A run that waits for a human before it is sealed: a digest of all that is there by now. *events_bytes: how much of the events
+ * belongs to it; negative: all, and it is filled. A later call with that number gives the same digest while nobody has touched
+ * anything. */
+int evidence_fix(const char *run_dir, int64_t *events_bytes, char ret[DIGEST_HEX_SIZE], struct err *e);
+/* Takes back what came after that: a supervisor died while it finished the run. */
+int evidence_cut_events(const char *run_dir, int64_t bytes, struct err *e);
+
 struct seal_binary {
     const char *name, *sha256;
 };

@@ -56,6 +56,10 @@ static const char *const migrations[STORE_VERSION] = {
     "finished_at INTEGER, PRIMARY KEY (run_id, kind), CHECK ((state = 'finished') = (finished_at IS NOT NULL)) ) "
     "WITHOUT ROWID; "
     "CREATE INDEX landings_unfinished ON landings (target) WHERE state <> 'finished'; "
+    "CREATE TABLE waiting ( run INTEGER PRIMARY KEY NOT NULL REFERENCES runs (id) ON DELETE CASCADE, evidence_sha256 "
+    "TEXT NOT NULL, events_bytes INTEGER NOT NULL, since INTEGER NOT NULL, due INTEGER NOT NULL, record TEXT NOT NULL, "
+    "outcome TEXT CHECK (outcome IN ('accepted', 'rejected', 'missing')), actor TEXT, said_at INTEGER, "
+    "CHECK ((outcome IS NULL) = (said_at IS NULL)) ); "
     "PRAGMA user_version = 4;"};
 
 int store_fail(struct store *s, struct err *e, const char *what) {

@@ -203,6 +203,24 @@ int store_outcome_is(struct store *s, const char *subject, const char *outcome, 
 /* Passes of the backend whose outcome a human accepted, newest first, at most `limit`. The callback must not write to the store. */
 int store_runs_accepted(struct store *s, const char *backend, int limit, store_run_fn each, void *ctx, struct err *e);
 
+/* --- runs that wait for a human ------------------------------------------------------------------------------------------
+ * Written before the landing, so that a run which landed is never without it; goes with the seal. */
+struct store_waiting {
+    char run_id[RUN_ID_MAX], evidence_sha256[DIGEST_HEX_SIZE];
+    int64_t events_bytes; /* of the events' file when the digest was taken */
+    int64_t since_ms, due_ms;
+    char outcome[16], actor[160]; /* "" until somebody said it */
+    int64_t said_ms;
+    char *record; /* the run's record (record_json.h); owned by store_waiting_get()'s caller */
+};
+/* Durable. */
+int store_waiting_add(struct store *s, const struct store_waiting *w, struct err *e);
+/* ERR_MISSING: that run does not wait. */
+int store_waiting_get(struct store *s, const char *run_id, struct store_waiting *ret, struct err *e);
+/* A human's word, once: ERR_CONFLICT when another one was said before, and 0 for the same once more. Durable. */
+int store_waiting_say(struct store *s, const char *run_id, const char *outcome, const char *actor, int64_t said_ms,
+                      struct err *e);
+
 struct store_counts {
     int64_t user_version, runs, unfinished, passed, failed, blocked, matrices, events, artifacts, supervisors;
     int64_t page_size, pages, free_pages, file_bytes, wal_bytes, artifact_bytes;

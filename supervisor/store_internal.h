@@ -38,6 +38,9 @@ int store_leave(struct store *s, bool own, int rc,
 /* The approval that this run has claimed, if it has: used up, or given back. Inside the transaction that seals the run. */
 int store_approval_settle(struct store *s, const struct run_record *r, struct err *e);
 
+/* The run waits no more, and what a human said of it is kept. Inside the same transaction. */
+int store_waiting_settle(struct store *s, const struct run_record *r, struct err *e);
+
 void store_bind_text(sqlite3_stmt *st, int i, const char *text); /* "" and NULL: NULL */
 /* Resets when the scope ends, so that no statement keeps a read transaction open. */
 static inline void store_auto_reset(sqlite3_stmt **st) {

@@ -279,6 +279,7 @@ int store_run_sealed(struct store *s, const struct run_record *r, const struct s
     if (rc == 0) rc = put_blockers(s, id, r, e);
     if (rc == 0) rc = put_artifacts(s, id, sum, e);
     if (rc == 0) rc = put_events(s, id, sum, e);
+    if (rc == 0) rc = store_waiting_settle(s, r, e);
     if (rc == 0) rc = store_approval_settle(s, r, e);
     if (rc == 0) rc = append_transition(s, id, r->generation, RUN_DONE, r->finished_ms, clock_mono_us(), e);
     return store_leave(s, own, rc, e);

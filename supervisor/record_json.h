@@ -1,0 +1,27 @@
+/* record_json.h - a run's record as text, so that the run can wait for a human for days and be finished by another process, and by
+ * another version of this program.
+ *
+ * Everything that report, events and store will need, and the case as it was: the text of case.json and of the task, the engine
+ * file. Unknown keys are passed over (a newer version wrote them), absent ones are zero (an older one did). Bytes that are no text
+ * are kept exactly.
+ */
+#ifndef CTO_SUPERVISOR_RECORD_JSON_H
+#define CTO_SUPERVISOR_RECORD_JSON_H
+
+#include "supervisor/record.h"
+
+/* malloc'd. `engine_file`: the text of the engine file that was applied, or NULL. */
+char *record_to_json(const struct run_record *r, const char *case_json, const char *engine_file);
+
+struct record_parts {
+    char *case_json, *task, *engine_file; /* owned; the last two may be NULL */
+    char case_id[CASE_ID_MAX + 1];
+    bool is_failure; /* the case is one of cases/failures */
+};
+void record_parts_release(struct record_parts *p);
+/* What is needed to load the case, before there is one. */
+int record_parts_from_json(const char *text, struct record_parts *ret, struct err *e);
+/* Fills `r`, whose case and directories are set. Released with record_release(), also after an error. */
+int record_from_json(const char *text, struct run_record *r, struct err *e);
+
+#endif
