@@ -25,24 +25,28 @@ static cJSON *commands(const struct cto_case *c) {
     return a;
 }
 
-void approval_target(const struct cto_case *c, char *out, size_t size) {
-    snprintf(out, size, "%s:%s", c->baseline_empty ? "empty-repository" : "copied-fixture", c->id);
+void approval_target(const struct cto_case *c, const struct approval_for *of, char *out, size_t size) {
+    if (of->target[0])
+        snprintf(out, size, "target-admission:%s", of->target);
+    else
+        snprintf(out, size, "%s:%s", c->baseline_empty ? "empty-repository" : "copied-fixture", c->id);
 }
 
 cJSON *approval_scope(const struct cto_case *c, const struct approval_for *of, struct err *e) {
     char folder[DIGEST_HEX_SIZE];
     if (tree_digest(c->dir, folder, e) < 0) return NULL;
-    char task[DIGEST_HEX_SIZE], target[CASE_ID_MAX + 32];
+    char task[DIGEST_HEX_SIZE], target[APPROVAL_TARGET_MAX];
     const char *text = c->task ? c->task : "";
     digest_bytes(text, strlen(text), task);
-    approval_target(c, target, sizeof target);
+    approval_target(c, of, target, sizeof target);
     cJSON *o = object();
     json_put_str(o, "execution_scope", "one approved Harness run only");
     json_put_str(o, "task_id", c->id);
     json_put_str(o, "task_sha256", task);
     json_put_str(o, "case_folder_sha256", folder);
     json_put_str(o, "target_repository", target);
-    json_put_str(o, "target_head", NULL); /* a copied fixture has none before the run */
+    json_put_str(o, "target_admission_sha256", of->target_sha256[0] ? of->target_sha256 : NULL);
+    json_put_str(o, "target_head", of->head[0] ? of->head : NULL); /* a copied fixture has none before the run */
     json_put_str(o, "backend", of->engine);
     json_put_str(o, "engine_file_sha256", of->file[0] ? of->file : NULL);
     json_put_str(o, "program_sha256", of->program[0] ? of->program : NULL);
@@ -65,19 +69,21 @@ void approval_scope_digest(const cJSON *scope, char ret[DIGEST_HEX_SIZE]) {
     cJSON_free(text);
 }
 
-void approval_sentence(const struct cto_case *c, char out[APPROVAL_SENTENCE_MAX]) {
-    char target[CASE_ID_MAX + 32];
-    approval_target(c, target, sizeof target);
-    snprintf(out, APPROVAL_SENTENCE_MAX, "I approve %s against %s for the %s task.", c->id, target, c->title);
+/* The human is told where it is; records and evidence say its admission's id. */
+void approval_sentence(const struct cto_case *c, const struct approval_for *of, char out[APPROVAL_SENTENCE_MAX]) {
+    char target[APPROVAL_TARGET_MAX];
+    approval_target(c, of, target, sizeof target);
+    snprintf(out, APPROVAL_SENTENCE_MAX, "I approve %s against %s for the %s task.", c->id,
+             of->path[0] ? of->path : target, c->title);
 }
 
-cJSON *approval_request(const struct cto_case *c, const char *engine, const cJSON *scope, const char *id,
+cJSON *approval_request(const struct cto_case *c, const struct approval_for *of, const cJSON *scope, const char *id,
                         const char *actor, int64_t created_ms) {
     char stamp[CLOCK_STAMP_SIZE], sentence[APPROVAL_SENTENCE_MAX], digest[DIGEST_HEX_SIZE], command[256];
     clock_stamp(created_ms, stamp);
-    approval_sentence(c, sentence);
+    approval_sentence(c, of, sentence);
     approval_scope_digest(scope, digest);
-    snprintf(command, sizeof command, "cto-harness run-case %s --engine %s", c->id, engine);
+    snprintf(command, sizeof command, "cto-harness run-case %s --engine %s", c->id, of->engine);
     cJSON *o = object();
     json_put_str(o, "schema_version", "1.0");
     json_put_str(o, "request_id", id);

@@ -10,7 +10,8 @@
 #include "common/json.h"
 #include "supervisor/case.h"
 
-#define APPROVAL_SENTENCE_MAX 4096
+#define APPROVAL_SENTENCE_MAX 8192
+#define APPROVAL_TARGET_MAX 128
 /* How long a grant is good for when nobody says. */
 #define APPROVAL_DEFAULT_MS (24ll * 3600 * 1000)
 /* And at most. */
@@ -20,17 +21,19 @@ struct approval_for {
     const char *engine;
     const char *file, *program;   /* digests of the backend's engine file and program; "" for one without */
     const char *provider, *model; /* "" for a backend without one */
+    /* of an admitted target: where it is, its admission, HEAD as it is now; else "" */
+    const char *path, *target, *target_sha256, *head;
 };
 /* The scope as data; the caller owns it. The whole folder of the case counts: contract, task, fixture. What the worker then copies is
  * that folder, a moment later. NULL when it cannot be read. */
 cJSON *approval_scope(const struct cto_case *c, const struct approval_for *of, struct err *e);
 void approval_scope_digest(const cJSON *scope, char ret[DIGEST_HEX_SIZE]);
 /* What is changed, as a report may say it: never a path of the host. */
-void approval_target(const struct cto_case *c, char *out, size_t size);
+void approval_target(const struct cto_case *c, const struct approval_for *of, char *out, size_t size);
 /* The one sentence that grants it. */
-void approval_sentence(const struct cto_case *c, char out[APPROVAL_SENTENCE_MAX]);
+void approval_sentence(const struct cto_case *c, const struct approval_for *of, char out[APPROVAL_SENTENCE_MAX]);
 /* The request as a document: scope, sentence, criteria, what is and stays blocked. It grants nothing. */
-cJSON *approval_request(const struct cto_case *c, const char *engine, const cJSON *scope, const char *id,
+cJSON *approval_request(const struct cto_case *c, const struct approval_for *of, const cJSON *scope, const char *id,
                         const char *actor, int64_t created_ms);
 
 #endif

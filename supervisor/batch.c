@@ -55,7 +55,8 @@ int batch_load(struct batch *b, const struct global_options *g, char *const *ids
     b->rows = calloc((size_t)n, sizeof *b->rows);
     b->report_paths = calloc((size_t)n, sizeof *b->report_paths);
     b->why = calloc((size_t)n, sizeof *b->why);
-    BUG_UNLESS(b->cases && b->rows && b->report_paths && b->why);
+    b->waiting = calloc((size_t)n, sizeof *b->waiting);
+    BUG_UNLESS(b->cases && b->rows && b->report_paths && b->why && b->waiting);
     for (; b->n < n; b->n++) {
         if (load_case(&b->cases[b->n], b->home.cases, ids[b->n], e) < 0) return -1;
         case_forget_document(&b->cases[b->n]);
@@ -71,6 +72,7 @@ void batch_release(struct batch *b) {
         free(b->why[i]);
     }
     free(b->why);
+    free(b->waiting);
     free(b->cases);
     free(b->rows);
     free(b->report_paths);
@@ -108,6 +110,10 @@ static void on_done(void *ctx, int i, const struct run_record *rec, const struct
         matrix_row_fill(row, rec, sum && !e ? sum->report_sha256 : "");
         set_report_path(v->b, i, rec->run_dir);
         note_why(v->b, i, rec);
+    }
+    if (rec && !sum && !e) {
+        v->b->waiting[i] = true;
+        snprintf(row->note, sizeof row->note, "waits for the operator's outcome");
     }
     if (e) { /* sealed badly or not at all: no verdict is claimed */
         row->status = VERDICT_NONE;

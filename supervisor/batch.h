@@ -12,6 +12,7 @@ struct batch {
     struct cto_case *cases; /* loaded, in order */
     struct matrix_row *rows;
     char **report_paths; /* of each run, "" when there is none */
+    bool *waiting;       /* of each run: it waits for a human's word, and has no verdict yet */
     char **why;          /* of each run, "reason: detail" lines, cleaned for a terminal; NULL when there is none */
     int n;
     char matrix_id[RUN_ID_MAX]; /* "" when there is no matrix */

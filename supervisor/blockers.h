@@ -70,8 +70,18 @@ const char *blocker_class_name(enum blocker_class c);
     X(provider_local_config_unavailable, BLOCKED, "backend.gate.blocked", INFRASTRUCTURE,                              \
       "provider-local-config-unavailable.txt", "the local provider's endpoint is not configured")                      \
     X(agent_protocol_error, FAIL, "run.completed", VERDICT, "provider-agent-protocol.txt",                             \
-      "the backend's agents gave no result envelope that it could read")
-/* Reasons for targets join with the code that can raise them. */
+      "the backend's agents gave no result envelope that it could read")                                               \
+    X(target_not_admitted, BLOCKED, "backend.gate.blocked", POLICY, "case-gate.log",                                   \
+      "the target repository is not admitted, or not in a state to be worked on")                                      \
+    X(unowned_repository, BLOCKED, "backend.gate.blocked", POLICY, "case-gate.log",                                    \
+      "the repository's ownership is not clear")                                                                       \
+    X(critical_repository, BLOCKED, "backend.gate.blocked", POLICY, "case-gate.log",                                   \
+      "the target repository is not of low risk")                                                                      \
+    X(landing_failed, FAIL, "run.completed", INFRASTRUCTURE, NULL, "the result could not be landed on its repository") \
+    X(operator_rejected, FAIL, "operator.outcome.recorded", POLICY, NULL,                                              \
+      "the operator rejected the result, and its landing was reverted")                                                \
+    X(missing_operator_outcome, BLOCKED, "run.completed", POLICY, NULL,                                                \
+      "nobody said accepted or rejected in time, and the landing was reverted")
 
 enum blocker {
 #define X(name, status, event, class, marker, meaning) BLOCKER_##name,

@@ -274,11 +274,13 @@ static void read_lifecycle(struct json_obj *o, struct cto_case *c) {
     c->backend_timeout_ms = 300 * 1000;
     c->setup_timeout_ms = 120 * 1000;
     c->inspect_timeout_ms = 60 * 1000;
+    c->outcome_timeout_ms = 7 * DAY_S * 1000;
     if (!json_child(o, "timeouts", JSON_OPTIONAL, &t)) return;
     c->backend_timeout_ms = read_seconds(&t, "backend_s", 300, 1, WEEK_S);
     c->idle_timeout_ms = read_seconds(&t, "idle_s", 0, 0, WEEK_S);
     c->setup_timeout_ms = read_seconds(&t, "setup_s", 120, 1, DAY_S);
     c->inspect_timeout_ms = read_seconds(&t, "inspect_s", 60, 1, DAY_S);
+    c->outcome_timeout_ms = read_seconds(&t, "outcome_s", 7 * DAY_S, 1, 30 * DAY_S);
     (void)json_end(&t);
 }
 

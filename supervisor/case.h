@@ -14,7 +14,8 @@
  *   end_of_life ("quiet"|"first_commit"|"exit"), grace_ms (2000), grace_max_ms (30000),
  *   network ("loopback"|"none"), ignore [rule], pristine [path],
  *   read_roots [absolute path of the host, shown read-only to engine and verification at the same place], landlock_abi_min,
- *   timeouts {backend_s (300), idle_s (0: none), setup_s (120: sandbox, copy and baseline), inspect_s (60: each inspector)},
+ *   timeouts {backend_s (300), idle_s (0: none), setup_s (120: sandbox, copy and baseline), inspect_s (60: each inspector),
+ *             outcome_s (604800: how long a landed result waits for a human's word, see outcome.h)},
  *   limits {memory_bytes, processes, cpu_s, disk_bytes, inodes, open_files, file_bytes, scratch_bytes, output_bytes,
  *           log_lines, run_dir_bytes}: of the whole jail, see README for what holds them,
  *   baseline {empty, history_commits, submodules [{path*, fixture*}], generate {dir*, count*, size*}},
@@ -62,7 +63,8 @@ struct cto_case {
     int n_verify;
     enum commit_by commit;
     enum end_of_life end_of_life;
-    int64_t grace_ms, grace_max_ms, backend_timeout_ms, idle_timeout_ms, setup_timeout_ms, inspect_timeout_ms;
+    int64_t grace_ms, grace_max_ms, backend_timeout_ms, idle_timeout_ms, setup_timeout_ms, inspect_timeout_ms,
+        outcome_timeout_ms;
     struct spec_limits limits;
     int64_t landlock_abi_min; /* 0: any */
     int64_t run_dir_bytes;    /* 0: no own limit */

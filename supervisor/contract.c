@@ -7,6 +7,7 @@
 
 #include "common/json.h"
 #include "supervisor/evidence_internal.h"
+#include "supervisor/subject.h"
 
 static cJSON *list(const struct case_list *l) { return json_strings(l->v, (size_t)l->n); }
 
@@ -24,8 +25,15 @@ static cJSON *commands(const struct cto_case *c) {
 }
 
 static void put_target(cJSON *o, const struct run_record *r) {
-    char target[CASE_ID_MAX + 32];
-    snprintf(target, sizeof target, "%s:%s", r->c->baseline_empty ? "empty-repository" : "copied-fixture", r->c->id);
+    char target[CASE_ID_MAX + 128];
+    const struct run_subject *s = r->subject;
+    if (s && s->kind == SUBJECT_TARGET)
+        snprintf(target, sizeof target, "target-admission:%s", s->admission_id[0] ? s->admission_id : "none");
+    else if (s)
+        snprintf(target, sizeof target, "%s:%s", subject_kind_name(s->kind), r->c->id);
+    else
+        snprintf(target, sizeof target, "%s:%s", r->c->baseline_empty ? "empty-repository" : "copied-fixture",
+                 r->c->id);
     json_put_str(o, "target_repository", target);
 }
 
@@ -54,7 +62,7 @@ char *contract_text(const struct run_record *r) {
     json_put(o, "verification_commands", commands(c));
     json_put_str(o, "no_test_rationale", c->no_test_rationale);
     json_put(o, "evidence_expectations", list(&c->evidence_expectations));
-    size_t n = evidence_required_pass(c, &required);
+    size_t n = evidence_required_whole(r, &required);
     json_put(o, "required_events", json_strings(required, n));
     json_put(o, "success_criteria", list(&c->success_criteria));
     json_put_str(o, "rollback_expectation", c->rollback_expectation ? c->rollback_expectation : "");

@@ -13,6 +13,7 @@
 #include "common/io.h"
 #include "common/json.h"
 #include "supervisor/evidence_internal.h"
+#include "supervisor/subject.h"
 
 static bool is_type_name(const char *type) {
     size_t n = strlen(type);
@@ -153,8 +154,24 @@ size_t evidence_required_pass(const struct cto_case *c, const char *const **ret)
     return n;
 }
 
+static const char *const landed_events[] = {
+    "run.started",   "task.contract.created", "plan.updated",           "approval.requested",        "approval.granted",
+    "patch.applied", "git.diff.checked",      "verification.completed", "operator.outcome.recorded", "run.completed"};
+
+size_t evidence_required_whole(const struct run_record *r, const char *const **ret) {
+    if (!r->subject || r->subject->kind != SUBJECT_TARGET) return evidence_required_pass(r->c, ret);
+    *ret = landed_events;
+    return sizeof landed_events / sizeof landed_events[0];
+}
+
+/* The human is asked only for what holds so far. */
+static size_t evidence_required_now(const struct run_record *r, const char *const **ret) {
+    const bool later = r->subject && r->subject->kind == SUBJECT_TARGET && !r->subject->outcome[0];
+    return later ? evidence_required_pass(r->c, ret) : evidence_required_whole(r, ret);
+}
+
 size_t evidence_required(const struct run_record *r, const char *const **ret) {
-    if (!r->gated_out) return evidence_required_pass(r->c, ret);
+    if (!r->gated_out) return evidence_required_now(r, ret);
     *ret = was_denied(r) ? denied_events : preflight_events;
     return was_denied(r) ? sizeof denied_events / sizeof denied_events[0]
                          : sizeof preflight_events / sizeof preflight_events[0];

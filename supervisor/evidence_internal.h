@@ -55,6 +55,9 @@ struct evidence {
     int n_index, cap_index;
 };
 
+/* The files that only the sealing writes, NULL-terminated: what of them a dead supervisor left goes. */
+extern const char *const evidence_of_the_seal[];
+
 struct evidence *evidence_new(const struct run_record *r);
 int64_t evidence_now(const struct evidence *ev);
 /* One more file, neither open nor there yet. Pointers into ev->files are void after it. */
@@ -73,6 +76,8 @@ const char *evidence_misplaced(const char *const *types, size_t n_types, const c
                                const char **ret_absent);
 /* What a pass has to show: the case's list, else the usual one, with the approval where one is required. */
 size_t evidence_required_pass(const struct cto_case *c, const char *const **ret);
+/* The same of this run: one on somebody's repository also shows the human's word. */
+size_t evidence_required_whole(const struct run_record *r, const char *const **ret);
 /* What this run has to show: that, or the few of a preflight block. */
 size_t evidence_required(const struct run_record *r, const char *const **ret);
 char *contract_text(const struct run_record *r); /* malloc'd */

@@ -142,10 +142,9 @@ static int open_directory(const char *run_dir, struct evidence *ev, struct err *
 }
 
 static int remove_seal(struct evidence *ev, struct err *e) {
-    static const char *const files[] = {EVIDENCE_SUMS, EVIDENCE_ATTESTATION, EVIDENCE_REPORT, EVIDENCE_REPORT_MD};
-    for (size_t i = 0; i < sizeof files / sizeof files[0];
-         i++) /* SHA256SUMS first: half a directory is never "sealed" */
-        if (unlinkat(ev->dir, files[i], 0) < 0 && errno != ENOENT) return err_sys(e, "remove %s", files[i]);
+    for (int i = 0; evidence_of_the_seal[i]; i++) /* SHA256SUMS first: half a directory is never "sealed" */
+        if (unlinkat(ev->dir, evidence_of_the_seal[i], 0) < 0 && errno != ENOENT)
+            return err_sys(e, "remove %s", evidence_of_the_seal[i]);
     return 0;
 }
 

@@ -4,6 +4,10 @@
  * carry its reasons. run.completed last of the events. Sealing (hashing, fsync) takes milliseconds, so it runs in the thread
  * pool; nobody else touches the flight meanwhile. The store comes after the files, and only then is the run reported: what is
  * reported is durable. The work directory goes last, in the pool too: the verdict does not wait for it.
+ *
+ * A result that is to be landed is landed after the verdict is known to be a pass and before anything of that is sealed. On a
+ * repository that the harness made, the run ends there; on somebody's, it is put down to wait (outcome.h), and the flight ends
+ * without a seal.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +20,8 @@
 #include "supervisor/case_log.h"
 #include "supervisor/flight.h"
 #include "supervisor/gates.h"
+#include "supervisor/outcome.h"
+#include "supervisor/subject.h"
 #include "supervisor/verdict.h"
 
 #define ORPHAN_RETRY_MS 2
@@ -50,7 +56,7 @@ static void sweep_groups(const struct flight *f) {
     cgroup_places_close(&p);
 }
 
-static void tell_everything(struct flight *f) {
+static void tell_findings(struct flight *f) {
     struct run_record *rec = &f->rec;
     struct err e = ERR_INIT;
     if (rec->engine_started && strcmp(rec->engine, "case") == 0) rec->case_marks = case_log_read(rec->run_dir);
@@ -58,11 +64,23 @@ static void tell_everything(struct flight *f) {
     /* What could not be written at the start is tried once more: the failure stands, but the set may yet be whole. */
     if (narrate_begin(&f->nar, &e) < 0) flight_artifact_error(f, &e);
     if (narrate_findings(&f->nar, &e) < 0) flight_artifact_error(f, &e);
+}
+
+/* What must be so before a result may go anywhere, and before a run may be called a pass. */
+static void check_evidence(struct flight *f) {
+    struct run_record *rec = &f->rec;
+    struct err e = ERR_INIT;
     if (evidence_complete(f->ev, rec, &e) < 0) flight_artifact_error(f, &e);
     if (rec->artifact_failed) record_block(rec, BLOCKER_artifact_write_failure, "%s", rec->artifact_detail);
     const char *missing = evidence_missing_event(f->ev, rec, true);
     if (missing && rec->n_blockers == 0)
         record_block(rec, BLOCKER_missing_required_event, "required event %s is absent or out of order", missing);
+}
+
+static void tell_end(struct flight *f) {
+    struct run_record *rec = &f->rec;
+    struct err e = ERR_INIT;
+    check_evidence(f);
     rec->finished_ms = clock_real_ms();
     verdict_conclude(rec);
     if (narrate_completed(&f->nar, &e) < 0) {
@@ -79,6 +97,7 @@ static void clear_work_dir(const struct flight *f) {
         buf_printf(&kept, "%s.kept", f->rec.work_dir);
         if (rename(f->rec.work_dir, buf_str(&kept)) == 0 || errno == ENOENT) return;
     }
+    if (f->rec.subject) subject_remove(&f->rec);
     io_remove_tree_at(AT_FDCWD, f->rec.work_dir, NULL); /* what stays is taken by the next command's recovery */
 }
 
@@ -99,6 +118,8 @@ static void on_timer_closed(uv_handle_t *h) {
     if (f->task) case_task_release(f->task);
     free(f->task);
     free(f->program);
+    cJSON_Delete(f->admission);
+    free(f->forbidden);
     run_release(&f->run);
     record_release(&f->rec);
     seal_summary_release(&f->sum);
@@ -132,6 +153,16 @@ static void clear_done(uv_work_t *w, int status) {
     uv_close((uv_handle_t *)&f->timer, on_timer_closed);
 }
 
+static void hand_over(struct flight *f) {
+    struct executor *x = f->x;
+    evidence_free(f->ev);
+    f->ev = NULL;
+    x->ev->done(x->ctx, f->index, &f->rec, f->parked ? NULL : &f->sum, f->error.code == ERR_NONE ? NULL : &f->error);
+    f->next_to_clear = x->to_clear;
+    x->to_clear = f;
+    clear_more(x);
+}
+
 static void seal_done(uv_work_t *w, int status) {
     struct flight *f = w->data;
     struct executor *x = f->x;
@@ -140,12 +171,61 @@ static void seal_done(uv_work_t *w, int status) {
     if (f->error.code == ERR_NONE && store_run_sealed(x->store, &f->rec, &f->sum, &f->error) < 0)
         err_ctx(&f->error, "store %s", f->rec.run_id);
     run_sealed(&f->run, clock_mono_us());
-    evidence_free(f->ev);
-    f->ev = NULL;
-    x->ev->done(x->ctx, f->index, &f->rec, &f->sum, f->error.code == ERR_NONE ? NULL : &f->error);
-    f->next_to_clear = x->to_clear;
-    x->to_clear = f;
-    clear_more(x);
+    hand_over(f);
+}
+
+static void queue(struct flight *f, uv_work_cb work, uv_after_work_cb done) {
+    f->work.data = f;
+    int rc = uv_queue_work(&f->x->loop, &f->work, work, done);
+    if (rc < 0) { /* cannot happen with a valid loop; without a thread it is done here */
+        work(&f->work);
+        done(&f->work, rc);
+    }
+}
+
+/* --- landing (subject.h) ------------------------------------------------------------------------------------------------ */
+
+/* May it go to its repository? Every check held, and what came to be landed is whole and allowed. */
+static bool may_land(struct flight *f) {
+    struct run_record *rec = &f->rec;
+    struct err e = ERR_INIT;
+    char why[200];
+    if (rec->n_blockers > 0) return false;
+    if (!subject_landing_fits(rec, why, sizeof why)) {
+        record_block(rec, BLOCKER_landing_failed, "%s", why);
+        return false;
+    }
+    if (narrate_landed(&f->nar, &e) < 0) flight_artifact_error(f, &e);
+    if (evidence_complete(f->ev, rec, &e) < 0) flight_artifact_error(f, &e);
+    return !rec->artifact_failed;
+}
+
+/* In the pool, with a connection of its own: the loop's store belongs to the loop's thread. What a run needs in order to wait is
+ * kept before anything is written to the repository. */
+static void land_work(uv_work_t *w) {
+    struct flight *f = w->data;
+    struct store *s = NULL;
+    const bool waits = f->rec.subject->kind == SUBJECT_TARGET;
+    if (store_open(f->x->home.store, true, &s, &f->land_error) == 0 &&
+        (!waits || outcome_park(s, &f->rec, f->file ? f->file->doc.text : NULL, &f->land_error) == 0) &&
+        subject_land(s, &f->rec, &f->land_error) == 0)
+        subject_look_again(&f->rec);
+    store_close(s);
+}
+
+static void land_done(uv_work_t *w, int status) {
+    struct flight *f = w->data;
+    struct run_subject *s = f->rec.subject;
+    (void)status;
+    if (f->land_error.code != ERR_NONE) record_block(&f->rec, BLOCKER_landing_failed, "%s", f->land_error.text);
+    f->parked = s->kind == SUBJECT_TARGET && s->commit[0] && f->land_error.code == ERR_NONE;
+    run_landed(&f->run, clock_mono_us(), f->parked);
+    if (f->parked) {
+        hand_over(f);
+        return;
+    }
+    tell_end(f);
+    queue(f, seal_work, seal_done);
 }
 
 void flight_finish(struct flight *f) {
@@ -159,11 +239,14 @@ void flight_finish(struct flight *f) {
     sweep_groups(f);
     f->finishing = true;
     reserve_use(&f->x->reserve);
-    tell_everything(f);
-    f->work.data = f;
-    int rc = uv_queue_work(&f->x->loop, &f->work, seal_work, seal_done);
-    if (rc < 0) { /* cannot happen with a valid loop; without a thread it is done here */
-        seal_work(&f->work);
-        seal_done(&f->work, rc);
+    tell_findings(f);
+    const bool landing = f->run.state == RUN_LANDING;
+    if (landing && may_land(f)) {
+        queue(f, land_work, land_done);
+        return;
     }
+    if (landing) run_landed(&f->run, clock_mono_us(), false);
+    if (f->rec.subject && f->rec.engine_started) subject_look_again(&f->rec);
+    tell_end(f);
+    queue(f, seal_work, seal_done);
 }

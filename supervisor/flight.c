@@ -15,6 +15,7 @@
 #include "supervisor/denials.h"
 #include "supervisor/double.h"
 #include "supervisor/gates.h"
+#include "supervisor/subject.h"
 
 void flight_artifact_error(struct flight *f, const struct err *e) {
     if (f->rec.artifact_failed) return;
@@ -96,6 +97,8 @@ static void on_bulk(void *ctx, unsigned type, const uint8_t *p, size_t n) {
     if (f->rec.artifact_failed) return;
     if (type == MSG_OUTPUT) {
         rc = evidence_output(f->ev, (enum out_stream)p[0], p + 1, n - 1, &e);
+    } else if (type == MSG_ARTIFACT && p[0] == ARTIFACT_BLOBS) {
+        rc = subject_take_blobs(&f->rec, p + 1, n - 1, &e);
     } else if (type == MSG_ARTIFACT) {
         rc = evidence_patch(f->ev, p + 1, n - 1, &e);
         f->rec.patch_bytes += n - 1;
@@ -146,7 +149,7 @@ static const struct worker_events worker_events = {on_bytes, on_eof, on_exited};
 
 static void on_timer(uv_timer_t *t) {
     struct flight *f = t->data;
-    if (f->run.state == RUN_SEALING) {
+    if (f->run.state == RUN_SEALING || f->run.state == RUN_LANDING) {
         flight_finish(f);
         return;
     }
@@ -160,9 +163,9 @@ void flight_after(struct flight *f) {
         f->told_commit = true;
         if (narrate_committed(&f->nar, &e) < 0) flight_artifact_error(f, &e);
     }
-    if (f->error.code != ERR_NONE && f->run.state < RUN_SEALING)
+    if (f->error.code != ERR_NONE && f->run.state < RUN_LANDING)
         run_cancel(&f->run, clock_mono_us(), BLOCKER_worker_failed, f->error.text);
-    if (f->run.state == RUN_SEALING) {
+    if (f->run.state == RUN_SEALING || f->run.state == RUN_LANDING) {
         flight_finish(f);
         return;
     }
@@ -195,23 +198,26 @@ static char *build_spec(const struct flight *f) {
     const struct cto_case *c = f->rec.c;
     struct run_spec *s = calloc(1, sizeof *s);
     BUG_UNLESS(s != NULL);
-    char fixture[CASE_ID_MAX + 4096 + 16];
-    snprintf(fixture, sizeof fixture, "%s/fixture", c->dir);
+    char fixture[PATH_MAX + 16], subject[PATH_MAX] = "";
+    if (f->rec.subject) subject_path(&f->rec, "", subject, sizeof subject);
+    const bool own = f->rec.subject == NULL; /* else a tree of git's is the baseline, and just that */
+    const char *from = own ? c->dir : subject;
+    snprintf(fixture, sizeof fixture, "%s/fixture", from);
     *s = (struct run_spec){.run_id = f->rec.run_id,
                            .build_id = CTO_BUILD_ID,
-                           .case_dir = c->dir,
+                           .case_dir = from,
                            .fixture = access(fixture, F_OK) == 0 ? "fixture" : NULL,
                            .work_dir = f->rec.work_dir,
                            .libexec_dir = f->x->home.libexec,
                            .supervisor_pid = getpid(),
                            .engine_uid = f->slot.engine_uid,
                            .verifier_uid = f->slot.verifier_uid,
-                           .baseline_empty = c->baseline_empty,
-                           .history_commits = c->history_commits,
-                           .generate_dir = c->generate_dir,
-                           .generate_count = c->generate_count,
-                           .generate_size = c->generate_size,
-                           .n_submodules = c->n_submodules,
+                           .baseline_empty = own && c->baseline_empty,
+                           .history_commits = own ? c->history_commits : 0,
+                           .generate_dir = own ? c->generate_dir : NULL,
+                           .generate_count = own ? c->generate_count : 0,
+                           .generate_size = own ? c->generate_size : 0,
+                           .n_submodules = own ? c->n_submodules : 0,
                            .dirty_start = c->dirty_start,
                            .clean_start_required = c->clean_start_required,
                            .diff_required = c->diff_required,
@@ -227,6 +233,7 @@ static char *build_spec(const struct flight *f) {
                            .inspect_ms = c->inspect_timeout_ms,
                            .limits = c->limits,
                            .n_verify = c->n_verify,
+                           .landing = !own && subject_lands(f->rec.subject->kind),
                            .keep = f->keep};
     memcpy(s->submodules, c->submodules, sizeof s->submodules);
     if (c->n_verify > 0) memcpy(s->verify, c->verify, (size_t)c->n_verify * sizeof s->verify[0]);
@@ -281,6 +288,7 @@ static int prepare(struct flight *f, struct err *e) {
 
 /* Past the gates: a uid, a work directory, a worker. */
 static int launch(struct flight *f, struct err *e) {
+    if (f->rec.subject && (subject_prepare(&f->rec, e) < 0 || narrate_branch_policy(&f->nar, e) < 0)) return -1;
     if (slot_claim(&f->slot, e) < 0) return -1;
     if (mkdir(f->rec.work_dir, 0700) < 0) return err_sys(e, "mkdir %s", f->rec.work_dir);
     char *spec = build_spec(f);
@@ -330,23 +338,74 @@ static bool prepare_case(struct flight *f, const struct gate_facts *facts) {
 }
 
 static void read_facts(struct flight *f, struct gate_facts *facts) {
+    const struct cto_case *c = f->x->jobs[f->index].c; /* as it is asked for: a scope is of that */
     if (f->proof_double)
-        gate_facts_read_double(facts, f->rec.c, f->rec.engine, f->x->store, f->x->home.libexec, f->proof_double);
+        gate_facts_read_double(facts, c, f->rec.engine, f->x->store, f->x->home.libexec, f->proof_double);
     else
-        gate_facts_read(facts, f->rec.c, f->rec.engine, f->x->store);
+        gate_facts_read(facts, c, f->rec.engine, f->x->store);
 }
 
-/* The facts are large, and wanted only now. */
-static bool decide(struct flight *f) {
-    struct gate_facts *facts = malloc(sizeof *facts);
-    BUG_UNLESS(facts != NULL);
-    read_facts(f, facts);
+/* What both allow: the case's own list, and forbidden is what either forbids. */
+static void join_forbidden(struct flight *f, const struct cto_case *c) {
+    const cJSON *theirs = cJSON_GetObjectItemCaseSensitive(f->admission, "forbidden_paths"), *rule;
+    f->forbidden = calloc((size_t)(c->forbidden_paths.n + cJSON_GetArraySize(theirs) + 1), sizeof *f->forbidden);
+    BUG_UNLESS(f->forbidden != NULL);
+    int n = 0;
+    for (int i = 0; i < c->forbidden_paths.n; i++) f->forbidden[n++] = c->forbidden_paths.v[i];
+    cJSON_ArrayForEach(rule, theirs) f->forbidden[n++] = rule->valuestring;
+    f->effective = *c;
+    f->effective.forbidden_paths = (struct case_list){f->forbidden, n};
+    f->rec.c = &f->effective;
+}
+
+static void copy_field(char *out, size_t size, const struct admission *a, const char *field) {
+    snprintf(out, size, "%s", admission_text(a, field));
+}
+
+/* What the run is about, as far as records say: the contract names it before anything is decided. */
+static void set_subject(struct flight *f, struct gate_facts *facts) {
+    if (facts->subject == SUBJECT_FIXTURE) return;
+    struct run_subject *s = f->rec.subject = calloc(1, sizeof *s);
+    BUG_UNLESS(s != NULL);
+    s->kind = facts->subject;
+    s->blobs_fd = -1;
+    snprintf(s->path, sizeof s->path, "%s", facts->repository);
+    if (facts->target.state != FACT_THERE) return;
+    const struct admission *a = &facts->target.admission;
+    snprintf(s->admission_id, sizeof s->admission_id, "%s", facts->target_id);
+    memcpy(s->admission_sha256, a->digest, sizeof s->admission_sha256);
+    copy_field(s->owner, sizeof s->owner, a, "repository_owner");
+    copy_field(s->approval_source, sizeof s->approval_source, a, "approval_source");
+    f->admission = cJSON_Duplicate(a->doc, true);
+    BUG_UNLESS(f->admission != NULL);
+    join_forbidden(f, f->rec.c);
+}
+
+/* And as it was found, when everything else had been decided. */
+static void note_look(struct run_subject *s, const struct gate_facts *facts) {
+    if (!facts->looked) return;
+    s->repo = facts->repo;
+    memcpy(s->head, facts->repo.head, sizeof s->head);
+    memcpy(s->tree_before, facts->repo.tree, sizeof s->tree_before);
+    memcpy(s->branch, facts->repo.branch, sizeof s->branch);
+    s->start_clean = facts->repo.clean;
+}
+
+static bool evaluate(struct flight *f, struct gate_facts *facts) {
+    bool passed = gates_evaluate(&f->rec, facts);
+    if (!gates_wait_for_a_look(&f->rec)) return passed;
+    gate_facts_look(facts, f->x->store);
+    note_look(f->rec.subject, facts);
+    return gates_evaluate(&f->rec, facts);
+}
+
+static bool decide(struct flight *f, struct gate_facts *facts) {
     if (f->rec.c->approval_denied && !facts->approval.id[0]) {
         deny_fixture(f->x->store, facts);
         gate_facts_release(facts);
         read_facts(f, facts);
     }
-    bool passed = gates_evaluate(&f->rec, facts);
+    bool passed = evaluate(f, facts);
     struct err e = ERR_INIT;
     /* Of two runs that want the same approval now, one gets it. */
     if (passed && f->rec.approval &&
@@ -361,8 +420,6 @@ static bool decide(struct flight *f) {
         f->rec.c = &f->effective;
     }
     if (passed && strcmp(f->rec.engine, "case") == 0) passed = prepare_case(f, facts);
-    gate_facts_release(facts);
-    free(facts);
     return passed;
 }
 
@@ -381,9 +438,18 @@ int flight_start(struct executor *x, int index, struct err *e) {
     f->rec.attempt = job->attempt ? job->attempt : 1;
     snprintf(f->rec.matrix_id, sizeof f->rec.matrix_id, "%s", job->matrix_id ? job->matrix_id : "");
     run_init(&f->run, &f->rec, &ops, f);
+    /* The facts are large: only while they are wanted. */
+    struct gate_facts *facts = malloc(sizeof *facts);
+    BUG_UNLESS(facts != NULL);
+    read_facts(f, facts);
+    set_subject(f, facts);
     if (prepare(f, e) < 0) {
         evidence_free(f->ev);
         record_release(&f->rec);
+        cJSON_Delete(f->admission);
+        free(f->forbidden);
+        gate_facts_release(facts);
+        free(facts);
         free(f);
         return -1;
     }
@@ -393,7 +459,9 @@ int flight_start(struct executor *x, int index, struct err *e) {
     x->flights = f;
     x->in_flight++;
     uint64_t t0 = clock_mono_us();
-    bool passed = decide(f);
+    bool passed = decide(f, facts);
+    gate_facts_release(facts);
+    free(facts);
     on_trace(f, "gates", t0, clock_mono_us() - t0, passed, passed ? "all passed" : "blocked");
     run_gate(&f->run, clock_mono_us(), !passed);
     if (passed && !f->nar.contract_written) { /* nothing may be done that was not asked for in writing */

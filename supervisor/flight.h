@@ -46,10 +46,13 @@ struct flight {
     struct run run;
     struct run_record rec;
     struct engine_file *file;  /* of a backend that is described by one; owned */
-    struct cto_case effective; /* the case as that file has it; rec.c then */
     char *program;             /* what a backend with an admitted program starts, as a path of this host; owned */
     struct case_task *task;    /* of the case backend; owned */
     int proof_double;          /* see struct job */
+    struct cto_case effective; /* the case as that file and a target's admission have it; rec.c then */
+    cJSON *admission;          /* of the target: owned; `forbidden` points into it */
+    const char **forbidden;    /* owned; of the case and of the admission */
+    struct err land_error;     /* why the result was not landed */
     struct evidence *ev;
     struct narrator nar;
     struct worker_proc *wp;
@@ -61,7 +64,7 @@ struct flight {
     struct err error; /* of store or seal; code ERR_NONE when all is well */
     uint64_t finish_deadline_us;
     uint32_t untold; /* bit per state that the store had no room for; told before the end */
-    bool reserved, finishing, keep, told_commit;
+    bool reserved, finishing, keep, told_commit, parked;
     struct flight *next, *next_to_clear;
 };
 

@@ -129,12 +129,69 @@ static int consider(void *ctx, const struct store_approval *a) {
     return good || denied || revoked;
 }
 
+/* A record in a file counts only while the store has the same one, newest of its repository and not revoked: whatever is changed in
+ * the file has to be admitted anew. */
+static void read_target(struct gate_facts *f, struct store *s) {
+    struct fact_record *r = &f->target;
+    struct err e = ERR_INIT;
+    read_file(r, ADMIT_TARGET, setting(f->engine, "STAGE5_TARGET_ADMISSION_FILE"));
+    if (r->state != FACT_THERE) return;
+    struct store_admission *row = calloc(1, sizeof *row);
+    BUG_UNLESS(row != NULL);
+    if (!s || store_admission_newest(s, "target", r->admission.subject, row, &e) < 0)
+        bad(r, "it is not recorded; admit target --record");
+    else if (row->revoked_ms)
+        bad(r, "it was revoked");
+    else if (strcmp(row->digest, r->admission.digest) != 0)
+        bad(r, "it is not the one that was recorded last; admit target --record");
+    else
+        snprintf(f->target_id, sizeof f->target_id, "%s", row->id);
+    free(row->record);
+    free(row);
+    if (r->state == FACT_BAD)
+        admission_release(&r->admission);
+    else
+        f->repository = r->admission.subject;
+}
+
+static void read_source_repository(struct gate_facts *f, struct store *s) {
+    f->repository = setting(f->engine, "STAGE3_SOURCE_REPOSITORY");
+    struct store_admission *row = calloc(1, sizeof *row);
+    BUG_UNLESS(row != NULL);
+    f->source_is_target = s && f->repository[0] && store_admission_newest(s, "target", f->repository, row, NULL) == 0;
+    free(row->record);
+    free(row);
+}
+
+bool gate_facts_need_look(const struct gate_facts *f) {
+    return !f->looked && (f->subject == SUBJECT_SOURCE || f->subject == SUBJECT_TARGET);
+}
+
+static void read_approval(struct gate_facts *f, struct store *s);
+
+void gate_facts_look(struct gate_facts *f, struct store *s) {
+    struct err e = ERR_INIT;
+    f->looked = true;
+    if (repo_look(f->repository, &f->repo, &e) < 0)
+        snprintf(f->repo_why, sizeof f->repo_why, "%s", e.sys ? strerror(e.sys) : "it cannot be looked at");
+    if (f->c->approval_required) read_approval(f, s);
+}
+
+struct approval_for gate_facts_approval(const struct gate_facts *f) {
+    const bool target = f->subject == SUBJECT_TARGET && f->target.state == FACT_THERE;
+    return (struct approval_for){.engine = f->engine->name,
+                                 .file = f->file ? f->file->digest : "",
+                                 .program = f->executable_sha256,
+                                 .provider = f->provider,
+                                 .model = f->model,
+                                 .path = target ? f->repository : "",
+                                 .target = target ? f->target_id : "",
+                                 .target_sha256 = target ? f->target.admission.digest : "",
+                                 .head = target && f->looked ? f->repo.head : ""};
+}
+
 cJSON *gate_facts_scope(const struct gate_facts *f, struct err *e) {
-    const struct approval_for of = {.engine = f->engine->name,
-                                    .file = f->file ? f->file->digest : "",
-                                    .program = f->executable_sha256,
-                                    .provider = f->provider,
-                                    .model = f->model};
+    const struct approval_for of = gate_facts_approval(f);
     return approval_scope(f->c, &of, e);
 }
 
@@ -161,8 +218,17 @@ static void read_engine_file(struct gate_facts *f) {
     free(file);
 }
 
+/* What was said of a target is read when its HEAD is known: gate_facts_look(). */
+static void read_subject(struct gate_facts *f, struct store *s) {
+    if (f->engine->needs & NEED_STAGE) f->subject = subject_kind_of(f->c, f->stage);
+    if (f->subject == SUBJECT_TARGET) read_target(f, s);
+    if (f->subject == SUBJECT_SOURCE) read_source_repository(f, s);
+    if (f->c->approval_required && f->subject != SUBJECT_TARGET) read_approval(f, s);
+}
+
 static void begin(struct gate_facts *f, const struct cto_case *c, const char *engine) {
-    *f = (struct gate_facts){.c = c, .engine = engine_find(engine), .provider = "", .model = "", .executable = ""};
+    *f = (struct gate_facts){
+        .c = c, .engine = engine_find(engine), .provider = "", .model = "", .executable = "", .repository = ""};
     BUG_UNLESS(f->engine != NULL);
     f->now_ms = clock_real_ms();
 }
@@ -171,7 +237,7 @@ void gate_facts_read_double(struct gate_facts *f, const struct cto_case *c, cons
                             const char *libexec, int stage) {
     begin(f, c, engine);
     double_facts(f, libexec, stage);
-    if (c->approval_required) read_approval(f, s);
+    read_subject(f, s);
 }
 
 void gate_facts_read(struct gate_facts *f, const struct cto_case *c, const char *engine, struct store *s) {
@@ -188,11 +254,11 @@ void gate_facts_read(struct gate_facts *f, const struct cto_case *c, const char 
     }
     if (f->engine->needs & NEED_EXECUTABLE) read_program(f, s);
     if (f->engine->needs & NEED_FILE) read_engine_file(f);
-    if (c->approval_required) read_approval(f, s);
+    read_subject(f, s);
 }
 
 void gate_facts_release(struct gate_facts *f) {
-    struct fact_record *all[] = {&f->model_record, &f->decision, &f->source, &f->build};
+    struct fact_record *all[] = {&f->model_record, &f->decision, &f->source, &f->build, &f->target};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (all[i]->state == FACT_THERE) admission_release(&all[i]->admission);
     if (f->file) engine_file_release(f->file);

@@ -5,10 +5,12 @@
 #define CTO_SUPERVISOR_GATE_FACTS_H
 
 #include "supervisor/admission.h"
+#include "supervisor/approval.h"
 #include "supervisor/case.h"
 #include "supervisor/engine_file.h"
 #include "supervisor/engines.h"
 #include "supervisor/record.h"
+#include "supervisor/subject.h"
 
 /* A record that a variable names or the store holds. */
 enum fact_state { FACT_ABSENT, FACT_BAD, FACT_THERE };
@@ -38,6 +40,14 @@ struct gate_facts {
     struct fact_record model_record, decision, source, build;
     struct engine_file *file; /* of NEED_FILE; owned, NULL when there is none that can be used */
     char file_why[300];       /* why not; "": none was named */
+    enum subject_kind subject;
+    struct fact_record target; /* of SUBJECT_TARGET */
+    char target_id[96];        /* of its admission in the store; "" */
+    const char *repository;    /* of SUBJECT_SOURCE and SUBJECT_TARGET; "" */
+    bool source_is_target;     /* somebody has recorded an admission of SUBJECT_SOURCE's repository as a target */
+    bool looked;               /* the next two are filled: gate_facts_look() */
+    struct repo_facts repo;
+    char repo_why[300]; /* why it could not be looked at; names no path; "" */
     int64_t now_ms;
     char scope[DIGEST_HEX_SIZE];   /* of this run, see approval.h; "" when no approval is required */
     struct approval_seen approval; /* what counts for the scope; id "" when nobody said anything */
@@ -49,8 +59,15 @@ void gate_facts_read(struct gate_facts *f, const struct cto_case *c, const char 
 /* The same of a run of our test double at `stage`; the programs are in `libexec`. For struct job's proof_double alone. */
 void gate_facts_read_double(struct gate_facts *f, const struct cto_case *c, const char *engine, struct store *s,
                             const char *libexec, int stage);
+/* For what an approval would be: borrows from the facts. */
+struct approval_for gate_facts_approval(const struct gate_facts *f);
 /* What an approval of such a run is good for; NULL when the case cannot be read. The caller owns it. */
 cJSON *gate_facts_scope(const struct gate_facts *f, struct err *e);
+/* The second phase, only when every gate of the first has passed: looks at the repository that the run is about, and then reads
+ * what was said of it as it is now. Nothing is written, nothing is started. */
+void gate_facts_look(struct gate_facts *f, struct store *s);
+/* Is there a repository to look at? */
+bool gate_facts_need_look(const struct gate_facts *f);
 void gate_facts_release(struct gate_facts *f);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "supervisor/stages.h"
 
@@ -201,6 +202,70 @@ static void ask_local_config(const struct gate_facts *f, struct gate_result *g) 
                f->engine->variables);
 }
 
+/* Within: the same rule, or below a directory that is allowed. */
+static bool covered(const char *rule, const cJSON *by) {
+    const cJSON *a;
+    cJSON_ArrayForEach(a, by) {
+        const char *text = a->valuestring;
+        size_t n = strlen(text);
+        if (strcmp(text, rule) == 0 || (n > 0 && text[n - 1] == '/' && strncmp(rule, text, n) == 0)) return true;
+    }
+    return false;
+}
+
+static void ask_target(const struct gate_facts *f, struct gate_result *g) {
+    const struct fact_record *r = &f->target;
+    if (r->state == FACT_ABSENT)
+        closed(g, "missing", BLOCKER_target_not_admitted,
+               "set %sSTAGE5_TARGET_ADMISSION_FILE to the target's admission", f->engine->variables);
+    if (r->state == FACT_BAD)
+        closed(g, "failed", BLOCKER_target_not_admitted, "the target admission does not count: %.140s", r->why);
+    if (r->state != FACT_THERE) return;
+    refused(g, r, BLOCKER_target_not_admitted);
+    const cJSON *allowed = cJSON_GetObjectItemCaseSensitive(r->admission.doc, "allowed_paths");
+    for (int i = 0; i < f->c->allowed_writes.n; i++)
+        if (!covered(f->c->allowed_writes.v[i], allowed))
+            closed(g, "failed", BLOCKER_target_not_admitted,
+                   "the case may write %.80s, the target's admission does not allow that", f->c->allowed_writes.v[i]);
+}
+
+static void ask_source_repository(const struct gate_facts *f, struct gate_result *g) {
+    if (!f->repository[0])
+        closed(g, "missing", BLOCKER_gate_missing,
+               "set %sSTAGE3_SOURCE_REPOSITORY to a local repository of yours, which is copied and stays as it is",
+               f->engine->variables);
+    if (f->source_is_target)
+        closed(g, "failed", BLOCKER_eligibility_denied, "a target repository is no source of a copied-repository run");
+}
+
+/* What can be worked with: a plain repository of the person who runs this, on a branch, with history. */
+static void ask_repository(const struct gate_facts *f, struct gate_result *g) {
+    const struct repo_facts *r = &f->repo;
+    const enum blocker b = f->subject == SUBJECT_TARGET ? BLOCKER_target_not_admitted : BLOCKER_eligibility_denied;
+    if (f->repo_why[0]) closed(g, "failed", b, "the repository: %.150s", f->repo_why);
+    if (!r->is_repository) closed(g, "failed", b, "the repository: %.150s", r->why[0] ? r->why : "there is none");
+    if (r->owner_uid != (uint32_t)geteuid())
+        closed(g, "failed", BLOCKER_unowned_repository, "the repository belongs to user %u, this is user %u",
+               (unsigned)r->owner_uid, (unsigned)geteuid());
+    if (r->bare || r->linked_worktree) closed(g, "failed", b, "the repository is bare, or a linked worktree");
+    if (r->busy) closed(g, "failed", b, "a merge, a rebase or the like is under way in the repository");
+    if (r->unborn || r->commits == 0) closed(g, "failed", b, "the repository has no commit");
+    if (r->detached) closed(g, "failed", b, "HEAD of the repository is detached");
+    if (r->shallow) closed(g, "failed", b, "the repository is a shallow clone");
+    if (r->submodules) closed(g, "failed", b, "the repository has submodules");
+    if (r->alternates) closed(g, "failed", b, "the repository borrows objects of another");
+    if (!r->local_filesystem) closed(g, "failed", b, "the repository is on a network file system");
+    if (f->subject == SUBJECT_SOURCE && r->remotes)
+        closed(g, "failed", BLOCKER_unowned_repository,
+               "the repository has remotes, so it may be a copy of somebody else's");
+}
+
+static void ask_clean_start(const struct gate_facts *f, struct gate_result *g) {
+    if (!f->repo.clean)
+        closed(g, "failed", BLOCKER_dirty_starting_tree, "the repository is not clean: %.140s",
+               f->repo.why[0] ? f->repo.why : "commit or put away what is there");
+}
+
 static void ask_approval(const struct gate_facts *f, struct gate_result *g) {
     const struct approval_seen *a = &f->approval;
     if (!f->c->approval_required) return;
@@ -231,29 +296,41 @@ static void ask_provider(const struct gate_facts *f, struct gate_result *g) {
                f->engine->name);
 }
 
+#define ALL_SUBJECTS 0u
+#define SUBJECT(kind) (1u << SUBJECT_##kind)
 static const struct {
     const char *name;
-    unsigned needs; /* applies to backends that need all of these */
+    unsigned needs;    /* applies to backends that need all of these */
+    unsigned subjects; /* and to runs about one of these */
+    unsigned look;     /* for which of these the question can be asked only when the repository was looked at */
     void (*ask)(const struct gate_facts *f, struct gate_result *g);
-} gates[] = {{"engine", 0, ask_engine},
-             {"stage", NEED_STAGE, ask_stage},
-             {"backend", 0, ask_backend},
-             {"contract", 0, ask_contract},
-             {"interface", NEED_MODEL, ask_interface},
-             {"source", NEED_EXECUTABLE, ask_source},
-             {"executable", NEED_EXECUTABLE, ask_executable},
-             {"engine_file", NEED_FILE, ask_engine_file},
-             {"decision", NEED_MODEL, ask_decision},
-             {"model", NEED_MODEL, ask_model},
-             {"auth_bridge", NEED_MODEL, ask_auth_bridge},
-             {"local_config", NEED_MODEL, ask_local_config},
-             {"approval", 0, ask_approval},
-             {"provider", 0, ask_provider}};
+} gates[] = {
+    {"engine", 0, ALL_SUBJECTS, 0, ask_engine},
+    {"stage", NEED_STAGE, ALL_SUBJECTS, 0, ask_stage},
+    {"backend", 0, ALL_SUBJECTS, 0, ask_backend},
+    {"contract", 0, ALL_SUBJECTS, 0, ask_contract},
+    {"interface", NEED_MODEL, ALL_SUBJECTS, 0, ask_interface},
+    {"source", NEED_EXECUTABLE, ALL_SUBJECTS, 0, ask_source},
+    {"executable", NEED_EXECUTABLE, ALL_SUBJECTS, 0, ask_executable},
+    {"engine_file", NEED_FILE, ALL_SUBJECTS, 0, ask_engine_file},
+    {"decision", NEED_MODEL, ALL_SUBJECTS, 0, ask_decision},
+    {"model", NEED_MODEL, ALL_SUBJECTS, 0, ask_model},
+    {"auth_bridge", NEED_MODEL, ALL_SUBJECTS, 0, ask_auth_bridge},
+    {"local_config", NEED_MODEL, ALL_SUBJECTS, 0, ask_local_config},
+    {"provider", 0, ALL_SUBJECTS, 0, ask_provider},
+    {"source_repository", NEED_STAGE, SUBJECT(SOURCE), 0, ask_source_repository},
+    {"target", NEED_STAGE, SUBJECT(TARGET), 0, ask_target},
+    {"repository", NEED_STAGE, SUBJECT(SOURCE) | SUBJECT(TARGET), SUBJECT(SOURCE) | SUBJECT(TARGET), ask_repository},
+    {"clean_start", NEED_STAGE, SUBJECT(SOURCE) | SUBJECT(TARGET), SUBJECT(SOURCE) | SUBJECT(TARGET), ask_clean_start},
+    {"approval", 0, ALL_SUBJECTS, SUBJECT(TARGET), ask_approval}};
 #define N_GATES (sizeof gates / sizeof gates[0])
 
 static bool applies(size_t i, const struct gate_facts *f) {
-    return (f->engine->needs & gates[i].needs) == gates[i].needs;
+    const bool subject = gates[i].subjects == ALL_SUBJECTS || gates[i].subjects >> f->subject & 1u;
+    return subject && (f->engine->needs & gates[i].needs) == gates[i].needs;
 }
+
+static bool too_early(size_t i, const struct gate_facts *f) { return !f->looked && gates[i].look >> f->subject & 1u; }
 
 /* --- results ---------------------------------------------------------------------------------------------------------- */
 
@@ -299,11 +376,29 @@ bool gates_evaluate(struct run_record *rec, const struct gate_facts *f) {
         if (!applies(i, f)) continue;
         struct gate_result *g = &rec->gates[rec->n_gates++];
         *g = (struct gate_result){.name = gates[i].name, .status = "passed", .blocker = BLOCKER_COUNT};
-        gates[i].ask(f, g);
-        passed = passed && g->reason[0] == '\0';
+        if (too_early(i, f))
+            g->status = "not_evaluated";
+        else
+            gates[i].ask(f, g);
+        passed = passed && strcmp(g->status, "passed") == 0;
     }
     describe(rec, f);
     return passed;
+}
+
+const char *gates_name(const char *name) {
+    for (size_t i = 0; name && i < N_GATES; i++)
+        if (strcmp(gates[i].name, name) == 0) return gates[i].name;
+    return "unknown";
+}
+
+bool gates_wait_for_a_look(const struct run_record *rec) {
+    bool waiting = false;
+    for (int i = 0; i < rec->n_gates; i++) {
+        if (rec->gates[i].reason[0]) return false;
+        waiting |= strcmp(rec->gates[i].status, "not_evaluated") == 0;
+    }
+    return waiting;
 }
 
 void gates_close(struct run_record *rec, const char *name, enum blocker b, const char *why) {

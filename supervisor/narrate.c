@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/subject.h"
 #include "supervisor/verdict.h"
 
 static bool told(const struct narrator *n, const char *type) {
@@ -271,6 +272,36 @@ int narrate_findings(struct narrator *n, struct err *e) {
     if (tell_result(n, e) < 0 || tell_diff(n, e) < 0 || tell_verification(n, e) < 0) return -1;
     if (!n->rec->gated_out && close_test_log(n, e) < 0) return -1;
     return write_markers(n, e);
+}
+
+int narrate_outcome(struct narrator *n, struct err *e) {
+    const struct run_subject *s = n->rec->subject;
+    char stamp[CLOCK_STAMP_SIZE];
+    if (!s || (strcmp(s->outcome, "accepted") != 0 && strcmp(s->outcome, "rejected") != 0)) return 0;
+    clock_stamp(s->outcome_ms, stamp);
+    cJSON *data = cJSON_CreateObject();
+    json_put_str(data, "actor", s->outcome_actor);
+    json_put_str(data, "outcome", s->outcome);
+    json_put_str(data, "ts", stamp);
+    json_put_str(data, "target_commit", s->commit);
+    json_put_str(data, "revert_commit", s->revert_commit[0] ? s->revert_commit : NULL);
+    put_blockers(data, n->rec, "operator.outcome.recorded");
+    return tell(n, "operator.outcome.recorded", data, e);
+}
+
+int narrate_branch_policy(struct narrator *n, struct err *e) {
+    const struct run_subject *s = n->rec->subject;
+    return s && subject_lands(s->kind) ? tell(n, "branch.policy.recorded", subject_branch_policy(s), e) : 0;
+}
+
+int narrate_landed(struct narrator *n, struct err *e) {
+    const struct run_subject *s = n->rec->subject;
+    cJSON *data = cJSON_CreateObject();
+    json_put_str(data, "repository", subject_kind_name(s->kind));
+    json_put_str(data, "base", s->head);
+    json_put_str(data, "tree", s->tree);
+    json_put_int(data, "paths", s->n_changes);
+    return tell(n, "result.landing", data, e);
 }
 
 int narrate_completed(struct narrator *n, struct err *e) {

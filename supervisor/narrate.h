@@ -27,6 +27,12 @@ int narrate_limit(struct narrator *n, const struct limit_seen *l, struct err *e)
 /* Everything between the end of the work and run.completed, markers and the closing words of test.log included. The verdict
  * must have been judged. */
 int narrate_findings(struct narrator *n, struct err *e);
+/* branch.policy.recorded, before anything is started. */
+int narrate_branch_policy(struct narrator *n, struct err *e);
+/* result.landing: all checks held, and now it is written to the repository. */
+int narrate_landed(struct narrator *n, struct err *e);
+/* operator.outcome.recorded, when somebody has said accepted or rejected. */
+int narrate_outcome(struct narrator *n, struct err *e);
 int narrate_completed(struct narrator *n, struct err *e);
 
 #endif

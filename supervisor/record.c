@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "supervisor/subject.h"
 
 void record_release(struct run_record *r) {
     free(r->gates);
@@ -17,6 +18,8 @@ void record_release(struct run_record *r) {
     r->governed = NULL;
     free(r->approval);
     r->approval = NULL;
+    subject_free(r->subject);
+    r->subject = NULL;
     free(r->sandbox_json);
     r->sandbox_json = NULL;
     free(r->limits);

@@ -45,6 +45,8 @@ struct governed {
     char model_admission_file[4096], model_admission_sha256[65], executable_sha256[65]; /* "" when there is none */
 };
 
+struct run_subject;
+
 /* What a human said to this run's scope. */
 struct approval_seen {
     char id[96], request_id[96], state[16], actor[160], requester[160], why[400], scope[65];
@@ -103,6 +105,7 @@ struct run_record {
     struct gate_result *gates; /* owned; NULL before the gates */
     int n_gates;
     struct governed *governed;      /* owned; NULL for the default lane */
+    struct run_subject *subject;    /* owned, see subject.h; NULL: the case's fixture */
     struct approval_seen *approval; /* owned; NULL: nobody said anything, or nothing was needed */
     bool recovered;                 /* its supervisor died: what it had seen is not known */
     bool gated_out;                 /* blocked before anything was started: the preflight event sequence applies */

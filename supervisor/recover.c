@@ -25,7 +25,9 @@
 #include "common/io.h"
 #include "supervisor/land.h"
 #include "supervisor/narrate.h"
+#include "supervisor/outcome.h"
 #include "supervisor/slots.h"
+#include "supervisor/subject.h"
 #include "supervisor/verdict.h"
 
 #define RECOVER_BATCH 4096
@@ -133,6 +135,22 @@ static int adopt_sealed(const struct store_run_row *row, struct run_record *rec,
     return err_set(e, ERR_CONFLICT, "report.json is not the one that was sealed: the store has another digest");
 }
 
+/* Its supervisor died while it landed the result. When the repository has it (land_recover() has settled that by now), the run is
+ * complete but for a human's word, and waits for it as if nothing had happened. */
+static bool resume_waiting(struct recovery *r, const struct store_run_row *row, struct run_record *rec) {
+    struct store_landing *l = calloc(1, sizeof *l);
+    struct store_waiting w;
+    BUG_UNLESS(l != NULL);
+    bool resumed = row->state == RUN_LANDING && store_waiting_get(r->store, row->run_id, &w, NULL) == 0;
+    if (resumed) free(w.record);
+    resumed = resumed && store_landing_get(r->store, row->run_id, "land", l, NULL) == 0 &&
+              strcmp(l->state, "finished") == 0 &&
+              store_run_transition(r->store, row->run_id, rec->generation, RUN_OUTCOME, clock_real_ms(),
+                                   clock_mono_us(), NULL) == 0;
+    free(l);
+    return resumed;
+}
+
 /* *ret_in_dir: what fails is the directory's fault, not the row's. */
 static int seal_run(struct recovery *r, const struct store_run_row *row, struct run_record *rec, bool *ret_in_dir,
                     struct err *e) {
@@ -140,6 +158,7 @@ static int seal_run(struct recovery *r, const struct store_run_row *row, struct 
     struct err why = ERR_INIT;
     int rc = store_run_takeover(r->store, rec, r->self, &why);
     if (rc == 0) {
+        if (resume_waiting(r, row, rec)) return 0;
         slot_forget_projects(AT_FDCWD, rec->work_dir, NULL);
         io_remove_tree_at(AT_FDCWD, rec->work_dir, NULL);
         rc = evidence_is_sealed(rec->run_dir, rec->run_id) ? adopt_sealed(row, rec, &sum, &why)
@@ -251,9 +270,19 @@ static int recover_matrices(struct recovery *r, struct err *e) {
     return rc;
 }
 
+struct named {
+    const char *name;
+    size_t n;
+};
+
 static int still_unfinished(void *ctx, const struct store_run_row *row) {
-    const char *name = *(const char **)ctx;
-    return strcmp(row->run_id, name) == 0;
+    const struct named *o = ctx;
+    return strlen(row->run_id) == o->n && memcmp(row->run_id, o->name, o->n) == 0;
+}
+
+static bool is_owned(const struct recovery *r, const char *name, size_t n) {
+    struct named o = {name, n};
+    return store_runs_unfinished(r->store, still_unfinished, &o, NULL) != 0;
 }
 
 /* Directories under work/ that no unfinished run owns, unless kept on request. */
@@ -265,7 +294,11 @@ static void sweep_work(struct recovery *r) {
     for (struct dirent *de; (de = readdir(d));) {
         const char *name = de->d_name, *dot = strrchr(name, '.');
         if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || (dot && strcmp(dot, ".kept") == 0)) continue;
-        if (store_runs_unfinished(r->store, still_unfinished, &name, NULL) != 0) continue;
+        if (dot && strcmp(dot, SUBJECT_SUFFIX) == 0) {
+            if (is_owned(r, name, (size_t)(dot - name))) continue;
+        } else if (is_owned(r, name, strlen(name))) {
+            continue;
+        }
         slot_forget_projects(at, name, NULL);
         for (int tries = 0; tries < 50 && io_remove_tree_at(at, name, NULL) < 0; tries++)
             nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
@@ -308,7 +341,8 @@ int recover_home(const struct home *h, struct store *s, const struct recover_by 
     }
     free(r.rows);
     recover_groups(r.n > 0);
-    if (rc < 0 || recover_matrices(&r, e) < 0) return -1;
+    const struct outcome_place place = {.home = h, .store = s, .env = by->env, .self = by->supervisor_id};
+    if (rc < 0 || recover_matrices(&r, e) < 0 || outcome_recover(&place, by->warn, e) < 0) return -1;
     sweep_work(&r);
     sweep_locks(&r);
     return 0;

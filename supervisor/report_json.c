@@ -175,7 +175,7 @@ static void put_events(cJSON *o, const struct run_record *r, const struct report
     bool missing = has_blocker(r, BLOCKER_missing_required_event);
     json_put_bool(o, "required_events_passed", in_order && !missing && (!absent || r->n_blockers > 0));
     cJSON *list = array();
-    n = evidence_required_pass(r->c, &required);
+    n = evidence_required_whole(r, &required);
     for (size_t i = 0; !missing && r->n_blockers > 0 && i < n; i++) {
         if (occurred(f, required[i])) continue;
         char why[500];

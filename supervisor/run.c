@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "supervisor/run_internal.h"
+#include "supervisor/subject.h"
 
 #define TO(state) (1u << RUN_##state)
 static const uint32_t successors[RUN_STATE_COUNT] = {
@@ -78,7 +79,7 @@ void run_set_state(struct run *r, uint64_t now, enum run_state to) {
         if (r->rec->c->idle_timeout_ms > 0)
             r->timers[RUN_TIMER_IDLE] = now + (uint64_t)r->rec->c->idle_timeout_ms * 1000;
     }
-    if (r->exit_seen && to < RUN_SEALING) r->timers[RUN_TIMER_DRAIN] = now + DRAIN_LIMIT;
+    if (r->exit_seen && to <= RUN_COLLECTING) r->timers[RUN_TIMER_DRAIN] = now + DRAIN_LIMIT;
     r->ops->entered(r->ctx, r, from);
 }
 
@@ -112,6 +113,13 @@ static void kill_worker(struct run *r) {
     }
 }
 
+/* Its result goes to a repository of somebody's: only when the worker said that all was done. */
+static bool has_landing(const struct run *r) {
+    const struct run_record *rec = r->rec;
+    return r->state == RUN_COLLECTING && rec->subject && subject_lands(rec->subject->kind) && rec->worker_done &&
+           rec->cause_blocker == BLOCKER_COUNT;
+}
+
 static bool with_worker(const struct run *r) { return r->state >= RUN_STARTING && r->state <= RUN_COLLECTING; }
 
 /* A supervisor that did not run when a limit was reached cannot say who was late: what waits in the pipes may have been sent long
@@ -128,7 +136,8 @@ static void check_slept(struct run *r, uint64_t now) {
 
 /* The end of the worker's part: everything was seen, or will not come any more. */
 static void maybe_finish(struct run *r, uint64_t now) {
-    if (with_worker(r) && r->exit_seen && r->control_eof && r->bulk_eof) run_set_state(r, now, RUN_SEALING);
+    if (with_worker(r) && r->exit_seen && r->control_eof && r->bulk_eof)
+        run_set_state(r, now, has_landing(r) ? RUN_LANDING : RUN_SEALING);
 }
 
 void run_violation(struct run *r, const char *text) {
@@ -203,7 +212,7 @@ void run_watch(struct run *r, uint64_t now) {
 }
 
 void run_cancel(struct run *r, uint64_t now, enum blocker why, const char *text) {
-    if (r->state >= RUN_SEALING) return;
+    if (r->state >= RUN_LANDING) return; /* what lands is landed: half of it is the one thing that must not be */
     set_cause(r, why, "%s", text);
     if (with_worker(r))
         kill_worker(r);
@@ -275,6 +284,11 @@ void run_time(struct run *r, uint64_t now) {
         case RUN_TIMER_COUNT: break;
         }
     }
+    run_check(r);
+}
+
+void run_landed(struct run *r, uint64_t now, bool waits) {
+    run_set_state(r, now, waits ? RUN_OUTCOME : RUN_SEALING);
     run_check(r);
 }
 

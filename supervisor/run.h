@@ -7,6 +7,8 @@
  *                 |         |          |  `---(exec failed)--------------'              |  |                     |
  *                 `---------+----------+-----------(blocked, failed, killed, worker lost)--+---------------------'
  *
+ * A run whose result is landed on a repository (subject.h) goes collecting -> landing -> sealing, or -> outcome, where it waits.
+ *
  * Rules that hold whatever a worker writes:
  *  - a frame that the table (common/msg.h) does not permit in this state kills the worker: worker_protocol_violation;
  *  - first cause wins: what ended the run is recorded once and never overwritten;
@@ -72,6 +74,9 @@ void run_exited(struct run *r, uint64_t now, int64_t status, int signal);
 void run_watch(struct run *r, uint64_t now); /* something happened below .git */
 void run_cancel(struct run *r, uint64_t now, enum blocker why, const char *text);
 void run_time(struct run *r, uint64_t now);
+/* landing -> sealing: it was landed for good, or could not be, or need not. Or -> outcome: a human's word is waited for, and this
+ * machine ends there; outcome.h goes on, in another process perhaps. */
+void run_landed(struct run *r, uint64_t now, bool waits);
 void run_sealed(struct run *r, uint64_t now);    /* sealing -> done */
 uint64_t run_next_deadline(const struct run *r); /* 0: none */
 

@@ -7,6 +7,7 @@
 #include "common/path.h"
 #include "supervisor/denials.h"
 #include "supervisor/run_internal.h"
+#include "supervisor/subject.h"
 
 typedef int (*on_fn)(struct run *r, uint64_t now, struct rd *rd, struct err *e);
 
@@ -223,6 +224,30 @@ static int on_change(struct run *r, uint64_t now, struct rd *rd, struct err *e) 
     return 0;
 }
 
+static int on_tree(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    (void)now;
+    struct run_subject *s = r->rec->subject;
+    if (!s || !subject_lands(s->kind)) return err_set(e, ERR_PROTO, "TREE: nothing is to be landed");
+    rd_str(rd, s->tree, sizeof s->tree);
+    return is_oid(s->tree) ? 0 : err_set(e, ERR_PROTO, "TREE: not an object id");
+}
+
+/* Kept as it came; whether its path is allowed is asked when it is landed (subject_landing_fits). */
+static int on_land(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
+    (void)now;
+    struct run_subject *s = r->rec->subject;
+    if (!s || !subject_lands(s->kind)) return err_set(e, ERR_PROTO, "LAND: nothing is to be landed");
+    struct land_change c = {.mode = rd_u32(rd)};
+    rd_str(rd, c.oid, sizeof c.oid);
+    uint64_t size = rd_u64(rd);
+    size_t n;
+    const char *p = (const char *)rd_bytes(rd, &n);
+    bool file = c.mode == 0100644 || c.mode == 0100755 || c.mode == 0120000, removed = c.mode == 0;
+    if (!p || n == 0 || memchr(p, 0, n) || (!file && !removed) || (file ? !is_oid(c.oid) : c.oid[0] || size > 0))
+        return err_set(e, ERR_PROTO, "LAND: malformed");
+    return subject_add_change(s, &c, size, p, n, e);
+}
+
 static int on_verify_start(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
     unsigned i = rd_u16(rd);
     if (i >= (unsigned)r->rec->c->n_verify) return err_set(e, ERR_PROTO, "VERIFY_START: command %u is none of ours", i);
@@ -336,6 +361,8 @@ static on_fn handler(unsigned type) {
     case MSG_ATTEMPT: return on_attempt;
     case MSG_COMMIT: return on_commit;
     case MSG_CHANGE: return on_change;
+    case MSG_TREE: return on_tree;
+    case MSG_LAND: return on_land;
     case MSG_VERIFY_START: return on_verify_start;
     case MSG_VERIFY_END: return on_verify_end;
     case MSG_VERIFY_SKIP: return on_verify_skip;
@@ -348,29 +375,36 @@ static on_fn handler(unsigned type) {
     }
 }
 
-/* The two channels have an order each and none between them: that the patch is whole is asked when both have ended. */
-static int count_patch(struct run_record *c, const struct frame *f, struct err *e) {
-    c->patch_whole = false; /* nothing comes after its end */
+/* The two channels have an order each and none between them: that an artifact is whole is asked when both have ended. */
+static int count_artifact(const struct frame *f, uint64_t *seen, bool *whole, struct err *e) {
+    *whole = false; /* nothing comes after its end */
     if (f->type == MSG_ARTIFACT) {
-        c->patch_seen += f->len - 1;
+        *seen += f->len - 1;
         return 0;
     }
     struct rd rd = rd_over(f->payload + 1, f->len - 1);
     const uint64_t total = rd_u64(&rd);
     if (!rd_done(&rd)) return err_set(e, ERR_PROTO, "ARTIFACT_END: payload of the wrong size");
-    c->patch_whole = total == c->patch_seen;
+    *whole = total == *seen;
     return 0;
+}
+
+static bool is_stream(const struct run_record *c, unsigned type, unsigned what) {
+    if (type == MSG_OUTPUT) return what >= OUT_STDOUT && what <= OUT_VERIFY;
+    return what == ARTIFACT_PATCH || (what == ARTIFACT_BLOBS && c->subject && subject_lands(c->subject->kind));
 }
 
 static int on_bulk(struct run *r, uint64_t now, const struct frame *f, struct err *e) {
     unsigned what = f->len > 0 ? f->payload[0] : 0;
-    bool known = f->type == MSG_OUTPUT ? what >= OUT_STDOUT && what <= OUT_VERIFY : what == ARTIFACT_PATCH;
-    if (!known) return err_set(e, ERR_PROTO, "%s: stream %u", msg_rule(f->type)->name, what);
+    if (!is_stream(r->rec, f->type, what)) return err_set(e, ERR_PROTO, "%s: stream %u", msg_rule(f->type)->name, what);
     if (f->type == MSG_OUTPUT && what != OUT_VERIFY && r->state == RUN_ENGINE && r->timers[RUN_TIMER_IDLE]) {
         r->timers[RUN_TIMER_IDLE] = now + (uint64_t)r->rec->c->idle_timeout_ms * 1000;
         r->idle_pending = false;
     }
-    if (f->type != MSG_OUTPUT && count_patch(r->rec, f, e) < 0) return -1;
+    bool blobs = f->type != MSG_OUTPUT && what == ARTIFACT_BLOBS;
+    if (blobs && count_artifact(f, &r->rec->subject->blobs_seen, &r->rec->subject->blobs_whole, e) < 0) return -1;
+    if (f->type != MSG_OUTPUT && !blobs && count_artifact(f, &r->rec->patch_seen, &r->rec->patch_whole, e) < 0)
+        return -1;
     r->ops->bulk(r->ctx, f->type, f->payload, f->len);
     return 0;
 }

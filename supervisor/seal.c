@@ -50,12 +50,21 @@ static struct seal_artifact *add_artifact(struct seal_summary *s, const char *pa
 }
 
 /* The files of the directory, open until they are on the disk. */
+const char *const evidence_of_the_seal[] = {EVIDENCE_SUMS,
+                                            EVIDENCE_ATTESTATION,
+                                            EVIDENCE_REPORT,
+                                            EVIDENCE_REPORT_MD,
+                                            "stage3-copied-repo-proof.json",
+                                            "stage4-disposable-sandbox-proof.json",
+                                            "stage5-owned-repo-proof.json",
+                                            NULL};
+
 struct unsynced {
     int n;
     struct {
         int fd;
         const char *path;
-    } files[SLOT_FIXED + EVIDENCE_MAX_MARKERS + 3];
+    } files[SLOT_FIXED + EVIDENCE_MAX_MARKERS + 4];
 };
 
 static void sync_later(struct unsynced *u, int fd, const char *path) {
@@ -153,10 +162,23 @@ static int write_markdown(struct evidence *ev, const struct run_record *r, const
     return write_file(ev, EVIDENCE_REPORT_MD, &text, s, u, e);
 }
 
+static int write_proof(struct evidence *ev, const struct run_record *r, struct seal_summary *s, struct unsynced *u,
+                       struct err *e) {
+    struct report_facts facts;
+    const char *name;
+    put_facts(ev, s, &facts);
+    AUTO_FREE char *proof = proof_text(r, &facts, &name);
+    if (!proof) return 0;
+    const struct buf text = {.p = (uint8_t *)proof, .len = strlen(proof)};
+    return write_file(ev, name, &text, s, u, e);
+}
+
 static int seal_files(struct evidence *ev, struct run_record *r, const struct seal_input *in, struct seal_summary *s,
                       struct unsynced *u, struct err *e) {
     for (int i = 0; i < ev->n_files; i++)
         if (ev->files[i].exists && take_file(ev, &ev->files[i], r, s, u, e) < 0) return -1;
+    qsort(s->artifacts, (size_t)s->n_artifacts, sizeof s->artifacts[0], by_path);
+    if (write_proof(ev, r, s, u, e) < 0) return -1;
     qsort(s->artifacts, (size_t)s->n_artifacts, sizeof s->artifacts[0], by_path);
     if (write_markdown(ev, r, in, s, u, e) < 0) return -1;
     qsort(s->artifacts, (size_t)s->n_artifacts, sizeof s->artifacts[0], by_path);

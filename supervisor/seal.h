@@ -38,6 +38,11 @@ struct buf;
  * backends have. */
 const char *report_failure_reason(const struct run_record *r, char *out, size_t size);
 void report_put_governed(cJSON *o, const struct run_record *r);
+/* Of a run about a repository (subject.h); nothing else. */
+void report_put_subject(cJSON *o, const struct run_record *r);
+/* proof.c: the file that says what happened to that repository, NULL when there is none to write; `*ret_name` is a literal. The
+ * text is malloc'd and ends in a newline. */
+char *proof_text(const struct run_record *r, const struct report_facts *f, const char **ret_name);
 void report_put_approval(cJSON *o, const struct run_record *r); /* nothing when no human said anything */
 void report_put_text(struct buf *b, const char *text, bool md);
 /* The last lines of a log that an agent or its code wrote, for report.md: an indented block of at most REPORT_TAIL_LINES lines

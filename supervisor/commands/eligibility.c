@@ -43,7 +43,12 @@ static int decide(const struct global_options *g, const struct cto_case *c, cons
     struct gate_facts *f = malloc(sizeof *f);
     BUG_UNLESS(f != NULL);
     gate_facts_read(f, c, engine, s);
-    int code = gates_evaluate(&r, f) ? EXIT_PASS : EXIT_BLOCKED;
+    bool passed = gates_evaluate(&r, f);
+    if (gates_wait_for_a_look(&r)) {
+        gate_facts_look(f, s);
+        passed = gates_evaluate(&r, f);
+    }
+    int code = passed ? EXIT_PASS : EXIT_BLOCKED;
     gate_facts_release(f);
     free(f);
     if (g->json)

@@ -36,8 +36,9 @@ static int open_home(const struct global_options *g, bool writable, struct home 
 /* --- new ---------------------------------------------------------------------------------------------------------------- */
 
 /* The document says its own id, so the id comes first; when another request takes it meanwhile, once more. */
-static int add(struct store *s, const struct cto_case *c, const char *engine, const cJSON *scope, const char *actor,
-               char **ret, struct err *e) {
+static int add(struct store *s, const struct gate_facts *f, const cJSON *scope, const char *actor, char **ret,
+               struct err *e) {
+    const struct approval_for of = gate_facts_approval(f);
     struct store_request *r = calloc(1, sizeof *r);
     BUG_UNLESS(r != NULL);
     int rc = -1;
@@ -45,12 +46,12 @@ static int add(struct store *s, const struct cto_case *c, const char *engine, co
         *e = ERR_INIT;
         r->created_ms = clock_real_ms();
         if (store_request_id(s, r->id, e) < 0) break;
-        cJSON *doc = approval_request(c, engine, scope, r->id, actor, r->created_ms);
+        cJSON *doc = approval_request(f->c, &of, scope, r->id, actor, r->created_ms);
         char *text = cJSON_Print(doc);
         cJSON_Delete(doc);
         BUG_UNLESS(text != NULL);
-        snprintf(r->task_id, sizeof r->task_id, "%s", c->id);
-        snprintf(r->backend, sizeof r->backend, "%s", engine);
+        snprintf(r->task_id, sizeof r->task_id, "%s", f->c->id);
+        snprintf(r->backend, sizeof r->backend, "%s", of.engine);
         snprintf(r->actor, sizeof r->actor, "%s", actor);
         approval_scope_digest(scope, r->scope);
         r->document = text;
@@ -84,6 +85,36 @@ static int say(const struct global_options *g, char *text) {
     return fflush(stdout) == 0 ? EXIT_PASS : EXIT_HARNESS;
 }
 
+/* What stands against an approval of this run that no word can change: then it is not asked for. */
+static int check_askable(const struct gate_facts *f, struct err *e) {
+    if (!f->c->approval_required) return err_set(e, ERR_USAGE, "case %s needs no approval: run it", f->c->id);
+    if (f->subject != SUBJECT_TARGET) return 0;
+    if (f->target.state == FACT_ABSENT)
+        return err_set(e, ERR_USAGE, "set %sSTAGE5_TARGET_ADMISSION_FILE: the request names the target",
+                       f->engine->variables);
+    if (f->target.state == FACT_BAD)
+        return err_set(e, ERR_USAGE, "the target admission does not count: %s", f->target.why);
+    if (f->repo_why[0] || !f->repo.head[0])
+        return err_set(e, ERR_USAGE, "the target %s: %s", f->repository, f->repo_why[0] ? f->repo_why : f->repo.why);
+    return 0;
+}
+
+/* The facts as a run would read them now; nothing is made for it. */
+static int read_facts(const struct global_options *g, const struct cto_case *c, const char *engine,
+                      struct gate_facts *f, struct err *e) {
+    struct home h;
+    struct store *s = NULL;
+    struct err none = ERR_INIT;
+    if (open_home(g, false, &h, &s, &none) < 0 && none.code != ERR_MISSING) {
+        *e = none;
+        return -1;
+    }
+    gate_facts_read(f, c, engine, s);
+    if (f->subject == SUBJECT_TARGET && f->target.state == FACT_THERE) gate_facts_look(f, s);
+    store_close(s);
+    return check_askable(f, e);
+}
+
 static int new_request(const struct global_options *g, const char *id, const char *engine, const char *actor) {
     struct home h;
     struct store *s = NULL;
@@ -92,15 +123,13 @@ static int new_request(const struct global_options *g, const char *id, const cha
     if (!admission_actor_ok(actor, &e) || home_resolve(&h, &g->home, &e) < 0 || case_load(&c, h.cases, id, &e) < 0)
         return cli_error(&e);
     char *text = NULL;
-    int rc = 0;
-    if (!c.approval_required) rc = err_set(&e, ERR_USAGE, "case %s needs no approval: run it", c.id);
-    struct gate_facts *f = malloc(sizeof *f);
+    struct gate_facts *f = calloc(1, sizeof *f);
     BUG_UNLESS(f != NULL);
-    gate_facts_read(f, &c, engine, NULL);
+    int rc = read_facts(g, &c, engine, f, &e);
     cJSON *scope = rc == 0 ? gate_facts_scope(f, &e) : NULL;
     if (!scope) rc = -1;
     if (rc == 0) rc = open_home(g, true, &h, &s, &e);
-    if (rc == 0) rc = add(s, &c, engine, scope, actor, &text, &e);
+    if (rc == 0) rc = add(s, f, scope, actor, &text, &e);
     cJSON_Delete(scope);
     gate_facts_release(f);
     free(f);

@@ -7,7 +7,9 @@
 
 #include "common/io.h"
 #include "supervisor/batch.h"
+#include "supervisor/commands/outcome_words.h"
 #include "supervisor/engines.h"
+#include "supervisor/outcome.h"
 
 const char help_run_case[] = "Usage: cto-harness run-case CASE [--engine NAME] [--keep]\n"
                              "\n"
@@ -40,6 +42,23 @@ static void print_text(const struct batch *b) {
     printf("  report: %s\n", b->report_paths[0]);
 }
 
+/* The run's result stands on its repository. When the operator has said beforehand what he makes of it, that is his word now. */
+static int take_outcome(const struct global_options *g, struct batch *b, const char *engine) {
+    struct err e = ERR_INIT;
+    struct outcome_end end;
+    const char *run_id = b->rows[0].run_id, *word = outcome_said_beforehand(engine);
+    if (!word) return outcome_print_waiting(g, run_id);
+    const struct outcome_place p = {
+        .home = &b->home, .store = executor_store(b->x), .env = executor_environment(b->x), .self = executor_id(b->x)};
+    if (store_waiting_say(p.store, run_id, word, OUTCOME_BY_VARIABLE, clock_real_ms(), &e) < 0 ||
+        outcome_settle(&p, run_id, &end, &e) < 0)
+        return cli_error(&e);
+    b->rows[0].status = end.verdict;
+    free(b->why[0]);
+    BUG_UNLESS(asprintf(&b->why[0], end.why[0] ? "  %s\n" : "%s", end.why) >= 0);
+    return -1;
+}
+
 static int run(const struct global_options *g, char *id, const struct batch_options *o) {
     struct batch b;
     struct err e = ERR_INIT;
@@ -50,8 +69,11 @@ static int run(const struct global_options *g, char *id, const struct batch_opti
         cli_error(&b.failure);
         code = EXIT_HARNESS;
     } else {
+        int waits = b.waiting[0] ? take_outcome(g, &b, o->engine) : -1;
         code = b.interrupted ? EXIT_INTERRUPTED : verdict_exit_code(b.rows[0].status);
-        if (b.report_paths[0][0] == '\0')
+        if (waits >= 0)
+            code = waits;
+        else if (b.report_paths[0][0] == '\0')
             code = b.interrupted ? EXIT_INTERRUPTED : EXIT_HARNESS;
         else if (g->json)
             code = print_report(b.report_paths[0], code);

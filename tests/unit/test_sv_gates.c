@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "common/double_mark.h"
@@ -47,6 +48,24 @@ static void put_record(struct fact_record *record, enum admission_kind k, const 
     "\"evidence_"                                                                                                 \
     "sources\":[\"x\"]}"
 
+/* A repository as it must be, of the kind that stage and mode ask for. */
+static void looked_at(void) {
+    f.looked = true;
+    f.repo = (struct repo_facts){.is_repository = true,
+                                 .clean = true,
+                                 .local_filesystem = true,
+                                 .owner_uid = (uint32_t)geteuid(),
+                                 .head = "1111111111111111111111111111111111111111",
+                                 .branch = "refs/heads/main",
+                                 .commits = 2};
+}
+
+static void sourced(void) {
+    f.subject = SUBJECT_SOURCE;
+    f.repository = "/srv/notes";
+    looked_at();
+}
+
 /* Everything that a run of stage 3 of this engine needs. */
 static void good(const char *engine) {
     gate_facts_release(&f);
@@ -64,6 +83,7 @@ static void good(const char *engine) {
                             .engine = engine_find(engine),
                             .allowed = true,
                             .stage = 3,
+                            .repository = "",
                             .predecessor_proven = true,
                             .interface_proven = true,
                             .provider = "qwen-local",
@@ -76,6 +96,7 @@ static void good(const char *engine) {
     put_record(&f.build, ADMIT_EXECUTABLE, ADMITTED);
     f.file = calloc(1, sizeof *f.file);
     NEED(f.file != NULL);
+    if (f.engine->needs & NEED_STAGE) sourced();
 }
 
 static const struct gate_result *gate(const char *name) {
@@ -381,6 +402,90 @@ static void programs(char libexec[PATH_MAX]) {
     snprintf(libexec, PATH_MAX, "%.4000s/bin", build);
 }
 
+#define TARGET                                                                                           \
+    "{\"admission_status\":\"admitted\",\"repository_owner\":\"o\",\"ownership_evidence\":\"e\",\"risk_" \
+    "classification\":"                                                                                  \
+    "\"low_risk_noncritical\",\"noncritical_rationale\":\"r\",\"allowed_paths\":[\"src/"                 \
+    "\",\"README\"],\"approval_source\":\"s\"}"
+
+/* A run of exec on an admitted target, all open. */
+static void targeted(void) {
+    good("exec");
+    f.stage = 5;
+    c.mutation_mode = "owned-noncritical-repo";
+    approved();
+    f.subject = SUBJECT_TARGET;
+    put_record(&f.target, ADMIT_TARGET, TARGET);
+    f.repository = f.target.admission.subject;
+    looked_at();
+}
+
+#define REPO(field, value, reason, word)                               \
+    do {                                                               \
+        targeted();                                                    \
+        f.repo.field = (value);                                        \
+        CHECK(closed("repository", "failed", BLOCKER_##reason, word)); \
+    } while (0)
+
+/* The repositories of stages 3 and 5: records first, then what was found there, and that in this order. */
+static void of_repositories(void) {
+    static const char *wider[] = {"src/", "lib/"}, *below[] = {"src/a", "README"};
+    targeted();
+    CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
+    f.looked = false; /* nobody looks while a record is missing, and nothing is claimed about what nobody saw */
+    CHECK(!gates_evaluate(&r, &f) && gates_wait_for_a_look(&r) &&
+          strcmp(gate("repository")->status, "not_evaluated") == 0 &&
+          strcmp(gate("clean_start")->status, "not_evaluated") == 0 &&
+          strcmp(gate("approval")->status, "not_evaluated") == 0);
+    f.file = NULL;
+    CHECK(!gates_evaluate(&r, &f) && !gates_wait_for_a_look(&r) &&
+          strcmp(gate("repository")->status, "not_evaluated") == 0);
+    targeted();
+    admission_release(&f.target.admission);
+    f.target.state = FACT_ABSENT;
+    CHECK(closed("target", "missing", BLOCKER_target_not_admitted, "STAGE5_TARGET_ADMISSION_FILE"));
+    f.target.state = FACT_BAD;
+    CHECK(closed("target", "failed", BLOCKER_target_not_admitted, "does not count"));
+    targeted();
+    put_record(&f.target, ADMIT_TARGET, "{\"admission_status\":\"not_admitted\"}");
+    CHECK(closed("target", "failed", BLOCKER_target_not_admitted, "not_admitted"));
+    targeted();
+    c.allowed_writes = (struct case_list){wider, 2};
+    CHECK(closed("target", "failed", BLOCKER_target_not_admitted, "lib/"));
+    c.allowed_writes = (struct case_list){below, 2};
+    CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
+    REPO(is_repository, false, target_not_admitted, "there is none");
+    REPO(owner_uid, (uint32_t)geteuid() + 1, unowned_repository, "belongs to user");
+    REPO(bare, true, target_not_admitted, "bare");
+    REPO(linked_worktree, true, target_not_admitted, "linked worktree");
+    REPO(busy, true, target_not_admitted, "under way");
+    REPO(unborn, true, target_not_admitted, "no commit");
+    REPO(commits, 0, target_not_admitted, "no commit");
+    REPO(detached, true, target_not_admitted, "detached");
+    REPO(shallow, true, target_not_admitted, "shallow");
+    REPO(submodules, true, target_not_admitted, "submodules");
+    REPO(alternates, true, target_not_admitted, "borrows");
+    REPO(local_filesystem, false, target_not_admitted, "network file system");
+    targeted();
+    f.repo.clean = false;
+    CHECK(closed("clean_start", "failed", BLOCKER_dirty_starting_tree, "not clean"));
+    targeted();
+    f.repo.remotes = true; /* its owner's business */
+    CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
+    good("exec");
+    f.stage = 3;
+    sourced();
+    CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
+    f.repo.remotes = true;
+    CHECK(closed("repository", "failed", BLOCKER_unowned_repository, "somebody else's"));
+    f.repo.remotes = false;
+    f.source_is_target = true;
+    CHECK(closed("source_repository", "failed", BLOCKER_eligibility_denied, "target repository"));
+    f.source_is_target = false;
+    f.repository = "";
+    CHECK(closed("source_repository", "missing", BLOCKER_gate_missing, "STAGE3_SOURCE_REPOSITORY"));
+}
+
 /* A validator's run of our double: everything that it needs is built in, whatever the variables say; only the case itself, the
  * approval and a program that is not there still close a gate. */
 static void of_the_double(void) {
@@ -396,6 +501,7 @@ static void of_the_double(void) {
         gate_facts_read_double(&f, &c, "case", NULL, libexec, stage);
         CHECK(f.proof_double && f.stage == stage && f.executable_sha256[0]);
         if (stage >= 4) approved();
+        if (stage == 3) sourced();
         CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
         CHECK(r.governed && r.governed->proof_double && r.governed->stage == stage &&
               strcmp(r.governed->model_admission_status, "admitted") == 0 &&
@@ -498,6 +604,7 @@ int main(void) {
     of_models("pi");
     of_auth();
     of_the_double();
+    of_repositories();
     the_double_is_refused();
     all_were_closed();
     variables();

@@ -1,6 +1,7 @@
 /* test_sv_run.c - the run state machine: an honest stream, every frame in every state, malformed payloads, first cause wins,
  * orders of exit and ends of channels, cancel. Deadlines and ends of life: test_sv_run_time.c. */
 #include "sv_world.h"
+#include "supervisor/subject.h"
 
 static const enum run_state working[] = {RUN_STARTING,   RUN_BASELINE,  RUN_ENGINE,    RUN_STOPPING,
                                          RUN_INSPECTING, RUN_VERIFYING, RUN_COLLECTING};
@@ -114,6 +115,7 @@ static bool also_refused(enum run_state s, enum msg_type t) {
     if (s == RUN_BASELINE && t == MSG_STARTED) return true;    /* before BASELINE */
     if (s == RUN_BASELINE && t == MSG_ENGINE_END) return true; /* "exited", before STARTED */
     if (t == MSG_DONE && s != RUN_VERIFYING) return true;      /* before a result */
+    if (t == MSG_TREE || t == MSG_LAND) return true;           /* nothing is to be landed here, see landing() */
     return false;
 }
 
@@ -164,7 +166,7 @@ static void wrong_shape(void) {
     const struct msg_rule *rules = msg_rules(&n);
     for (size_t i = 0; i < n; i++) {
         enum msg_type t = (enum msg_type)rules[i].type;
-        if (rules[i].direction != MSG_TO_SUPERVISOR) continue;
+        if (rules[i].direction != MSG_TO_SUPERVISOR || t == MSG_TREE || t == MSG_LAND) continue;
         enum run_state s = RUN_STARTING;
         while (!(rules[i].states >> s & 1u) || (also_refused(s, t) && t != MSG_STARTED) ||
                ((rules[i].flags & MSG_ONCE) && came_before(s, t)))
@@ -526,7 +528,127 @@ static void without_worker(void) {
     world_free(w);
 }
 
+/* --- a result that is to be landed --------------------------------------------------------------------------------------- */
+
+static void about(struct world *w, enum subject_kind k) {
+    w->rec.subject = calloc(1, sizeof *w->rec.subject);
+    NEED(w->rec.subject != NULL);
+    w->rec.subject->kind = k;
+    w->rec.subject->blobs_fd = -1;
+}
+
+static void put_land(struct buf *b, uint32_t mode, const char *oid, uint64_t size, const char *path, size_t n) {
+    buf_reset(b);
+    buf_put_u32(b, mode), buf_put_str(b, oid), buf_put_u64(b, size), buf_put_bytes(b, path, n);
+}
+
+static void say_landing(struct world *w) {
+    AUTO_BUF struct buf b = BUF_INIT(1 << 16);
+    buf_put_str(&b, OID_B);
+    frame(w, MSG_TREE, &b);
+    put_land(&b, 0100644, OID_A, 3, "src/x", 5), frame(w, MSG_LAND, &b);
+    put_land(&b, 0, "", 0, "src/gone", 8), frame(w, MSG_LAND, &b);
+    buf_reset(&b), buf_put_u8(&b, ARTIFACT_BLOBS), buf_put(&b, "abc", 3), frame(w, MSG_ARTIFACT, &b);
+    buf_reset(&b), buf_put_u8(&b, ARTIFACT_BLOBS), buf_put_u64(&b, 3), frame(w, MSG_ARTIFACT_END, &b);
+}
+
+/* All of it, and the run waits where the result may go to its repository; a cancel comes too late there. */
+static void landing(void) {
+    for (int k = SUBJECT_SOURCE; k <= SUBJECT_TARGET; k++) {
+        const bool lands = subject_lands((enum subject_kind)k);
+        struct world *w = world_at(RUN_INSPECTING);
+        about(w, (enum subject_kind)k);
+        if (lands) say_landing(w);
+        say(w, MSG_RESULT), say(w, MSG_CHANGE), say(w, MSG_VERIFY_START), say(w, MSG_VERIFY_END), say(w, MSG_DONE);
+        run_exited(&w->r, w->now, 0, 0);
+        run_eof(&w->r, w->now, MSG_CONTROL), run_eof(&w->r, w->now, MSG_BULK);
+        CHECK(w->kills == 0 && w->r.state == (lands ? RUN_LANDING : RUN_SEALING));
+        if (lands) {
+            const struct run_subject *s = w->rec.subject;
+            CHECK(s->n_changes == 2 && s->blobs_whole && s->blobs_seen == 3 && strcmp(s->tree, OID_B) == 0 &&
+                  strcmp(s->changes[1].path, "src/gone") == 0 && s->changes[1].mode == 0);
+            run_cancel(&w->r, w->now, BLOCKER_supervisor_interrupted, "too late");
+            CHECK(w->r.state == RUN_LANDING && w->rec.cause_blocker == BLOCKER_COUNT);
+            run_landed(&w->r, w->now, k == SUBJECT_TARGET);
+            CHECK(w->r.state == (k == SUBJECT_TARGET ? RUN_OUTCOME : RUN_SEALING));
+        }
+        world_free(w);
+    }
+}
+
+/* What ended early lands nothing. */
+static void no_landing(void) {
+    struct world *w = world_at(RUN_VERIFYING);
+    about(w, SUBJECT_TARGET);
+    run_exited(&w->r, w->now, 0, 9);
+    worker_goes(w);
+    world_free(w);
+    w = world_at(RUN_VERIFYING);
+    about(w, SUBJECT_TARGET);
+    say(w, MSG_FAILED);
+    run_exited(&w->r, w->now, 1, 0);
+    worker_goes(w);
+    world_free(w);
+}
+
+static void malformed_landing(void) {
+    static const struct {
+        uint32_t mode;
+        const char *oid;
+        uint64_t size;
+        const char *path;
+        size_t n;
+    } bad[] = {{0100644, "", 1, "a", 1},    {0100644, "abc", 1, "a", 1}, {0, OID_A, 0, "a", 1},
+               {0, "", 1, "a", 1},          {0160000, OID_A, 1, "a", 1}, {040000, OID_A, 1, "a", 1},
+               {0100600, OID_A, 1, "a", 1}, {0100644, OID_A, 1, "", 0},  {0100644, OID_A, 1, "a\0b", 3}};
+    AUTO_BUF struct buf b = BUF_INIT(1 << 16);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct world *w = world_at(RUN_INSPECTING);
+        about(w, SUBJECT_TARGET);
+        put_land(&b, bad[i].mode, bad[i].oid, bad[i].size, bad[i].path, bad[i].n);
+        frame(w, MSG_LAND, &b);
+        if (!CHECK(strstr(w->rec.cause, "LAND: malformed"))) fprintf(stderr, "    %zu: %s\n", i, w->rec.cause);
+        killed_once(w, BLOCKER_worker_protocol_violation);
+        world_free(w);
+    }
+}
+
+static bool fits(struct world *w) {
+    char why[200];
+    const bool yes = subject_landing_fits(&w->rec, why, sizeof why);
+    CHECK(yes == (why[0] == '\0'));
+    return yes;
+}
+
+/* LAND frames are judged for themselves: an inspector that was taken over may say other paths there than in CHANGE. */
+static void what_may_land(void) {
+    AUTO_BUF struct buf b = BUF_INIT(1 << 16);
+    static const char *const not_allowed[] = {"README", "src/locked", ".git/config", "src"};
+    for (size_t i = 0; i <= sizeof not_allowed / sizeof not_allowed[0]; i++) {
+        struct world *w = world_at(RUN_INSPECTING);
+        about(w, SUBJECT_TARGET);
+        CHECK(!fits(w));
+        say_landing(w);
+        CHECK(!fits(w)); /* the contents are not on the disk yet */
+        w->rec.subject->blobs_written = 3;
+        CHECK(fits(w));
+        if (i < sizeof not_allowed / sizeof not_allowed[0]) {
+            put_land(&b, 0100644, OID_A, 0, not_allowed[i], strlen(not_allowed[i]));
+            frame(w, MSG_LAND, &b);
+            CHECK(!fits(w));
+        } else { /* and nothing comes after the end */
+            buf_reset(&b), buf_put_u8(&b, ARTIFACT_BLOBS), buf_put(&b, "d", 1), frame(w, MSG_ARTIFACT, &b);
+            CHECK(!fits(w));
+        }
+        world_free(w);
+    }
+}
+
 int main(void) {
+    landing();
+    no_landing();
+    malformed_landing();
+    what_may_land();
     honest();
     patch_end();
     every_frame_everywhere();

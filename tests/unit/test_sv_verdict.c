@@ -436,7 +436,11 @@ static void events(void) {
 
 /* The table itself, and that this file has seen every reason that the verdict can give. */
 static void table(void) {
-    static const enum blocker elsewhere[] = {BLOCKER_missing_required_event, BLOCKER_sandbox_violation};
+    static const enum blocker elsewhere[] = {BLOCKER_missing_required_event, BLOCKER_sandbox_violation,
+                                             /* of landings: target.sh */
+                                             BLOCKER_landing_failed, BLOCKER_operator_rejected,
+                                             BLOCKER_missing_operator_outcome, BLOCKER_target_not_admitted,
+                                             BLOCKER_unowned_repository, BLOCKER_critical_repository};
     int twelve = 0;
     for (int i = 0; i < BLOCKER_COUNT; i++) {
         const struct blocker_rule *rule = blocker_rule((enum blocker)i);

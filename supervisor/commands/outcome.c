@@ -1,0 +1,132 @@
+/* outcome.c - a human's word on a landed result: accepted, or rejected, which reverts it. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "supervisor/commands/outcome_words.h"
+#include "supervisor/engines.h"
+#include "supervisor/executor.h"
+#include "supervisor/outcome.h"
+
+const char help_outcome[] = "Usage: cto-harness outcome RUN accepted|rejected --actor NAME\n"
+                            "\n"
+                            "Says what the operator makes of a result that was landed on a target\n"
+                            "repository. Until then the run waits, unsealed. accepted: the landed commit\n"
+                            "stays, the run is sealed as a pass. rejected: one commit on top takes back\n"
+                            "exactly the landing, the run is a fail. The first word counts.\n"
+                            "\n"
+                            "  --actor NAME   who says it; never a backend\n"
+                            "\n"
+                            "Exit status: 0 accepted and sealed as a pass, 1 a fail, 3 blocked.\n"
+                            "\n"
+                            "Examples:\n"
+                            "  cto-harness report list --status running\n"
+                            "  cto-harness outcome 20261127T101502Z-tidy-notes-4711 accepted --actor alice\n"
+                            "  cto-harness outcome 20261127T101502Z-tidy-notes-4711 rejected --actor alice\n";
+
+const char *outcome_said_beforehand(const char *engine) {
+    const struct engine *en = engine_find(engine);
+    char name[96];
+    if (!en || !en->variables) return NULL;
+    snprintf(name, sizeof name, "%sSTAGE5_OPERATOR_OUTCOME", en->variables);
+    const char *word = getenv(name);
+    if (!word) return NULL;
+    if (strcmp(word, OUTCOME_ACCEPTED) == 0) return OUTCOME_ACCEPTED;
+    return strcmp(word, OUTCOME_REJECTED) == 0 ? OUTCOME_REJECTED : NULL;
+}
+
+int outcome_print_waiting(const struct global_options *g, const char *run_id) {
+    if (g->json) {
+        cJSON *o = cJSON_CreateObject();
+        json_put_str(o, "run_id", run_id);
+        json_put_str(o, "status", NULL);
+        json_put_str(o, "waits_for", "operator_outcome");
+        json_put_str(o, "next_allowed_action", "outcome RUN accepted|rejected --actor NAME");
+        return cli_print_json(o, EXIT_BLOCKED);
+    }
+    printf("waiting  %s\n  The result is verified and landed, and waits for your word:\n"
+           "  cto-harness outcome %s accepted|rejected --actor NAME\n",
+           run_id, run_id);
+    return fflush(stdout) == 0 ? EXIT_BLOCKED : EXIT_HARNESS;
+}
+
+static int print_end(const struct global_options *g, const char *run_id, const char *word,
+                     const struct outcome_end *end) {
+    const int code = verdict_exit_code(end->verdict);
+    if (g->json) {
+        cJSON *o = cJSON_CreateObject();
+        json_put_str(o, "run_id", run_id);
+        json_put_str(o, "status", verdict_name(end->verdict));
+        json_put_str(o, "operator_outcome", word);
+        json_put_str(o, "target_commit", end->commit);
+        json_put_str(o, "target_revert_commit", end->revert_commit[0] ? end->revert_commit : NULL);
+        json_put_str(o, "why", end->why[0] ? end->why : NULL);
+        json_put_str(o, "report", end->report_path);
+        return cli_print_json(o, code);
+    }
+    printf("%s  %s\n", verdict_name(end->verdict), run_id);
+    if (end->why[0]) printf("  %s\n", end->why);
+    printf("  landed as %.12s%s%.12s\n  report: %s\n", end->commit, end->revert_commit[0] ? ", reverted by " : "",
+           end->revert_commit, end->report_path);
+    return fflush(stdout) == 0 ? code : EXIT_HARNESS;
+}
+
+static void warn(const char *text) { log_line("%s", text); }
+
+/* Before anything is said: is there such a run, and does it wait? */
+static int check_waiting(struct store *s, const char *run_id, struct err *e) {
+    struct store_run_row *row = calloc(1, sizeof *row);
+    struct store_waiting w = {0};
+    BUG_UNLESS(row != NULL);
+    int rc = store_run_get(s, run_id, row, e);
+    if (rc < 0 && e->code == ERR_MISSING)
+        rc = err_set(e, ERR_USAGE, "no run %.150s here; 'cto-harness report list'", run_id);
+    if (rc == 0 && row->state == RUN_DONE)
+        rc = err_set(e, ERR_USAGE, "run %s is over: %s", run_id, verdict_name(row->verdict));
+    if (rc == 0 && (row->state != RUN_OUTCOME || store_waiting_get(s, run_id, &w, NULL) < 0))
+        rc = err_set(e, ERR_USAGE, "run %s does not wait for an outcome: it is %s", run_id, run_state_name(row->state));
+    free(w.record);
+    free(row);
+    return rc;
+}
+
+static int say(const struct global_options *g, const char *run_id, const char *word, const char *actor) {
+    struct home h;
+    struct store *look = NULL;
+    struct executor *x = NULL;
+    struct outcome_end end;
+    struct err e = ERR_INIT;
+    int rc = home_resolve(&h, &g->home, &e);
+    if (rc == 0) rc = store_open(h.store, false, &look, &e);
+    if (rc == 0) rc = check_waiting(look, run_id, &e);
+    store_close(look);
+    if (rc == 0) rc = executor_open(&h, warn, &x, &e);
+    if (rc == 0) rc = store_waiting_say(executor_store(x), run_id, word, actor, clock_real_ms(), &e);
+    if (rc == 0) {
+        const struct outcome_place p = {
+            .home = &h, .store = executor_store(x), .env = executor_environment(x), .self = executor_id(x)};
+        rc = outcome_settle(&p, run_id, &end, &e);
+    }
+    executor_close(x);
+    return rc == 0 ? print_end(g, run_id, word, &end) : cli_error(&e);
+}
+
+int cmd_outcome(const struct global_options *g, int argc, char **argv) {
+    static const struct option options[] = {{"actor", required_argument, NULL, 'a'}, {0}};
+    const char *actor = NULL;
+    struct err e = ERR_INIT;
+    int c, rc = 0;
+    optind = 0;
+    while (rc == 0 && (c = getopt_long(argc, argv, ":", options, NULL)) != -1)
+        rc = c == 'a' ? cli_once("outcome", "--actor", &actor, optarg) : cli_bad_option("outcome", c, argv);
+    if (rc != 0) return rc;
+    if (argc - optind != 2) return cli_usage("outcome", "RUN and accepted or rejected are expected");
+    const char *word = argv[optind + 1];
+    if (strcmp(word, OUTCOME_ACCEPTED) != 0 && strcmp(word, OUTCOME_REJECTED) != 0)
+        return cli_usage("outcome", "\"%.40s\": accepted or rejected is expected", word);
+    if (!admission_actor_ok(actor, &e)) return cli_error(&e);
+    return say(g, argv[optind], word, actor);
+}

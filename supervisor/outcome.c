@@ -1,0 +1,270 @@
+/* outcome.c - see outcome.h. */
+#include "supervisor/outcome.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/io.h"
+#include "supervisor/engine_file.h"
+#include "supervisor/gates.h"
+#include "supervisor/land.h"
+#include "supervisor/narrate.h"
+#include "supervisor/record_json.h"
+#include "supervisor/subject.h"
+#include "supervisor/verdict.h"
+
+#define CASE_TEXT_MAX (256u << 10)
+
+int outcome_park(struct store *s, const struct run_record *r, const char *engine_file, struct err *e) {
+    AUTO_BUF struct buf text = BUF_INIT(0);
+    char path[PATH_MAX];
+    struct store_waiting w = {
+        .events_bytes = -1, .since_ms = clock_real_ms(), .due_ms = clock_real_ms() + r->c->outcome_timeout_ms};
+    snprintf(path, sizeof path, "%.4000s/case.json", r->c->dir);
+    if (io_read_file_at(AT_FDCWD, path, CASE_TEXT_MAX, &text, e) < 0 ||
+        evidence_fix(r->run_dir, &w.events_bytes, w.evidence_sha256, e) < 0)
+        return -1;
+    snprintf(w.run_id, sizeof w.run_id, "%s", r->run_id);
+    w.record = record_to_json(r, buf_str(&text), engine_file);
+    int rc = store_waiting_add(s, &w, e);
+    free(w.record);
+    return rc;
+}
+
+/* --- the case as it was ------------------------------------------------------------------------------------------------- */
+
+struct finishing {
+    const struct outcome_place *p;
+    struct store_waiting w;
+    struct store_run_row row;
+    struct cto_case c, effective;
+    struct engine_file file;
+    bool case_loaded, file_loaded;
+    struct run_record rec;
+    char work[PATH_MAX];
+};
+
+static int write_text(const char *dir, const char *name, const char *text, struct err *e) {
+    AUTO_FD int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return at < 0 ? err_sys(e, "open %s", dir) : io_replace_file_at(at, name, text, strlen(text), 0600, 0, e);
+}
+
+/* The reader of cases wants a folder: it gets one, of the text that was kept. */
+static int load_case(struct finishing *f, const struct record_parts *parts, struct err *e) {
+    char dir[PATH_MAX], file[PATH_MAX];
+    io_remove_tree_at(AT_FDCWD, f->work, NULL);
+    snprintf(dir, sizeof dir, "cases/%s%s", parts->is_failure ? "failures/" : "", parts->case_id);
+    if (mkdir(f->work, 0700) < 0) return err_sys(e, "mkdir %s", f->work);
+    AUTO_FD int at = open(f->work, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (at < 0) return err_sys(e, "open %s", f->work);
+    if (io_mkdirs_at(at, dir, 0700, e) < 0) return -1;
+    snprintf(dir, sizeof dir, "%.3800s/cases/%s%s", f->work, parts->is_failure ? "failures/" : "", parts->case_id);
+    if (write_text(dir, "case.json", parts->case_json, e) < 0 ||
+        (parts->task && parts->task[0] && write_text(dir, "task.md", parts->task, e) < 0))
+        return -1;
+    snprintf(dir, sizeof dir, "%.4000s/cases", f->work);
+    if (case_load(&f->c, dir, parts->case_id, e) < 0) return -1;
+    f->case_loaded = true;
+    f->effective = f->c;
+    if (!parts->engine_file) return 0;
+    if (write_text(f->work, "engine.json", parts->engine_file, e) < 0) return -1;
+    snprintf(file, sizeof file, "%.4000s/engine.json", f->work);
+    if (engine_file_read(&f->file, file, e) < 0) return -1;
+    f->file_loaded = true;
+    f->effective = engine_file_apply(&f->file, &f->c);
+    return 0;
+}
+
+static void finishing_release(struct finishing *f) {
+    record_release(&f->rec);
+    if (f->file_loaded) engine_file_release(&f->file);
+    if (f->case_loaded) case_release(&f->c);
+    if (f->work[0]) io_remove_tree_at(AT_FDCWD, f->work, NULL);
+    free(f->w.record);
+}
+
+/* Time passed for a person; only its length is known, not what this host's clocks said when it began. */
+static void set_wait(struct run_record *r, int64_t since_ms) {
+    uint64_t last = 1;
+    for (int i = 0; i < RUN_OUTCOME; i++)
+        if (r->phases[i].entered_us > last) last = r->phases[i].entered_us;
+    const int64_t waited = clock_real_ms() - since_ms;
+    r->phases[RUN_OUTCOME] = (struct phase_time){since_ms, last + 1};
+    r->phases[RUN_DONE] = (struct phase_time){clock_real_ms(), last + 1 + (uint64_t)(waited > 0 ? waited : 0) * 1000};
+}
+
+static int load_record(struct finishing *f, struct err *e) {
+    struct record_parts parts;
+    const int64_t generation = f->rec.generation;
+    if (record_parts_from_json(f->w.record, &parts, e) < 0) return -1;
+    snprintf(f->work, sizeof f->work, "%.3900s/%s", f->p->home->work, f->row.run_id);
+    int rc = load_case(f, &parts, e);
+    record_parts_release(&parts);
+    f->rec.c = &f->effective;
+    if (rc == 0) rc = record_from_json(f->w.record, &f->rec, e);
+    if (rc < 0) return -1;
+    f->rec.generation = generation;
+    set_wait(&f->rec, f->w.since_ms);
+    if (!f->rec.subject) return err_set(e, ERR_PARSE, "the record of a waiting run names no repository");
+    struct run_subject *s = f->rec.subject;
+    snprintf(s->outcome, sizeof s->outcome, "%s", f->w.outcome);
+    snprintf(s->outcome_actor, sizeof s->outcome_actor, "%s", f->w.actor);
+    s->outcome_ms = f->w.said_ms;
+    s->outcome_due_ms = f->w.due_ms;
+    return 0;
+}
+
+/* --- the end ------------------------------------------------------------------------------------------------------------ */
+
+static bool said(const struct finishing *f, const char *word) { return strcmp(f->w.outcome, word) == 0; }
+
+/* Only a landing that somebody stands for, of evidence that nobody has touched, stays. */
+static void judge(struct finishing *f, bool untouched) {
+    struct run_record *r = &f->rec;
+    struct run_subject *s = r->subject;
+    struct err e = ERR_INIT;
+    if (said(f, OUTCOME_REJECTED)) record_block(r, BLOCKER_operator_rejected, "%.150s rejected the result", f->w.actor);
+    if (said(f, OUTCOME_MISSING))
+        record_block(r, BLOCKER_missing_operator_outcome, "nobody said accepted or rejected in time");
+    if (!untouched)
+        record_block(r, BLOCKER_artifact_write_failure, "the evidence is not as it was when the run began to wait");
+    if (r->n_blockers == 0) return;
+    if (land_revert(f->p->store, r->run_id, r->blockers[0].detail, s->revert_commit, &e) < 0)
+        record_block(r, BLOCKER_landing_failed, "the landing could not be reverted and stands: %.300s", e.text);
+}
+
+static int tell_and_seal(struct finishing *f, struct seal_summary *sum, struct err *e) {
+    struct run_record *r = &f->rec;
+    struct evidence *ev = NULL;
+    if (evidence_reopen(r->run_dir, r, &ev, e) < 0) return -1;
+    struct narrator nar = {.ev = ev, .rec = r};
+    int rc = narrate_outcome(&nar, e);
+    r->finished_ms = clock_real_ms();
+    if (rc == 0) rc = evidence_complete(ev, r, e);
+    const char *missing = rc == 0 ? evidence_missing_event(ev, r, true) : NULL;
+    if (missing && r->n_blockers == 0)
+        record_block(r, BLOCKER_missing_required_event, "required event %s is absent or out of order", missing);
+    verdict_conclude(r);
+    if (rc == 0) rc = narrate_completed(&nar, e);
+    struct seal_input in = *f->p->env;
+    cJSON *decision = gates_decision(r);
+    in.eligibility = decision;
+    if (rc == 0) rc = evidence_seal(ev, r, &in, sum, e);
+    cJSON_Delete(decision);
+    evidence_free(ev);
+    return rc;
+}
+
+static int finish(struct finishing *f, struct err *e) {
+    char now[DIGEST_HEX_SIZE] = "";
+    struct seal_summary sum = {0};
+    int64_t events = f->w.events_bytes;
+    const bool untouched =
+        evidence_fix(f->rec.run_dir, &events, now, NULL) == 0 && strcmp(now, f->w.evidence_sha256) == 0;
+    if (untouched && evidence_cut_events(f->rec.run_dir, f->w.events_bytes, e) < 0) return -1;
+    judge(f, untouched);
+    int rc = tell_and_seal(f, &sum, e);
+    if (rc == 0) rc = store_run_sealed(f->p->store, &f->rec, &sum, e);
+    seal_summary_release(&sum);
+    return rc;
+}
+
+static void put_end(const struct finishing *f, struct outcome_end *ret) {
+    const struct run_record *r = &f->rec;
+    *ret = (struct outcome_end){.verdict = r->verdict};
+    snprintf(ret->report_path, sizeof ret->report_path, "%.4000s/" EVIDENCE_REPORT, r->run_dir);
+    snprintf(ret->commit, sizeof ret->commit, "%s", r->subject->commit);
+    snprintf(ret->revert_commit, sizeof ret->revert_commit, "%s", r->subject->revert_commit);
+    if (r->n_blockers > 0) snprintf(ret->why, sizeof ret->why, "%s", r->blockers[0].detail);
+}
+
+/* Ours from here on: whoever else finishes it has the directory's lock, and would write the same files. */
+static int claim(struct finishing *f, const char *run_id, int *ret_lock, struct err *e) {
+    char run[PATH_MAX], work[PATH_MAX];
+    snprintf(run, sizeof run, "%.3900s/%s", f->p->home->runs, run_id);
+    snprintf(work, sizeof work, "%.3900s/%s", f->p->home->work, run_id);
+    *ret_lock = open(run, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (*ret_lock < 0) return err_sys(e, "open the run directory");
+    if (flock(*ret_lock, LOCK_EX | LOCK_NB) < 0) return err_set(e, ERR_CONFLICT, "another command is finishing it");
+    if (store_run_get(f->p->store, run_id, &f->row, e) < 0 || store_waiting_get(f->p->store, run_id, &f->w, e) < 0)
+        return -1;
+    if (f->row.state != RUN_OUTCOME) return err_set(e, ERR_CONFLICT, "it does not wait for an outcome");
+    if (!f->w.outcome[0]) return err_set(e, ERR_USAGE, "nobody has said accepted or rejected");
+    memcpy(f->rec.run_id, f->row.run_id, sizeof f->rec.run_id);
+    f->rec.generation = f->row.generation;
+    record_set_dirs(&f->rec, run, work);
+    return store_run_takeover(f->p->store, &f->rec, f->p->self, e);
+}
+
+static int settle(struct finishing *f, const char *run_id, struct err *e) {
+    AUTO_FD int lock = -1;
+    if (claim(f, run_id, &lock, e) < 0) return -1;
+    struct store_landing *l = calloc(1, sizeof *l);
+    BUG_UNLESS(l != NULL);
+    int rc = load_record(f, e);
+    if (rc == 0) rc = store_landing_get(f->p->store, run_id, "land", l, e);
+    if (rc == 0) {
+        snprintf(f->rec.subject->commit, sizeof f->rec.subject->commit, "%s", l->new_head);
+        f->rec.subject->end_clean =
+            strcmp(l->state, "finished") == 0; /* land.h looked, and would not say so otherwise */
+    }
+    free(l);
+    return rc == 0 ? finish(f, e) : -1;
+}
+
+int outcome_settle(const struct outcome_place *p, const char *run_id, struct outcome_end *ret, struct err *e) {
+    struct finishing *f = calloc(1, sizeof *f);
+    BUG_UNLESS(f != NULL);
+    f->p = p;
+    int rc = settle(f, run_id, e);
+    if (rc == 0 && ret) put_end(f, ret);
+    finishing_release(f);
+    free(f);
+    return rc < 0 ? err_ctx(e, "outcome of %s", run_id) : 0;
+}
+
+/* --- recovery ----------------------------------------------------------------------------------------------------------- */
+
+struct waiting_list {
+    char (*ids)[RUN_ID_MAX];
+    int n;
+};
+
+static int collect(void *ctx, const struct store_run_row *row) {
+    struct waiting_list *l = ctx;
+    if (row->state != RUN_OUTCOME) return 0;
+    l->ids = realloc(l->ids, (size_t)(l->n + 1) * sizeof *l->ids);
+    BUG_UNLESS(l->ids != NULL);
+    memcpy(l->ids[l->n++], row->run_id, RUN_ID_MAX);
+    return 0;
+}
+
+/* 1: nothing to do yet. */
+static int recover_one(const struct outcome_place *p, const char *run_id, struct err *e) {
+    struct store_waiting w;
+    const int64_t now = clock_real_ms();
+    if (store_waiting_get(p->store, run_id, &w, e) < 0) return -1;
+    free(w.record);
+    if (!w.outcome[0] && now < w.due_ms) return 1;
+    if (!w.outcome[0] && store_waiting_say(p->store, run_id, OUTCOME_MISSING, "", now, e) < 0) return -1;
+    return outcome_settle(p, run_id, NULL, e);
+}
+
+int outcome_recover(const struct outcome_place *p, void (*warn)(const char *text), struct err *e) {
+    struct waiting_list l = {0};
+    int rc = store_runs_unfinished(p->store, collect, &l, e) < 0 ? -1 : 0;
+    for (int i = 0; rc == 0 && i < l.n; i++) {
+        struct err why = ERR_INIT;
+        if (recover_one(p, l.ids[i], &why) < 0 && why.code != ERR_CONFLICT) warn(why.text);
+    }
+    free(l.ids);
+    return rc;
+}

@@ -1,0 +1,190 @@
+#!/usr/bin/env bash
+# ctest: timeout=300
+# A run on a repository that somebody owns, from its admission to the operator's word, with a script of one's own as the backend: the
+# operator's walk of README. The result is landed as one commit, stays when it is accepted, and is taken back when it is not; nothing
+# of it happens without record, approval, a clean start and allowed paths, and no blocked run says where the repository is.
+. "$2/tests/lib/e2e.bash"
+for v in $(env | sed -n 's/^\(CTO_HARNESS_[A-Z0-9_]*\)=.*/\1/p'); do unset "$v"; done
+
+edit() { jq "$2" "$1" >"$1.new" && mv "$1.new" "$1"; }
+tools=$(mktemp -d /opt/cto-target.XXXXXX 2>/dev/null) || tools=$(mktemp -d "$W/tools.XXXXXX")
+# shellcheck disable=SC2064 # now
+trap "rm -rf '$tools'; e2e_clean" EXIT
+chmod 755 "$tools"
+mkdir cases
+cp -r "$SRC/cases/docs-typo" cases/words
+edit cases/words/case.json '.id = "words" | .backends = ["fake", "exec"] | .mutation_mode = "owned-noncritical-repo" | .approval_required = true
+    | .required_events = null | del(.required_events)'
+he() { "$HARNESS" --home "$W/home" --cases "$W/cases" "$@"; }
+reasons() { jq -r '.blocker_reasons | join(" ")' report.json; }
+report_of() { cp "$(he report list --json 2>/dev/null | jq -r '.runs[0].run_dir')/report.json" report.json; }
+run() { he run-case words --engine exec --json >out.json 2>err; local code=$?; [ -s out.json ] && jq -e .blocker_reasons out.json >/dev/null 2>&1 && cp out.json report.json; return $code; }
+hides() { ! grep -rqF "$target" "$@"; } # the place of the repository
+g() { git -C "$target" "$@"; }
+
+# --- the backend: what the fake lane does to pass, by hand
+jq -r '.fake.steps[] | select(.do == "replace") | "sed -i '"'s/\(.old)/\(.new)/'"' \(.path)"' cases/words/case.json >"$tools/work"
+echo 'git commit -qam "Mend the words"' >>"$tools/work"
+jq -n --arg t "$tools" '{name: "my-agent", command: ["/bin/sh", "-e", ($t + "/work")], read_roots: [$t]}' >engine.json
+
+# --- somebody's repository: with history, a hook that must never run, a file that no run may read
+target=$W/notes
+git init -q -b main "$target"
+g config user.name Owner && g config user.email owner@example.invalid
+cp -r cases/words/fixture/. "$target"
+echo .env >"$target/.gitignore"
+echo 'TOKEN=untracked-and-none-of-the-agents-business' >"$target/.env"
+g add -A && g commit -qm "First" && echo more >>"$target/history.txt" && g add -A && g commit -qm "Second"
+mkdir -p "$target/.git/hooks"
+for hook in post-commit reference-transaction post-checkout pre-commit post-index-change; do
+    printf '#!/bin/sh\ntouch "%s/hook-ran"\n' "$W" >"$target/.git/hooks/$hook" && chmod +x "$target/.git/hooks/$hook"
+done
+start=$(g rev-parse HEAD)
+
+# --- closed until everything is there
+export CTO_HARNESS_ALLOW_EXEC=1 CTO_HARNESS_EXEC_STAGE=5 CTO_HARNESS_EXEC_ENGINE_FILE=$W/engine.json
+he run-case words --engine exec --json >report.json 2>/dev/null
+check "a stage that is not proven: $(reasons)" grep -q stage_not_proven <<<"$(reasons)"
+build=$(h --version | sed -n 's/^build //p')
+python3 - "$W/home/cto.db" "$build" <<'PY'
+import sqlite3, sys
+d = sqlite3.connect(sys.argv[1])
+for stage in range(1, 5):
+    d.execute("INSERT INTO stage_proofs VALUES ('exec', ?, ?, 'real', 1, 'by hand, for this test', 'y')", (stage, sys.argv[2]))
+d.commit()
+PY
+run
+check "without an admission: $(reasons)" [ "$(reasons)" = target_not_admitted ]
+refused 'STAGE5_TARGET_ADMISSION_FILE' 2 he request new words --engine exec --actor alice
+he admit target --template >target.json
+admission() {
+    he admit target --template | jq --arg p "$target" '.admission_status = "admitted" | .target_repository_path = $p | .repository_owner = "Owner"
+        | .ownership_evidence = "made by this test" | .risk_classification = "low_risk_noncritical" | .noncritical_rationale = "a test"
+        | .allowed_paths = ["README.md", "docs/", "GUIDE.md"] | .forbidden_paths = [".env", "vendor/"] | .approval_source = "alice"
+        | .operator_outcome_required = true'
+}
+admission >target.json
+export CTO_HARNESS_EXEC_STAGE5_TARGET_ADMISSION_FILE=$W/target.json
+run
+check "an admission that nobody has recorded: $(reasons)" [ "$(reasons)" = target_not_admitted ]
+he admit target --record target.json --actor alice >/dev/null || fail "admit target"
+run
+check "without an approval: $(reasons)" [ "$(reasons)" = gate_missing ]
+blocked=$(jq -r .artifacts_dir report.json)
+check "a blocked run says where the repository is" hides "$blocked"
+check "the row of a blocked run says where the repository is" hides <(he report show "$(jq -r .run_id report.json)" --json; python3 - "$W/home/cto.db" "$(jq -r .run_id report.json)" <<'PY'
+import sqlite3, sys
+d = sqlite3.connect(sys.argv[1])
+print(d.execute("SELECT * FROM runs WHERE run_id = ?", (sys.argv[2],)).fetchall())
+PY
+)
+
+# --- asked, granted, run
+ask() { he request new words --engine exec --actor alice --json >request.json && he approve grant --request "$(jq -r .request_id request.json)" \
+    --actor bob --sentence "$(jq -r .sentence request.json)" >/dev/null; }
+ask || fail "request and grant"
+check "the sentence does not name the repository" grep -qF "$target" <(jq -r .sentence request.json)
+run
+check "the run does not wait: $? $(cat out.json err)" [ "$(jq -r .waits_for out.json)" = operator_outcome ]
+id=$(jq -r .run_id out.json)
+check "a hook ran" [ ! -e hook-ran ] # before any git of ours does
+check "one commit more" [ "$(g rev-list --count "$start"..HEAD)" = 1 ]
+check "its parent is the start" [ "$(g rev-parse HEAD^)" = "$start" ]
+check "the tree is not clean: $(g status --porcelain)" [ -z "$(g status --porcelain)" ]
+check "objects: $(g fsck --strict 2>&1)" g fsck --strict
+check "the .env went" grep -q TOKEN "$target/.env"
+check "the run is not waiting in the list" grep -q "$id" <(he report list --status running --json)
+check "left behind: $(ls "$WORKDIRS")" [ -z "$(ls "$WORKDIRS")" ]
+refused 'approve|accepted or rejected' 2 he outcome "$id" maybe --actor bob
+refused 'actor' 2 he outcome "$id" accepted
+refused 'actor|backend' 2 he outcome "$id" accepted --actor exec
+refused 'no run' 2 he outcome nothing accepted --actor bob
+landed=$(g rev-parse HEAD)
+he outcome "$id" accepted --actor bob --json >outcome.json || fail "accepted: $(cat outcome.json)"
+check "it is no pass" [ "$(jq -r .status outcome.json)" = pass ]
+cp "$(jq -r .report outcome.json)" report.json
+check "the report: $(jq -c '{status, operator_outcome, target_commit, blocker_reasons}' report.json)" jq -e --arg c "$landed" '.status == "pass" and .operator_outcome == "accepted"
+    and .target_commit == $c and .target_repository_admission_status == "admitted" and .target_repository_start_clean and .target_repository_ending_clean
+    and .allowed_paths_passed and .forbidden_paths_passed and .forbidden_actions_attempted == false and .case_stage == 5
+    and .allowed_mutation_scope == "explicitly owned low-risk repository only" and .branch_policy.push_allowed == false and .branch_policy.remotes == []
+    and .runtime_default_activation == false and .core_promotion_status == "not-promoted" and .approval_status == "granted"' report.json
+dir=$(jq -r .artifacts_dir report.json)
+check "the proof is not among the evidence" jq -e '.operator_outcome == "accepted" and .approval_actor == "bob" and .target_commit != null' "$dir/stage5-owned-repo-proof.json"
+check "the order of events" [ "$(jq -r .type "$dir/events.normalized.jsonl" | tail -2 | tr '\n' ' ')" = "operator.outcome.recorded run.completed " ]
+he verify "$id" >/dev/null || fail "the evidence does not verify"
+(cd "$dir" && sha256sum -c --quiet SHA256SUMS) || fail "SHA256SUMS"
+check "a pass says where the repository is" hides "$dir"
+refused 'is over' 2 he outcome "$id" rejected --actor bob
+check "the repository moved" [ "$(g rev-parse HEAD)" = "$landed" ]
+
+# --- once only, and for that HEAD only
+run
+check "the approval is used twice: $(reasons)" [ "$(jq -r .status report.json)" = blocked ]
+
+# --- rejected: exactly that commit is taken back
+g revert --no-edit HEAD >/dev/null 2>&1 && before=$(g rev-parse HEAD)
+rm -f hook-ran
+ask || fail "a second request"
+run
+id=$(jq -r .run_id out.json)
+he outcome "$id" rejected --actor bob --json >outcome.json
+check "rejected: exit $?" [ "$(jq -r '.status + " " + .operator_outcome' outcome.json)" = "fail rejected" ]
+check "two commits more" [ "$(g rev-list --count "$before"..HEAD)" = 2 ]
+check "the tree is another one" [ "$(g rev-parse 'HEAD^{tree}')" = "$(g rev-parse "$before^{tree}")" ]
+check "the tree is not clean: $(g status --porcelain)" [ -z "$(g status --porcelain)" ]
+cp "$(jq -r .report outcome.json)" report.json
+check "rejected: $(reasons)" [ "$(reasons)" = operator_rejected ]
+he verify "$id" >/dev/null || fail "the evidence of a rejected run does not verify"
+
+# --- said beforehand
+ask || fail "a third request"
+CTO_HARNESS_EXEC_STAGE5_OPERATOR_OUTCOME=accepted run || fail "accepted beforehand: $(cat out.json err)"
+check "it is no pass: $(jq -c .blockers report.json)" [ "$(jq -r '.status + " " + .operator_outcome' report.json)" = "pass accepted" ]
+
+# --- what closes it
+g revert --no-edit HEAD >/dev/null 2>&1
+ask || fail "a fourth request"
+echo dirt >"$target/dirt.txt"
+run
+check "a dirty start: $(reasons)" [ "$(reasons)" = dirty_starting_tree ]
+check "it says where" hides "$(jq -r .artifacts_dir report.json)"
+rm "$target/dirt.txt"
+cp target.json good.json
+edit target.json '.allowed_paths += ["src/"]'
+run
+check "a record that was changed: $(reasons)" [ "$(reasons)" = target_not_admitted ]
+cp good.json target.json
+echo 'echo x >.env2; mkdir -p vendor; echo x >vendor/x; git add -A; git commit -qm more' >>"$tools/work"
+head=$(g rev-parse HEAD)
+ask || fail "a fifth request"
+run
+check "forbidden paths: $(reasons)" grep -q 'forbidden_path_change' <<<"$(reasons)"
+check "the repository moved" [ "$(g rev-parse HEAD)$(g status --porcelain)" = "$head" ]
+sed -i '$d' "$tools/work"
+
+# --- the repository moves while the agent works: nothing is landed
+echo 'sleep 2' >>"$tools/work"
+ask || fail "a sixth request"
+(sleep 1 && echo theirs >>"$target/history.txt" && g -c core.hooksPath=/dev/null commit -qam "Theirs") &
+run
+wait
+check "a race: $(reasons)" [ "$(reasons)" = landing_failed ]
+check "theirs is not what stands" [ "$(g log -1 --format=%s)" = Theirs ]
+check "the tree is not clean: $(g status --porcelain)" [ -z "$(g status --porcelain)" ]
+sed -i '$d' "$tools/work"
+
+# --- nobody says anything: reverted when the time is over
+edit cases/words/case.json '.timeouts.outcome_s = 1'
+ask || fail "a seventh request"
+run
+id=$(jq -r .run_id out.json)
+sleep 1.2
+he run-case docs-typo >/dev/null 2>&1 || true
+h run-case docs-typo --quiet >/dev/null || fail "another run"
+he report show "$id" --json >report.json
+check "nobody: $(reasons)" [ "$(jq -r .status report.json) $(reasons)" = "blocked missing_operator_outcome" ]
+check "it was not reverted" [ "$(g log -1 --format=%s | cut -c1-6)" = Revert ]
+he verify "$id" >/dev/null || fail "the evidence of a forgotten run does not verify"
+h store check >/dev/null || fail "store check"
+check "left behind" no_leftovers
+e2e_end
