@@ -66,6 +66,13 @@ static int keep_proof(void *ctx, const struct store_proof_row *row) {
     return 0;
 }
 
+static bool holds(const struct home *h, const struct store_proof_row *row, char why[160]) {
+    char *text = ladder_evidence(h, row->report_path, row->sha256, why);
+    bool there = text != NULL;
+    free(text);
+    return there;
+}
+
 static void judge_proof(struct rung *r, const struct home *h, const struct store_proof_row *row) {
     bool real = strcmp(row->kind, "real") == 0, dbl = strcmp(row->kind, "double") == 0;
     enum rung_status says = real ? RUNG_VALIDATED : RUNG_MECHANICS;
@@ -75,8 +82,7 @@ static void judge_proof(struct rung *r, const struct home *h, const struct store
         return;
     }
     char why[160];
-    AUTO_FREE char *text = ladder_evidence(h, row->report_path, row->sha256, why);
-    if (!text) {
+    if (!holds(h, row, why)) {
         if (r->status == RUNG_NOT_PROVEN) snprintf(r->why, sizeof r->why, "%s", why);
         return;
     }

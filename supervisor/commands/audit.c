@@ -89,7 +89,7 @@ int cmd_audit(const struct global_options *g, int argc, char **argv) {
     if (c != -1) return cli_bad_option("audit", c, argv);
     if (argc - optind != 1 || strcmp(argv[optind], "endgoal") != 0)
         return cli_usage("audit", "one audit is expected: endgoal");
-    struct audit *a = malloc(sizeof *a);
+    struct audit *a = calloc(1, sizeof *a);
     BUG_UNLESS(a != NULL);
     int rc = home_resolve(&h, &g->home, &e);
     if (rc == 0) rc = locate_store(&h, &s, &e);

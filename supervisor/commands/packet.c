@@ -102,7 +102,7 @@ static cJSON *evidence_json(const struct ladder *l) {
     cJSON *o = object(), *runs = cJSON_CreateArray();
     BUG_UNLESS(runs != NULL);
     for (int i = 1; i <= STAGE_COUNT; i++) {
-        char key[16];
+        char key[32];
         snprintf(key, sizeof key, "stage%d", i);
         json_put(o, key, rung_json(&l->rungs[i]));
     }

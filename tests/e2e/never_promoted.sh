@@ -55,9 +55,9 @@ planning_workspace "$W/plan"
 speak() {
     rm -rf out && mkdir out
     h engines --json >out/engines.json
-    h packet core-promotion --json "$@" >out/packet.json
-    h packet core-promotion --md "$@" >out/packet.md
-    h packet core-promotion "$@" >out/packet.txt
+    h packet core-promotion --json >out/packet.json
+    h packet core-promotion --md >out/packet.md
+    h packet core-promotion >out/packet.txt
     h guard core-route --core "$core" --json >out/guard.json
     h guard core-route --core "$core" >out/guard.txt
     h audit endgoal --json >out/audit.json
