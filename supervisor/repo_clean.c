@@ -22,6 +22,7 @@ struct level {
     const struct level *up;
     struct ignore rules;
     size_t prefix; /* of a path, up to this directory's own names */
+    bool ignored;  /* itself: then all in it is, and no rule brings it back, as in git */
 };
 struct look {
     const struct repo *r;
@@ -80,6 +81,7 @@ static int load_rules(const struct look *k, size_t len, struct level *ret, struc
 }
 
 static bool is_ignored(const struct level *at, const char *path, size_t n, bool is_dir) {
+    if (at->ignored) return true;
     for (; at; at = at->up) {
         const enum ignore_says s = ignore_ask(&at->rules, path + at->prefix, n - at->prefix, is_dir);
         if (s != IGNORE_NOTHING) return s == IGNORE_YES;
@@ -87,17 +89,18 @@ static bool is_ignored(const struct level *at, const char *path, size_t n, bool 
     return false;
 }
 
-static int look_dir(struct look *k, int fd, size_t len, const struct level *up, int depth, size_t *ret_tracked,
-                    struct err *e);
+static int look_dir(struct look *k, int fd, size_t len, const struct level *up, bool ignored, int depth,
+                    size_t *tracked, struct err *e);
 
 static int look_below(struct look *k, int dirfd, const char *name, size_t n, const struct level *at, int depth,
                       size_t *tracked, struct err *e) {
-    if (!tree_has_below(k->head, k->path, n) && is_ignored(at, k->path, n, true)) return 0;
+    const bool ignored = is_ignored(at, k->path, n, true);
+    if (ignored && !tree_has_below(k->head, k->path, n)) return 0;
     AUTO_FD int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) return err_sys(e, "a directory of the worktree");
     if (n + 2 > sizeof k->path) return err_set(e, ERR_LIMIT, "a path of the worktree is too long");
     memcpy(k->path + n, "/", 2);
-    return look_dir(k, fd, n + 1, at, depth + 1, tracked, e);
+    return look_dir(k, fd, n + 1, at, ignored, depth + 1, tracked, e);
 }
 
 static int look_entry(struct look *k, int dirfd, const char *name, size_t n, const struct level *at, int depth,
@@ -117,9 +120,9 @@ static int look_entry(struct look *k, int dirfd, const char *name, size_t n, con
     return 0;
 }
 
-static int look_dir(struct look *k, int fd, size_t len, const struct level *up, int depth, size_t *tracked,
-                    struct err *e) {
-    struct level at = {.up = up, .prefix = len};
+static int look_dir(struct look *k, int fd, size_t len, const struct level *up, bool ignored, int depth,
+                    size_t *tracked, struct err *e) {
+    struct level at = {.up = up, .prefix = len, .ignored = ignored};
     if (depth > REPO_DEPTH_MAX) return err_set(e, ERR_LIMIT, "the worktree is deeper than %d directories", depth - 1);
     const int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = copy < 0 ? NULL : fdopendir(copy);
@@ -152,7 +155,7 @@ int repo_clean(const struct repo *r, const struct tree_files *head, struct dirt 
     size_t tracked = 0, modules = 0;
     *ret = (struct dirt){0};
     for (size_t i = 0; i < head->n; i++) modules += head->v[i].mode == MODE_MODULE;
-    if (look_index(&k, e) < 0 || look_dir(&k, r->root_fd, 0, NULL, 0, &tracked, e) < 0) return -1;
+    if (look_index(&k, e) < 0 || look_dir(&k, r->root_fd, 0, NULL, false, 0, &tracked, e) < 0) return -1;
     if (tracked + modules < head->n) ret->changed += head->n - modules - tracked; /* missing */
     return 0;
 }
