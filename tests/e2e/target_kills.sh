@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# ctest: timeout=300 heavy
+# kill -9 of the supervisor at moments all over a run that lands on somebody's repository, and of the command that takes the
+# operator's word. After the next command the repository is untouched or has the whole result, never something between; the run is
+# sealed, or waits for its word and takes it; nothing is left.
+. "$2/tests/lib/e2e.bash"
+for v in $(env | sed -n 's/^\(CTO_HARNESS_[A-Z0-9_]*\)=.*/\1/p'); do unset "$v"; done
+STEP_MS=${CTO_KILL_STEP_MS:-12}
+edit() { jq "$2" "$1" >"$1.new" && mv "$1.new" "$1"; }
+tools=$(mktemp -d /opt/cto-target.XXXXXX 2>/dev/null) || tools=$(mktemp -d "$W/tools.XXXXXX")
+# shellcheck disable=SC2064 # now
+trap "rm -rf '$tools'; e2e_clean" EXIT
+chmod 755 "$tools"
+mkdir cases
+cp -r "$SRC/cases/docs-typo" cases/words
+edit cases/words/case.json '.id = "words" | .backends = ["exec"] | .mutation_mode = "owned-noncritical-repo" | .approval_required = true
+    | .grace_ms = 0 | .verification = [] | .no_test_rationale = "the landing is what is tried" | del(.required_events)'
+echo 'date +%N >>README.md; mkdir -p docs; date +%N >docs/new.md; git add -A; git commit -qm "Words"' >"$tools/work"
+jq -n --arg t "$tools" '{name: "my-agent", command: ["/bin/sh", "-e", ($t + "/work")], read_roots: [$t], end_of_life: "exit"}' >engine.json
+edit cases/words/case.json '.allowed_writes = ["README.md", "docs/"]'
+he() { "$HARNESS" --home "$W/home" --cases "$W/cases" "$@"; }
+g() { git -C "$W/notes" "$@"; }
+git init -q -b main notes && g config user.name Owner && g config user.email owner@example.invalid
+echo one >notes/README.md && g add -A && g commit -qm First
+export CTO_HARNESS_ALLOW_EXEC=1 CTO_HARNESS_EXEC_STAGE=5 CTO_HARNESS_EXEC_ENGINE_FILE=$W/engine.json \
+    CTO_HARNESS_EXEC_STAGE5_TARGET_ADMISSION_FILE=$W/target.json
+he run-case words --engine exec --quiet >/dev/null 2>&1 # makes the home
+python3 - "$W/home/cto.db" "$(h --version | sed -n 's/^build //p')" <<'PY'
+import sqlite3, sys
+d = sqlite3.connect(sys.argv[1])
+for stage in range(1, 5):
+    d.execute("INSERT INTO stage_proofs VALUES ('exec', ?, ?, 'real', 1, 'by hand, for this test', 'y')", (stage, sys.argv[2]))
+d.commit()
+PY
+he admit target --template | jq --arg p "$W/notes" '.admission_status = "admitted" | .target_repository_path = $p | .repository_owner = "Owner"
+    | .ownership_evidence = "made by this test" | .risk_classification = "low_risk_noncritical" | .noncritical_rationale = "a test"
+    | .allowed_paths = ["README.md", "docs/"] | .approval_source = "alice" | .operator_outcome_required = true' >target.json
+he admit target --record target.json --actor alice >/dev/null || fail "admit"
+
+ask() { he request new words --engine exec --actor alice --json >request.json && he approve grant --request "$(jq -r .request_id request.json)" \
+    --actor bob --sentence "$(jq -r .sentence request.json)" >/dev/null; }
+# Whole, or as it was.
+whole() {
+    [ -z "$(g status --porcelain)" ] || { fail "$1: not clean: $(g status --porcelain | head -3)"; return; }
+    g fsck --strict >fsck 2>&1 || fail "$1: $(head -3 fsck)"
+    local new
+    new=$(g rev-list --count "$2"..HEAD)
+    [ "$new" -le "$3" ] || fail "$1: $new commits more"
+}
+waiting() { he report list --status running --json | jq -r '.runs[].run_id'; }
+sealed() { jq -r '.status + " " + (.blocker_reasons | join(","))' "$W/home/harness-runs/$1/report.json"; }
+
+# How long one takes here, undisturbed.
+ask
+start=$(date +%s%N)
+he run-case words --engine exec --quiet >/dev/null 2>err
+length=$((($(date +%s%N) - start) / 1000000))
+id=$(waiting)
+[ -n "$id" ] || fail "a run that nobody disturbs does not wait: $(cat err)"
+he outcome "$id" accepted --actor bob --quiet >/dev/null || fail "accepted"
+killed=0 landed=0 resumed=0
+for ((at = 5; at < length + 30; at += STEP_MS)); do
+    before=$(g rev-parse HEAD)
+    ask || { fail "ask at $at"; break; }
+    "$HARNESS" --home "$W/home" --cases "$W/cases" run-case words --engine exec --quiet >/dev/null 2>&1 &
+    pid=$!
+    sleep "$(printf '0.%03d' "$at")"
+    kill -9 "$pid" 2>/dev/null && killed=$((killed + 1))
+    wait "$pid" 2>/dev/null
+    he run-case answer-only >/dev/null 2>&1 # unknown here: a command that reads only
+    h run-case answer-only --quiet >/dev/null 2>err || fail "at $at: the next command: $(cat err)"
+    whole "at $at" "$before" 1
+    id=$(waiting)
+    if [ -n "$id" ]; then
+        resumed=$((resumed + 1))
+        [ "$(g rev-list --count "$before"..HEAD)" = 1 ] || fail "at $at: it waits, and nothing is landed"
+        he outcome "$id" accepted --actor bob --quiet >/dev/null 2>err || fail "at $at: accepted: $(cat err)"
+        [ "$(sealed "$id")" = "pass " ] || fail "at $at: $(sealed "$id")"
+        he verify "$id" >/dev/null || fail "at $at: the evidence"
+    fi
+    [ "$(g rev-parse HEAD)" = "$before" ] || landed=$((landed + 1))
+    # what is not used up stands in the way of the next request
+    for a in $(he approve list --json | jq -r '.approvals[] | select(.state == "granted") | .id'); do he approve revoke "$a" --actor bob >/dev/null 2>&1; done
+done
+echo "runs killed $killed, landed $landed, of them waiting after all $resumed"
+check "no kill came in time" [ "$killed" -gt 5 ]
+
+# --- the operator's word (not by the function: it is the program that must die)
+for word in accepted rejected; do
+    for ((at = 1; at < 60; at += STEP_MS)); do
+        ask || { fail "ask for $word at $at"; break; }
+        before=$(g rev-parse HEAD)
+        he run-case words --engine exec --quiet >/dev/null 2>err
+        id=$(waiting)
+        [ -n "$id" ] || { fail "$word at $at: it does not wait: $(cat err)"; break; }
+        "$HARNESS" --home "$W/home" --cases "$W/cases" outcome "$id" "$word" --actor bob --quiet >/dev/null 2>&1 &
+        pid=$!
+        sleep "$(printf '0.%03d' "$at")"
+        kill -9 "$pid" 2>/dev/null
+        wait "$pid" 2>/dev/null
+        h run-case answer-only --quiet >/dev/null 2>err || fail "$word at $at: the next command: $(cat err)"
+        if [ -n "$(waiting)" ]; then # killed before the word was kept
+            he outcome "$id" "$word" --actor bob --quiet >/dev/null 2>err
+        fi
+        whole "$word at $at" "$before" 2
+        case $word in
+        accepted) [ "$(sealed "$id")" = "pass " ] || fail "$word at $at: $(sealed "$id")" ;;
+        rejected)
+            [ "$(sealed "$id")" = "fail operator_rejected" ] || fail "$word at $at: $(sealed "$id")"
+            [ "$(g rev-parse 'HEAD^{tree}')" = "$(g rev-parse "$before^{tree}")" ] || fail "$word at $at: another tree"
+            ;;
+        esac
+        he verify "$id" >/dev/null || fail "$word at $at: the evidence"
+    done
+done
+h store check >/dev/null || fail "store check"
+check "left behind" no_leftovers
+e2e_end
