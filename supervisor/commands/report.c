@@ -12,6 +12,7 @@
 #include "common/json.h"
 #include "supervisor/case.h"
 #include "supervisor/cli.h"
+#include "supervisor/commands/closeout.h"
 #include "supervisor/engines.h"
 #include "supervisor/locate.h"
 #include "supervisor/seal.h"
@@ -21,6 +22,7 @@
 const char help_report[] = "Usage: cto-harness report show RUN [--md | --json]\n"
                            "       cto-harness report list [--status S] [--backend B] [--case C]\n"
                            "                               [--matrix M] [--before RUN] [--limit N] [--json]\n"
+                           "       cto-harness report governed RUN [--json]\n"
                            "\n"
                            "  show             the report of a run or matrix, by id or by directory; --md\n"
                            "                   (the default) prints report.md, --json report.json\n"
@@ -31,6 +33,8 @@ const char help_report[] = "Usage: cto-harness report show RUN [--md | --json]\n
                            "      --matrix M   only runs of this matrix\n"
                            "      --before RUN the next page: what is older than RUN\n"
                            "      --limit N    at most so many, 1 to 10000; default 50\n"
+                           "  governed         the closeout of a run that a human approved: what was asked,\n"
+                           "                   who allowed it, what was landed, what the operator said\n"
                            "\n"
                            "A backend, case or matrix that nobody knows is an error (exit 2): neither this\n"
                            "build nor the cases nor any run in the store has it. One that is known and has\n"
@@ -302,5 +306,9 @@ int cmd_report(const struct global_options *g, int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
     if (strcmp(what, "show") == 0) return show(g, argc - 1, argv + 1);
     if (strcmp(what, "list") == 0) return list(g, argc - 1, argv + 1);
-    return cli_usage("report", what[0] ? "say show or list, not \"%.60s\"" : "say show or list%s", what);
+    if (strcmp(what, "governed") == 0) {
+        if (argc != 3 || argv[2][0] == '-') return cli_usage("report", "governed takes exactly one run");
+        return closeout_run(g, argv[2]);
+    }
+    return cli_usage("report", what[0] ? "say show, list or governed, not \"%.60s\"" : "say show, list or governed%s", what);
 }

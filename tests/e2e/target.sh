@@ -115,6 +115,15 @@ he verify "$id" >/dev/null || fail "the evidence does not verify"
 (cd "$dir" && sha256sum -c --quiet SHA256SUMS) || fail "SHA256SUMS"
 check "a pass says where the repository is" hides "$dir"
 refused 'is over' 2 he outcome "$id" rejected --actor bob
+he report governed "$id" --json >closeout.json || fail "the closeout"
+check "the closeout: $(jq -c . closeout.json)" jq -e --arg c "$landed" '.evidence_verified and .target_commit == $c and .operator_outcome == "accepted"
+    and .approval_actor == "bob" and .requested_by == "alice" and .approval_consumed and .consumed_by_pass_evidence and .execution_allowed == false
+    and .statement == "This closeout does not authorize another Case run." and (.proof_sha256 | length == 64)' closeout.json
+check "the closeout for people" [ "$(he report governed "$id" | tail -1)" = "This closeout does not authorize another Case run." ]
+refused 'not a governed' 2 he report governed "$(he report list --status blocked --json | jq -r '.runs[-1].run_id')"
+cp -r "$dir" aside && echo x >>"$dir/patch.diff"
+refused 'does not verify: patch.diff' 1 he report governed "$id"
+rm -r "$dir" && mv aside "$dir"
 check "the repository moved" [ "$(g rev-parse HEAD)" = "$landed" ]
 
 # --- once only, and for that HEAD only

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# ctest: timeout=300 heavy
+# ctest: timeout=300 labels=heavy
 # kill -9 of the supervisor at moments all over a run that lands on somebody's repository, and of the command that takes the
 # operator's word. After the next command the repository is untouched or has the whole result, never something between; the run is
 # sealed, or waits for its word and takes it; nothing is left.
 . "$2/tests/lib/e2e.bash"
 for v in $(env | sed -n 's/^\(CTO_HARNESS_[A-Z0-9_]*\)=.*/\1/p'); do unset "$v"; done
-STEP_MS=${CTO_KILL_STEP_MS:-12}
+STEP_MS=${CTO_KILL_STEP_MS:-40}
 edit() { jq "$2" "$1" >"$1.new" && mv "$1.new" "$1"; }
 tools=$(mktemp -d /opt/cto-target.XXXXXX 2>/dev/null) || tools=$(mktemp -d "$W/tools.XXXXXX")
 # shellcheck disable=SC2064 # now

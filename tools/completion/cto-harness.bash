@@ -46,7 +46,7 @@ _cto_harness() {
         request:) words='new show list' ;;
         request:new) words=$("$program" "${global[@]}" case list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
         case:) words='list lint new' ;;
-        report:) words='show list' ;;
+        report:) words='show list governed' ;;
         report:show) words=$("$program" "${global[@]}" report list 2>/dev/null | grep -oE '[0-9]{8}T[0-9]{6}Z-[a-z0-9-]+') ;;
         store:) words='info check' ;;
         sandbox:) words='exec' ;;
