@@ -16,12 +16,17 @@ struct level {
 
 struct fold {
     struct level stack[YAML_DEPTH_MAX];
-    int depth, nodes, documents, line;
+    int depth, nodes, documents, line, last_line;
     cJSON *root; /* owned */
 };
 
+/* What is missing at the end of a text is for libyaml in the line after it, where nobody would look. */
+static int line_of(const struct fold *f, const yaml_mark_t *at) {
+    return at->line < (size_t)f->last_line ? (int)at->line + 1 : f->last_line;
+}
+
 static int complain(struct fold *f, const yaml_mark_t *at, struct err *e, const char *what) {
-    f->line = (int)at->line + 1;
+    f->line = line_of(f, at);
     return err_set(e, ERR_PARSE, "%s", what);
 }
 
@@ -79,7 +84,7 @@ static int judge(struct fold *f, const yaml_event_t *ev, const yaml_char_t *anch
 static int on_scalar(struct fold *f, const yaml_event_t *ev, struct err *e) {
     const char *text = (const char *)ev->data.scalar.value;
     size_t n = ev->data.scalar.length;
-    int line = (int)ev->start_mark.line + 1;
+    int line = line_of(f, &ev->start_mark);
     if (judge(f, ev, ev->data.scalar.anchor, ev->data.scalar.tag, e) < 0) return -1;
     if (memchr(text, '\0', n)) return complain(f, &ev->start_mark, e, "a NUL byte in a text");
     if (!json_is_utf8(text, n)) return complain(f, &ev->start_mark, e, "a text that is not UTF-8");
@@ -104,7 +109,7 @@ static int on_open(struct fold *f, const yaml_event_t *ev, bool map, struct err 
     if (judge(f, ev, anchor, tag, e) < 0) return -1;
     if (key_expected(f)) return complain(f, &ev->start_mark, e, "a key must be a text");
     if (f->depth == YAML_DEPTH_MAX) return complain(f, &ev->start_mark, e, "nested deeper than 32");
-    cJSON *o = node((int)ev->start_mark.line + 1), *items = cJSON_CreateArray();
+    cJSON *o = node(line_of(f, &ev->start_mark)), *items = cJSON_CreateArray();
     BUG_UNLESS(items != NULL);
     json_put(o, map ? "map" : "list", items);
     hang_up(f, o);
@@ -138,7 +143,7 @@ static int on_event(struct fold *f, const yaml_event_t *ev, struct err *e) {
 /* The library's own complaint, with its place. Its texts are constants; nothing of the input is in them. */
 static int broken(struct fold *f, const yaml_parser_t *y, struct err *e) {
     if (y->error == YAML_MEMORY_ERROR) return err_set(e, ERR_LIMIT, "out of memory");
-    f->line = (int)y->problem_mark.line + 1;
+    f->line = line_of(f, &y->problem_mark);
     return err_set(e, ERR_PARSE, "no YAML: %.200s", y->problem ? y->problem : "unreadable");
 }
 
@@ -152,11 +157,18 @@ static int run(struct fold *f, yaml_parser_t *y, struct err *e) {
     }
 }
 
+static int lines_of(const char *p, size_t n) {
+    int lines = 1;
+    for (size_t i = 0; i + 1 < n; i++) lines += p[i] == '\n';
+    return lines;
+}
+
 int yaml_parse(const void *p, size_t n, cJSON **ret, int *ret_line, struct err *e) {
     yaml_parser_t y;
     struct fold f = {.line = 0};
     *ret_line = 0;
     if (n > YAML_BYTES_MAX) return err_set(e, ERR_LIMIT, "more than %u bytes", YAML_BYTES_MAX);
+    f.last_line = lines_of(p, n);
     if (!yaml_parser_initialize(&y)) return err_set(e, ERR_LIMIT, "out of memory");
     yaml_parser_set_encoding(&y, YAML_UTF8_ENCODING); /* guessed, it would also be UTF-16 */
     yaml_parser_set_input_string(&y, p, n);
