@@ -131,7 +131,8 @@ if [ -n "$opt" ]; then
     check "failure_reason" [ "$(jq -r .failure_reason report.json)" = "provider unavailable" ]
     check "admission status" [ "$(jq -r .case_model_admission_status report.json)" = admitted ]
     # everything is there but a gateway to the model
-    CTO_HARNESS_CASE_LOCAL_BASE_URL=http://endpoint-value.invalid:4711/v1 blocked case provider_unavailable provider-unavailable.txt
+    prove 1 real "$build" # of stage 2: the stages above want a repository too
+    CTO_HARNESS_CASE_STAGE=2 CTO_HARNESS_CASE_LOCAL_BASE_URL=http://endpoint-value.invalid:4711/v1 blocked case provider_unavailable provider-unavailable.txt
     check "why it is not started" grep -q 'gate provider: this build has no model gateway' report.json
     check "the only closed gate" [ "$(jq -c .eligibility.missing_gates report.json)" = '["provider"]' ]
     check "proof kind" [ "$(jq -r .proof_kind report.json)" = real ]
