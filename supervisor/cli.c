@@ -18,6 +18,7 @@ static const struct command table[] = {
     {"engines", "list the backends and how they are gated", cmd_engines, help_engines},
     {"eligibility", "may a backend do a case? The decision, without a run", cmd_eligibility, help_eligibility},
     {"request", "ask for one run that needs an approval", cmd_request, help_request},
+    {"health", "everything that can be shown here, in one command", cmd_health, help_health},
     {"outcome", "accept or reject what was landed", cmd_outcome, help_outcome},
     {"approve", "grant or deny what was asked", cmd_approve, help_approve},
     {"admit", "record what may be used: models, programs, repositories", cmd_admit, help_admit},

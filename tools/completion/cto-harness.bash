@@ -4,7 +4,7 @@
 _cto_harness_reply() { mapfile -t COMPREPLY < <(compgen "$@" -- "${COMP_WORDS[COMP_CWORD]}"); }
 
 _cto_harness() {
-    local commands='admit approve audit case doctor eligibility engines guard outcome packet report request run-all-fake run-case sandbox schema store validate verify workspace'
+    local commands='admit approve audit case doctor eligibility engines guard health outcome packet report request run-all-fake run-case sandbox schema store validate verify workspace'
     local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} program=${COMP_WORDS[0]} command='' verb='' i words
     local global=() # what decides where cases and runs are
     COMPREPLY=()
