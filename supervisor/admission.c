@@ -98,7 +98,7 @@ static void read_text(struct json_obj *o, const struct admission_field *f) {
     const char *wrong = complaint(f->type, s);
     if (wrong)
         (void)json_fail(o, f->name, "%s", wrong);
-    else if (may_hold_secrets(f->type) && secret_shaped_text(s))
+    else if (may_hold_secrets(f->type) ? secret_shaped_text(s) : secret_shaped_path(s))
         (void)json_fail(o, f->name, "looks like a secret; records hold names and classes, never values");
 }
 

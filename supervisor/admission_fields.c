@@ -93,6 +93,10 @@ static void source_subject(const cJSON *doc, char *out, size_t size) {
 static bool names_a_branch(const char *tag) {
     static const char *const branches[] = {"main",   "master", "HEAD",    "trunk", "develop",
                                            "latest", "stable", "nightly", NULL};
+    static const char *const places[] = {"origin/",     "upstream/",     "heads/", "remotes/",
+                                         "refs/heads/", "refs/remotes/", NULL};
+    for (int i = 0; places[i]; i++)
+        if (strncasecmp(tag, places[i], strlen(places[i])) == 0) return true;
     for (int i = 0; branches[i]; i++)
         if (strcasecmp(tag, branches[i]) == 0) return true;
     return false;

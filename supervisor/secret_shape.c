@@ -15,11 +15,24 @@ bool secret_shaped_name(const char *name) {
     return false;
 }
 
-bool secret_shaped_value(const char *v) {
+static bool begins_like_a_key(const char *v) {
     static const char *const shapes[] = {"sk-",  "ghp_",       "gho_", "github_pat_", "xox",
                                          "AKIA", "-----BEGIN", "eyJ",  "glpat-",      NULL};
     for (int i = 0; shapes[i]; i++)
         if (strncmp(v, shapes[i], strlen(shapes[i])) == 0) return true;
+    return false;
+}
+
+bool secret_shaped_path(const char *path) {
+    for (const char *p = path; *p; p += strcspn(p, "/:.@"), p += *p != '\0') {
+        const size_t n = strcspn(p, "/:.@");
+        if (n >= 16 && begins_like_a_key(p)) return true; /* as short as a word, it is one: sk-learn, xoxo */
+    }
+    return false;
+}
+
+bool secret_shaped_value(const char *v) {
+    if (begins_like_a_key(v)) return true;
     size_t n = strlen(v), digits = 0;
     if (n < 24) return false;
     for (size_t i = 0; i < n; i++) {

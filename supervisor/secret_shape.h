@@ -10,6 +10,9 @@
 bool secret_shaped_name(const char *name);
 /* Key shapes of providers, key blocks, and long runs of letters and digits without any path or word structure. */
 bool secret_shaped_value(const char *value);
+/* Is a part between slashes, colons or dots of a path, an address or a name a provider's key? Only shapes that are known count here:
+ * long runs of letters and digits are usual in such places. */
+bool secret_shaped_path(const char *path);
 /* Does a word of a longer text have one of the shapes? */
 bool secret_shaped_text(const char *text);
 

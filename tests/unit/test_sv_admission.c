@@ -154,6 +154,13 @@ static void test_source(void) {
     CHECK(refused(ADMIT_SOURCE, doc, "one of them"));
     cJSON_AddStringToObject(doc, "pinned_tag", "main");
     CHECK(refused(ADMIT_SOURCE, doc, "moves"));
+    static const char *const moving[] = {"origin/main", "refs/heads/v1", "remotes/origin/v1", "upstream/v1"};
+    for (size_t i = 0; i < sizeof moving / sizeof moving[0]; i++) {
+        cJSON_ReplaceItemInObjectCaseSensitive(doc, "pinned_tag", cJSON_CreateString(moving[i]));
+        CHECK(refused(ADMIT_SOURCE, doc, "moves"));
+    }
+    cJSON_ReplaceItemInObjectCaseSensitive(doc, "pinned_tag", cJSON_CreateString("ghp_0123456789abcdefghij"));
+    CHECK(refused(ADMIT_SOURCE, doc, "looks like a secret"));
     cJSON_ReplaceItemInObjectCaseSensitive(doc, "pinned_tag", cJSON_CreateString("v1.0"));
     CHECK(refused(ADMIT_SOURCE, doc, "new_source_id"));
     cJSON_ReplaceItemInObjectCaseSensitive(doc, "new_source_id", cJSON_CreateString("v1.0"));
@@ -164,6 +171,16 @@ static void test_source(void) {
     cJSON_Delete(doc);
     CHECK(refused_with(ADMIT_SOURCE, "source_url", cJSON_CreateString("https://user:word@host/x.git"), "source_url"));
     CHECK(refused_with(ADMIT_SOURCE, "source_url", cJSON_CreateString("git@host:x.git"), "source_url"));
+    /* a key is one in an address and in a path too; a name that begins like one is none */
+    CHECK(refused_with(ADMIT_SOURCE, "source_url", cJSON_CreateString("https://host/glpat-0123456789abcdef/x.git"),
+                       "looks like a secret"));
+    CHECK(refused_with(ADMIT_TARGET, "target_repository_path", cJSON_CreateString("/srv/sk-0123456789abcdef/notes"),
+                       "looks like a secret"));
+    struct admission plain;
+    cJSON *named = with(ADMIT_TARGET, "target_repository_path", cJSON_CreateString("/srv/sk-learn/xoxo"));
+    CHECK(read_doc(ADMIT_TARGET, named, &plain, &e) == 0);
+    admission_release(&plain);
+    cJSON_Delete(named);
 }
 
 static cJSON *decision(const char *status, const char *class, const char *provider, const char *model) {
