@@ -1,4 +1,5 @@
 /* A run's record as text and back: what a waiting run needs is there to the byte, and a text that is no record is refused. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +33,7 @@ static void fill(struct run_record *r) {
                              .worker_clean = true,
                              .patch_whole = true,
                              .cause_blocker = BLOCKER_COUNT};
-    strcpy(r->engine_detail, "caf\xe9 \xff"); /* no UTF-8 */
+    snprintf(r->engine_detail, sizeof r->engine_detail, "%s", "caf\xe9 \xff"); /* no UTF-8 */
     r->sandbox_json = strdup("{\"kernel\":\"x\"}");
     r->phases[RUN_PLANNED] = (struct phase_time){1700000000123, 5000};
     r->phases[RUN_ENGINE] = (struct phase_time){1700000000200, 82000};
@@ -53,13 +54,13 @@ static void fill(struct run_record *r) {
     r->governed->stage = 5;
     strcpy(r->governed->executable_sha256, "ab");
     r->approval = calloc(1, sizeof *r->approval);
-    strcpy(r->approval->actor, "bob");
+    snprintf(r->approval->actor, sizeof r->approval->actor, "%s", "bob");
     r->approval->expires_ms = 12;
     r->subject = calloc(1, sizeof *r->subject);
     r->subject->kind = SUBJECT_TARGET;
     r->subject->blobs_fd = -1;
     r->subject->start_clean = true;
-    strcpy(r->subject->admission_id, "target-1");
+    snprintf(r->subject->admission_id, sizeof r->subject->admission_id, "%s", "target-1");
 }
 
 static void same(const struct run_record *a, const struct run_record *b) {
