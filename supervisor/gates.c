@@ -249,10 +249,11 @@ static void ask_repository(const struct gate_facts *f, struct gate_result *g) {
                (unsigned)r->owner_uid, (unsigned)geteuid());
     if (r->bare || r->linked_worktree) closed(g, "failed", b, "the repository is bare, or a linked worktree");
     if (r->busy) closed(g, "failed", b, "a merge, a rebase or the like is under way in the repository");
-    if (r->unborn || r->commits == 0) closed(g, "failed", b, "the repository has no commit");
+    if (r->unborn) closed(g, "failed", b, "the repository has no commit");
     if (r->detached) closed(g, "failed", b, "HEAD of the repository is detached");
     if (r->shallow) closed(g, "failed", b, "the repository is a shallow clone");
     if (r->submodules) closed(g, "failed", b, "the repository has submodules");
+    if (r->commits == 0) closed(g, "failed", b, "the repository has no commit that can be read");
     if (r->alternates) closed(g, "failed", b, "the repository borrows objects of another");
     if (!r->local_filesystem) closed(g, "failed", b, "the repository is on a network file system");
     if (f->subject == SUBJECT_SOURCE && r->remotes)

@@ -4,37 +4,8 @@
 # operator's walk of README. The result is landed as one commit, stays when it is accepted, and is taken back when it is not; nothing
 # of it happens without record, approval, a clean start and allowed paths, and no blocked run says where the repository is.
 . "$2/tests/lib/e2e.bash"
-for v in $(env | sed -n 's/^\(CTO_HARNESS_[A-Z0-9_]*\)=.*/\1/p'); do unset "$v"; done
-
-edit() { jq "$2" "$1" >"$1.new" && mv "$1.new" "$1"; }
-tools=$(mktemp -d /opt/cto-target.XXXXXX 2>/dev/null) || tools=$(mktemp -d "$W/tools.XXXXXX")
-# shellcheck disable=SC2064 # now
-trap "rm -rf '$tools'; e2e_clean" EXIT
-chmod 755 "$tools"
-mkdir cases
-cp -r "$SRC/cases/docs-typo" cases/words
-edit cases/words/case.json '.id = "words" | .backends = ["fake", "exec"] | .mutation_mode = "owned-noncritical-repo" | .approval_required = true
-    | .required_events = null | del(.required_events)'
-he() { "$HARNESS" --home "$W/home" --cases "$W/cases" "$@"; }
-reasons() { jq -r '.blocker_reasons | join(" ")' report.json; }
-report_of() { cp "$(he report list --json 2>/dev/null | jq -r '.runs[0].run_dir')/report.json" report.json; }
-run() { he run-case words --engine exec --json >out.json 2>err; local code=$?; [ -s out.json ] && jq -e .blocker_reasons out.json >/dev/null 2>&1 && cp out.json report.json; return $code; }
-hides() { ! grep -rqF "$target" "$@"; } # the place of the repository
-g() { git -C "$target" "$@"; }
-
-# --- the backend: what the fake lane does to pass, by hand
-jq -r '.fake.steps[] | select(.do == "replace") | "sed -i '"'s/\(.old)/\(.new)/'"' \(.path)"' cases/words/case.json >"$tools/work"
-echo 'git commit -qam "Mend the words"' >>"$tools/work"
-jq -n --arg t "$tools" '{name: "my-agent", command: ["/bin/sh", "-e", ($t + "/work")], read_roots: [$t]}' >engine.json
-
-# --- somebody's repository: with history, a hook that must never run, a file that no run may read
-target=$W/notes
-git init -q -b main "$target"
-g config user.name Owner && g config user.email owner@example.invalid
-cp -r cases/words/fixture/. "$target"
-echo .env >"$target/.gitignore"
-echo 'TOKEN=untracked-and-none-of-the-agents-business' >"$target/.env"
-g add -A && g commit -qm "First" && echo more >>"$target/history.txt" && g add -A && g commit -qm "Second"
+. "$2/tests/lib/target.bash"
+target_setup
 mkdir -p "$target/.git/hooks"
 for hook in post-commit reference-transaction post-checkout pre-commit post-index-change; do
     printf '#!/bin/sh\ntouch "%s/hook-ran"\n' "$W" >"$target/.git/hooks/$hook" && chmod +x "$target/.git/hooks/$hook"
@@ -42,27 +13,12 @@ done
 start=$(g rev-parse HEAD)
 
 # --- closed until everything is there
-export CTO_HARNESS_ALLOW_EXEC=1 CTO_HARNESS_EXEC_STAGE=5 CTO_HARNESS_EXEC_ENGINE_FILE=$W/engine.json
 he run-case words --engine exec --json >report.json 2>/dev/null
 check "a stage that is not proven: $(reasons)" grep -q stage_not_proven <<<"$(reasons)"
-build=$(h --version | sed -n 's/^build //p')
-python3 - "$W/home/cto.db" "$build" <<'PY'
-import sqlite3, sys
-d = sqlite3.connect(sys.argv[1])
-for stage in range(1, 5):
-    d.execute("INSERT INTO stage_proofs VALUES ('exec', ?, ?, 'real', 1, 'by hand, for this test', 'y')", (stage, sys.argv[2]))
-d.commit()
-PY
+prove_by_hand
 run
 check "without an admission: $(reasons)" [ "$(reasons)" = target_not_admitted ]
 refused 'STAGE5_TARGET_ADMISSION_FILE' 2 he request new words --engine exec --actor alice
-he admit target --template >target.json
-admission() {
-    he admit target --template | jq --arg p "$target" '.admission_status = "admitted" | .target_repository_path = $p | .repository_owner = "Owner"
-        | .ownership_evidence = "made by this test" | .risk_classification = "low_risk_noncritical" | .noncritical_rationale = "a test"
-        | .allowed_paths = ["README.md", "docs/", "GUIDE.md"] | .forbidden_paths = [".env", "vendor/"] | .approval_source = "alice"
-        | .operator_outcome_required = true'
-}
 admission >target.json
 export CTO_HARNESS_EXEC_STAGE5_TARGET_ADMISSION_FILE=$W/target.json
 run
@@ -80,8 +36,6 @@ PY
 )
 
 # --- asked, granted, run
-ask() { he request new words --engine exec --actor alice --json >request.json && he approve grant --request "$(jq -r .request_id request.json)" \
-    --actor bob --sentence "$(jq -r .sentence request.json)" >/dev/null; }
 ask || fail "request and grant"
 check "the sentence does not name the repository" grep -qF "$target" <(jq -r .sentence request.json)
 run

@@ -4,41 +4,13 @@
 # operator's word. After the next command the repository is untouched or has the whole result, never something between; the run is
 # sealed, or waits for its word and takes it; nothing is left.
 . "$2/tests/lib/e2e.bash"
-for v in $(env | sed -n 's/^\(CTO_HARNESS_[A-Z0-9_]*\)=.*/\1/p'); do unset "$v"; done
+. "$2/tests/lib/target.bash"
 STEP_MS=${CTO_KILL_STEP_MS:-40}
-edit() { jq "$2" "$1" >"$1.new" && mv "$1.new" "$1"; }
-tools=$(mktemp -d /opt/cto-target.XXXXXX 2>/dev/null) || tools=$(mktemp -d "$W/tools.XXXXXX")
-# shellcheck disable=SC2064 # now
-trap "rm -rf '$tools'; e2e_clean" EXIT
-chmod 755 "$tools"
-mkdir cases
-cp -r "$SRC/cases/docs-typo" cases/words
-edit cases/words/case.json '.id = "words" | .backends = ["exec"] | .mutation_mode = "owned-noncritical-repo" | .approval_required = true
-    | .grace_ms = 0 | .verification = [] | .no_test_rationale = "the landing is what is tried" | del(.required_events)'
+target_setup '.grace_ms = 0 | .verification = [] | .no_test_rationale = "the landing is what is tried" | .allowed_writes = ["README.md", "docs/"]'
 echo 'date +%N >>README.md; mkdir -p docs; date +%N >docs/new.md; git add -A; git commit -qm "Words"' >"$tools/work"
-jq -n --arg t "$tools" '{name: "my-agent", command: ["/bin/sh", "-e", ($t + "/work")], read_roots: [$t], end_of_life: "exit"}' >engine.json
-edit cases/words/case.json '.allowed_writes = ["README.md", "docs/"]'
-he() { "$HARNESS" --home "$W/home" --cases "$W/cases" "$@"; }
-g() { git -C "$W/notes" "$@"; }
-git init -q -b main notes && g config user.name Owner && g config user.email owner@example.invalid
-echo one >notes/README.md && g add -A && g commit -qm First
-export CTO_HARNESS_ALLOW_EXEC=1 CTO_HARNESS_EXEC_STAGE=5 CTO_HARNESS_EXEC_ENGINE_FILE=$W/engine.json \
-    CTO_HARNESS_EXEC_STAGE5_TARGET_ADMISSION_FILE=$W/target.json
 he run-case words --engine exec --quiet >/dev/null 2>&1 # makes the home
-python3 - "$W/home/cto.db" "$(h --version | sed -n 's/^build //p')" <<'PY'
-import sqlite3, sys
-d = sqlite3.connect(sys.argv[1])
-for stage in range(1, 5):
-    d.execute("INSERT INTO stage_proofs VALUES ('exec', ?, ?, 'real', 1, 'by hand, for this test', 'y')", (stage, sys.argv[2]))
-d.commit()
-PY
-he admit target --template | jq --arg p "$W/notes" '.admission_status = "admitted" | .target_repository_path = $p | .repository_owner = "Owner"
-    | .ownership_evidence = "made by this test" | .risk_classification = "low_risk_noncritical" | .noncritical_rationale = "a test"
-    | .allowed_paths = ["README.md", "docs/"] | .approval_source = "alice" | .operator_outcome_required = true' >target.json
-he admit target --record target.json --actor alice >/dev/null || fail "admit"
-
-ask() { he request new words --engine exec --actor alice --json >request.json && he approve grant --request "$(jq -r .request_id request.json)" \
-    --actor bob --sentence "$(jq -r .sentence request.json)" >/dev/null; }
+prove_by_hand
+target_admit
 # Whole, or as it was.
 whole() {
     [ -z "$(g status --porcelain)" ] || { fail "$1: not clean: $(g status --porcelain | head -3)"; return; }
@@ -47,7 +19,6 @@ whole() {
     new=$(g rev-list --count "$2"..HEAD)
     [ "$new" -le "$3" ] || fail "$1: $new commits more"
 }
-waiting() { he report list --status running --json | jq -r '.runs[].run_id'; }
 sealed() { jq -r '.status + " " + (.blocker_reasons | join(","))' "$W/home/harness-runs/$1/report.json"; }
 
 # How long one takes here, undisturbed.
