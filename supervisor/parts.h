@@ -6,12 +6,12 @@
 #ifndef CTO_SUPERVISOR_PARTS_H
 #define CTO_SUPERVISOR_PARTS_H
 
-#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "common/err.h"
+#include "common/json.h"
 
 #define PARTS_ARGS 12
 #define PARTS_OUTPUT_MAX (32u << 20)

@@ -21,7 +21,7 @@ const char help_audit[] = "Usage: cto-harness audit endgoal [--json]\n"
                           "\n"
                           "Examples:\n"
                           "  cto-harness audit endgoal\n"
-                          "  cto-harness audit endgoal --json | jq '.claims[] | select(.status == \"not_proven\")'\n";
+                          "  cto-harness audit endgoal --json | jq -c '.claims[] | [.claim, .status]'\n";
 
 static cJSON *parts_json(const struct audit_claim *c) {
     cJSON *list = cJSON_CreateArray();

@@ -15,8 +15,8 @@
 const char help_workspace[] =
     "Usage: cto-harness workspace validate DIR [--json]\n"
     "\n"
-    "Checks a planning workspace: front matter and standing sentences of its Markdown,\n"
-    "the terms of CONTEXT.md, the entries of WORKBOARD.yaml with what they wait for\n"
+    "Checks a planning workspace: front matter and standing sentences of its\n"
+    "Markdown, the terms of CONTEXT.md, the entries of WORKBOARD.yaml with what they wait for\n"
     "and the PRD, issues and evidence that belong to them, links, admission records,\n"
     "claims that nobody may make, text that looks like a secret. Reads only, follows\n"
     "no link. One line \"file:line: rule: message\" for each mistake. The rules are in\n"

@@ -52,7 +52,7 @@ static void fill(struct run_record *r) {
     r->n_denied = 1;
     r->governed = calloc(1, sizeof *r->governed);
     r->governed->stage = 5;
-    strcpy(r->governed->executable_sha256, "ab");
+    snprintf(r->governed->executable_sha256, sizeof r->governed->executable_sha256, "ab");
     r->approval = calloc(1, sizeof *r->approval);
     snprintf(r->approval->actor, sizeof r->approval->actor, "%s", "bob");
     r->approval->expires_ms = 12;
