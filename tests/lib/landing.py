@@ -403,6 +403,29 @@ def settle(w, r, store, old):
     w.git(r, "fsck", "--full", "--strict")
 
 
+def test_what_changed_before_the_locks(w):
+    """Between the first look and git's locks anything may happen: it is looked at again under them."""
+    def other_branch(r):
+        with open(r + "/.git/HEAD", "w") as f:
+            f.write("ref: refs/heads/other\n")
+
+    for meanwhile in (lambda r: fill(r, {"b.txt": "mine\n"}), lambda r: fill(r, {"u": "untracked"}), other_branch,
+                      lambda r: fill(r, {"new.log": "ignored, and in the way\n"})):
+        r, store = w.repo({"a.txt": "1\n", "b.txt": "1\n", ".gitignore": "*.log\n"}), w.new("store")
+        old = w.head(r)
+        w.git(r, "branch", "other")
+        order = w.result(r, lambda c: fill(c, {"a.txt": "2\n", "new.log": "n\n"}))
+        tracer, pid = stopped(w, store, order, "linkat", 1)  # index.lock is there
+        meanwhile(r)
+        os.kill(pid, signal.SIGCONT)
+        out, err = tracer.communicate(timeout=60)
+        assert tracer.returncode == CONFLICT and out.strip() == b"", (out, err)
+        assert w.git(r, "rev-parse", "main") == old and w.journal(store) == [], err
+        with open(r + "/a.txt") as f:
+            assert f.read() == "1\n", "the worktree was touched"
+        assert not [n for n in os.listdir(r + "/.git") if "cto" in n or n.endswith(".lock")]
+
+
 def test_conflict_is_named_until_it_is_settled(w):
     r, store = w.repo({"a.txt": "1\n", "b.txt": "1\n"}), w.new("store")
     order = w.result(r, lambda c: fill(c, {"a.txt": "2\n", "b.txt": "2\n"}))
