@@ -352,7 +352,11 @@ static void join_forbidden(struct flight *f, const struct cto_case *c) {
     BUG_UNLESS(f->forbidden != NULL);
     int n = 0;
     for (int i = 0; i < c->forbidden_paths.n; i++) f->forbidden[n++] = c->forbidden_paths.v[i];
-    cJSON_ArrayForEach(rule, theirs) f->forbidden[n++] = rule->valuestring;
+    cJSON_ArrayForEach(rule, theirs) {
+        bool there = false;
+        for (int i = 0; i < n; i++) there |= strcmp(f->forbidden[i], rule->valuestring) == 0;
+        if (!there) f->forbidden[n++] = rule->valuestring;
+    }
     f->effective = *c;
     f->effective.forbidden_paths = (struct case_list){f->forbidden, n};
     f->rec.c = &f->effective;

@@ -279,6 +279,7 @@ char *report_md_text(const struct run_record *r, const struct seal_input *in, co
     put_output(&b, r, f->dir);
     put_changes(&b, r);
     put_verification(&b, r);
+    report_put_subject_md(&b, r);
     put_reproduce(&b, r, in);
     put_sandbox(&b, r);
     put_timings(&b, r, f);

@@ -40,6 +40,8 @@ const char *report_failure_reason(const struct run_record *r, char *out, size_t 
 void report_put_governed(cJSON *o, const struct run_record *r);
 /* Of a run about a repository (subject.h); nothing else. */
 void report_put_subject(cJSON *o, const struct run_record *r);
+/* report_subject.c: the repository that it was about, and what became of it there, for report.md. */
+void report_put_subject_md(struct buf *b, const struct run_record *r);
 /* proof.c: the file that says what happened to that repository, NULL when there is none to write; `*ret_name` is a literal. The
  * text is malloc'd and ends in a newline. */
 char *proof_text(const struct run_record *r, const struct report_facts *f, const char **ret_name);

@@ -12,22 +12,21 @@
 #include "supervisor/workspace.h"
 #include "supervisor/yaml.h"
 
-const char help_workspace[] =
-    "Usage: cto-harness workspace validate DIR [--json]\n"
-    "\n"
-    "Checks a planning workspace: front matter and standing sentences of its\n"
-    "Markdown, the terms of CONTEXT.md, the entries of WORKBOARD.yaml with what they wait for\n"
-    "and the PRD, issues and evidence that belong to them, links, admission records,\n"
-    "claims that nobody may make, text that looks like a secret. Reads only, follows\n"
-    "no link. One line \"file:line: rule: message\" for each mistake. The rules are in\n"
-    "the manual page.\n"
-    "\n"
-    "Exit codes: 0 everything holds; 1 something does not; 2 there is no such\n"
-    "directory.\n"
-    "\n"
-    "Examples:\n"
-    "  cto-harness workspace validate ./planning\n"
-    "  cto-harness workspace validate ./planning --json | jq -r '.errors[].rule' | sort | uniq -c\n";
+const char help_workspace[] = "Usage: cto-harness workspace validate DIR [--json]\n"
+                              "\n"
+                              "Checks a planning workspace: front matter and standing sentences of its\n"
+                              "Markdown, the terms of CONTEXT.md, the entries of WORKBOARD.yaml with what\n"
+                              "they wait for and the PRD, issues and evidence that belong to them, links,\n"
+                              "admission records, claims that nobody may make, text that looks like a secret.\n"
+                              "Reads only, follows no link. One line \"file:line: rule: message\" for each\n"
+                              "mistake. The rules are in the manual page.\n"
+                              "\n"
+                              "Exit codes: 0 everything holds; 1 something does not; 2 there is no such\n"
+                              "directory.\n"
+                              "\n"
+                              "Examples:\n"
+                              "  cto-harness workspace validate ./planning\n"
+                              "  cto-harness workspace validate ./planning --json | jq -r '.errors[].rule'\n";
 
 static const char *text(const cJSON *o, const char *key) {
     const char *s = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));

@@ -65,6 +65,9 @@ check "the report: $(jq -c '{status, operator_outcome, target_commit, blocker_re
 dir=$(jq -r .artifacts_dir report.json)
 check "the proof is not among the evidence" jq -e '.operator_outcome == "accepted" and .approval_actor == "bob" and .target_commit != null' "$dir/stage5-owned-repo-proof.json"
 check "the order of events" [ "$(jq -r .type "$dir/events.normalized.jsonl" | tail -2 | tr '\n' ' ')" = "operator.outcome.recorded run.completed " ]
+check "report.md says nothing of it: $(cat "$dir/report.md")" grep -q "^Landed as one commit, \`$landed\`" "$dir/report.md"
+check "report.md says nothing of the word" grep -q '^Accepted by bob' "$dir/report.md"
+check "a rule that both lists have stands twice" [ "$(jq '.forbidden_paths | (length == (unique | length))' "$dir/task-contract.json")" = true ]
 he verify "$id" >/dev/null || fail "the evidence does not verify"
 (cd "$dir" && sha256sum -c --quiet SHA256SUMS) || fail "SHA256SUMS"
 check "a pass says where the repository is" hides "$dir"
