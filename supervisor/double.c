@@ -58,8 +58,7 @@ int double_refuse(int fd, const char *sha256, struct err *e) {
 #define BY_DOUBLE_PROVIDER "qwen-local"
 #define BY_DOUBLE_MODEL "qwen3.6-35b-a3b"
 
-/* The template of its kind with these fields changed. */
-static void put_record(struct fact_record *r, enum admission_kind k, const char *changes) {
+void double_record(struct fact_record *r, enum admission_kind k, const char *changes) {
     struct err e = ERR_INIT;
     cJSON *doc = admission_template(k), *change = cJSON_Parse(changes);
     BUG_UNLESS(doc != NULL && change != NULL);
@@ -97,7 +96,7 @@ static void put_program(struct gate_facts *f, const char *libexec) {
              "{\"status\":\"admitted\",\"executable_path\":\"/opt/agent/ca\",\"sha256\":\"%s\","
              "\"build_command\":\"the build of the harness\",\"build_timestamp\":" WHEN "," WHO "}",
              f->executable_sha256);
-    put_record(&f->build, ADMIT_EXECUTABLE, changes);
+    double_record(&f->build, ADMIT_EXECUTABLE, changes);
 }
 
 void double_facts(struct gate_facts *f, const char *libexec, int stage) {
@@ -109,14 +108,14 @@ void double_facts(struct gate_facts *f, const char *libexec, int stage) {
     f->model = BY_DOUBLE_MODEL;
     f->executable = DOUBLE_PROGRAM;
     f->local_endpoint = true; /* it talks to no model */
-    put_record(&f->model_record, ADMIT_MODEL,
+    double_record(&f->model_record, ADMIT_MODEL,
                "{\"status\":\"admitted\",\"provider\":\"" BY_DOUBLE_PROVIDER "\",\"model\":\"" BY_DOUBLE_MODEL
                "\",\"admission_timestamp\":" WHEN "," WHO "}");
-    put_record(&f->decision, ADMIT_DECISION,
+    double_record(&f->decision, ADMIT_DECISION,
                "{\"decision_status\":\"local_provider_required\",\"provider\":\"" BY_DOUBLE_PROVIDER
                "\",\"model\":\"" BY_DOUBLE_MODEL "\",\"evidence_sources\":[\"none: no model is used\"],"
                "\"effect\":\"the test double may run\"," WHO "}");
-    put_record(&f->source, ADMIT_SOURCE,
+    double_record(&f->source, ADMIT_SOURCE,
                "{\"status\":\"admitted\",\"license_note\":\"resolved\",\"allowed_execution_mode\":"
                "\"owned-noncritical-repo\",\"commit_date\":" WHEN ",\"retrieval_date\":" WHEN "," WHO "}");
     put_program(f, libexec);

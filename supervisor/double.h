@@ -20,4 +20,8 @@ int double_refuse(int fd, const char *sha256, struct err *e);
  * built in. The program must be there and of this build, or its gate stays closed. */
 void double_facts(struct gate_facts *f, const char *libexec, int stage);
 
+/* A built-in record: the template of its kind with these fields (a JSON object) changed. FACT_BAD when its reader refuses that. What
+ * `r` had is not given up. */
+void double_record(struct fact_record *r, enum admission_kind k, const char *changes);
+
 #endif

@@ -10,6 +10,7 @@
 
 #include "common/io.h"
 #include "supervisor/batch.h"
+#include "supervisor/commands/adapter_check.h"
 #include "supervisor/commands/validate_stage.h"
 #include "supervisor/table.h"
 #include "supervisor/tree_digest.h"
@@ -18,6 +19,7 @@
 const char help_validate[] = "Usage: cto-harness validate failure-matrix [-j N] [--json]\n"
                              "       cto-harness validate failure-matrix --table\n"
                              "       cto-harness validate stage1 [--engine NAME] [--json]\n"
+                             "       cto-harness validate provider-adapter [--json]\n"
                              "\n"
                              "Runs every failure fixture under cases/failures and checks status, blocker,\n"
                              "event and artifacts of each run against its declaration. One entry per failure\n"
@@ -26,6 +28,10 @@ const char help_validate[] = "Usage: cto-harness validate failure-matrix [-j N] 
                              "\n"
                              "stage1 proves that a backend is there, closed by default, and that a closed gate\n"
                              "changes nothing; the proof is kept, and a run of stage 2 needs it.\n"
+                             "\n"
+                             "provider-adapter asks every gate of the case backend about facts that are good but\n"
+                             "for one, and runs the test double for timeout, life cycle, history and protocol.\n"
+                             "What needs a model that answers is not run, and listed as such.\n"
                              "\n"
                              "  -j, --jobs N  runs at the same time (default: the number of processors)\n"
                              "  --table       run nothing; print the table of all reasons as Markdown\n"
@@ -328,8 +334,9 @@ int cmd_validate(const struct global_options *g, int argc, char **argv) {
     }
     const char *what = optind + 1 == argc ? argv[optind] : "";
     if (strcmp(what, "stage1") == 0 && !table && !jobs_text) return validate_stage1(g, engine ? engine : "case");
+    if (strcmp(what, "provider-adapter") == 0 && !table && !jobs_text && !engine) return validate_adapter(g);
     if (strcmp(what, "failure-matrix") != 0)
-        return cli_usage("validate", "one validator is expected: failure-matrix or stage1");
+        return cli_usage("validate", "one validator is expected: failure-matrix, provider-adapter or stage1");
     if (engine) return cli_usage("validate", "--engine goes with a stage");
     return table ? print_reasons() : failure_matrix(g, jobs);
 }

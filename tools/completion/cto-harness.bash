@@ -55,7 +55,7 @@ _cto_harness() {
         audit:) words='endgoal' ;;
         workspace:) words='validate' ;;
         workspace:validate) _cto_harness_reply -d && return ;;
-        validate:) words='failure-matrix stage1' ;;
+        validate:) words='failure-matrix provider-adapter stage1' ;;
         schema:) words=$("$program" schema 2>/dev/null) ;;
         verify:*) _cto_harness_reply -f && return ;;
         *) words='' ;;
