@@ -44,9 +44,17 @@ struct recovery {
     int n, cap;
 };
 
+/* One that waits for a human is not interrupted: as long as what it needs to be finished is there. */
+static bool waits(const struct recovery *r, const struct store_run_row *row) {
+    struct store_waiting w;
+    if (row->state != RUN_OUTCOME || store_waiting_get(r->store, row->run_id, &w, NULL) < 0) return false;
+    free(w.record);
+    return true;
+}
+
 static int collect(void *ctx, const struct store_run_row *row) {
     struct recovery *r = ctx;
-    if (strcmp(row->supervisor_id, r->self) == 0 || row->state == RUN_OUTCOME) return 0;
+    if (strcmp(row->supervisor_id, r->self) == 0 || waits(r, row)) return 0;
     if (r->n == r->cap) {
         r->cap = r->cap ? 2 * r->cap : 16;
         r->rows = realloc(r->rows, (size_t)r->cap * sizeof *r->rows);
@@ -151,6 +159,24 @@ static bool resume_waiting(struct recovery *r, const struct store_run_row *row, 
     return resumed;
 }
 
+/* What an interrupted run had landed on somebody's repository is taken back: nobody will be asked about it any more. */
+static void take_back(const struct recovery *r, const struct run_record *rec) {
+    struct store_landing *l = calloc(1, sizeof *l);
+    struct err e = ERR_INIT;
+    char commit[OID_SIZE], text[800];
+    BUG_UNLESS(l != NULL);
+    const bool landed =
+        store_landing_get(r->store, rec->run_id, "land", l, NULL) == 0 && strcmp(l->state, "finished") == 0;
+    const bool own = landed && strncmp(l->target, r->home->work, strlen(r->home->work)) == 0;
+    if (landed && !own && land_revert(r->store, rec->run_id, "the run was interrupted", commit, &e) < 0) {
+        snprintf(text, sizeof text,
+                 "run %s was interrupted, and what it landed on %.200s could not be taken back: %.200s", rec->run_id,
+                 l->target, e.text);
+        r->warn(text);
+    }
+    free(l);
+}
+
 /* *ret_in_dir: what fails is the directory's fault, not the row's. */
 static int seal_run(struct recovery *r, const struct store_run_row *row, struct run_record *rec, bool *ret_in_dir,
                     struct err *e) {
@@ -161,6 +187,7 @@ static int seal_run(struct recovery *r, const struct store_run_row *row, struct 
         if (resume_waiting(r, row, rec)) return 0;
         slot_forget_projects(AT_FDCWD, rec->work_dir, NULL);
         io_remove_tree_at(AT_FDCWD, rec->work_dir, NULL);
+        if (!evidence_is_sealed(rec->run_dir, rec->run_id)) take_back(r, rec);
         rc = evidence_is_sealed(rec->run_dir, rec->run_id) ? adopt_sealed(row, rec, &sum, &why)
                                                            : seal_interrupted(r, rec, &sum, &why);
         *ret_in_dir = rc < 0;

@@ -313,6 +313,12 @@ static const char *const checks[] = {
     "SELECT 'run ' || r.run_id || ': transitions of a falling generation' FROM transitions a JOIN transitions b ON "
     "a.run = b.run AND "
     "b.n = a.n + 1 JOIN runs r ON r.id = a.run WHERE b.generation < a.generation LIMIT 20",
+    "SELECT 'run ' || r.run_id || ': it is ' || r.state || ', and a record waits for a word' FROM waiting w JOIN runs "
+    "r ON "
+    "r.id = w.run WHERE r.state NOT IN ('landing', 'outcome') LIMIT 20",
+    "SELECT 'run ' || run_id || ': it waits for a word, and its record is lost' FROM runs WHERE state = 'outcome' AND "
+    "NOT "
+    "EXISTS (SELECT 1 FROM waiting w WHERE w.run = runs.id) LIMIT 20",
     "SELECT 'matrix ' || id || ': counts do not fit' FROM matrices WHERE finished_at IS NOT NULL AND passed + failed + "
     "blocked > "
     "planned LIMIT 20",

@@ -151,6 +151,28 @@ he report show "$id" --json >report.json
 check "nobody: $(reasons)" [ "$(jq -r .status report.json) $(reasons)" = "blocked missing_operator_outcome" ]
 check "it was not reverted" [ "$(g log -1 --format=%s | cut -c1-6)" = Revert ]
 he verify "$id" >/dev/null || fail "the evidence of a forgotten run does not verify"
+
+# --- what it needs to be finished is lost, or its evidence was touched: neither stays landed
+edit cases/words/case.json 'del(.timeouts.outcome_s)'
+ask || fail "an eighth request"
+run
+id=$(jq -r .run_id out.json)
+python3 -c 'import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute("DELETE FROM waiting"); d.commit()' "$W/home/cto.db"
+check "store check sees nothing" grep -q "$id.*record is lost" <(h store check)
+h run-case docs-typo --quiet >/dev/null || fail "another run"
+he report show "$id" --json >report.json
+check "a lost record: $(reasons)" [ "$(jq -r .status report.json) $(reasons)" = "fail supervisor_interrupted" ]
+check "it was not reverted" [ "$(g log -1 --format=%s | cut -c1-6)" = Revert ]
+ask || fail "a ninth request"
+run
+id=$(jq -r .run_id out.json)
+echo x >>"$W/home/harness-runs/$id/test.log"
+he outcome "$id" accepted --actor bob --json >outcome.json
+check "evidence that was touched: $(cat outcome.json)" [ "$(jq -r .status outcome.json)" = fail ]
+cp "$(jq -r .report outcome.json)" report.json
+check "touched: $(reasons)" [ "$(reasons)" = artifact_write_failure ]
+check "it was not reverted" [ "$(g log -1 --format=%s | cut -c1-6)" = Revert ]
+check "the tree is not clean: $(g status --porcelain)" [ -z "$(g status --porcelain)" ]
 h store check >/dev/null || fail "store check"
 check "left behind" no_leftovers
 e2e_end
