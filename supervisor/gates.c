@@ -255,6 +255,7 @@ static void ask_repository(const struct gate_facts *f, struct gate_result *g) {
     if (r->submodules) closed(g, "failed", b, "the repository has submodules");
     if (r->commits == 0) closed(g, "failed", b, "the repository has no commit that can be read");
     if (r->alternates) closed(g, "failed", b, "the repository borrows objects of another");
+    if (r->why[0] && !r->only_dirty) closed(g, "failed", b, "the repository: %.150s", r->why);
     if (!r->local_filesystem) closed(g, "failed", b, "the repository is on a network file system");
     if (f->subject == SUBJECT_SOURCE && r->remotes)
         closed(g, "failed", BLOCKER_unowned_repository,

@@ -168,7 +168,7 @@ static int print(const struct global_options *g, const struct part *parts, const
     json_put_str(o, "status", status);
     json_put_str(o, "ladder", ladder_status(l));
     for (int stage = 1; stage <= STAGE_COUNT; stage++) {
-        char key[16];
+        char key[32];
         snprintf(key, sizeof key, "stage%d", stage);
         json_put_str(rungs, key, rung_status_name(l->rungs[stage].status));
     }

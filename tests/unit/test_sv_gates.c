@@ -465,9 +465,15 @@ static void of_repositories(void) {
     REPO(shallow, true, target_not_admitted, "shallow");
     REPO(submodules, true, target_not_admitted, "submodules");
     REPO(alternates, true, target_not_admitted, "borrows");
+    targeted();
+    snprintf(f.repo.why, sizeof f.repo.why, "its index has an extension that nobody knows");
+    f.repo.clean = false;
+    CHECK(!gates_evaluate(&r, &f) && gate("repository")->blocker == BLOCKER_target_not_admitted);
     REPO(local_filesystem, false, target_not_admitted, "network file system");
     targeted();
     f.repo.clean = false;
+    f.repo.only_dirty = true;
+    snprintf(f.repo.why, sizeof f.repo.why, "a file is changed");
     CHECK(closed("clean_start", "failed", BLOCKER_dirty_starting_tree, "not clean"));
     targeted();
     f.repo.remotes = true; /* its owner's business */
