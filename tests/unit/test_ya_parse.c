@@ -106,6 +106,19 @@ static void bound(const char *head, const char *part, size_t times, bool good, c
     free(text);
 }
 
+static void keys(int n, bool good) {
+    char *text = malloc((size_t)n * 16 + 1);
+    size_t len = 0;
+    int line;
+    struct err e = ERR_INIT;
+    NEED(text != NULL);
+    for (int i = 0; i < n; i++) len += (size_t)snprintf(text + len, 16, "k%d: v\n", i);
+    char *out = json_of(text, len, &line, &e);
+    CHECK(good ? out != NULL : !out && strstr(e.text, "2000 keys") != NULL && line == n);
+    free(out);
+    free(text);
+}
+
 static void nested(size_t depth, bool good) {
     char text[256];
     int line;
@@ -126,6 +139,8 @@ int main(void) {
     bound("", "- {}\n", YAML_NODES_MAX, false, "nodes");
     bound("a", "b", YAML_BYTES_MAX - 1, true, "");
     bound("a", "b", YAML_BYTES_MAX, false, "bytes");
+    keys(YAML_KEYS_MAX, true);
+    keys(YAML_KEYS_MAX + 1, false);
     nested(YAML_DEPTH_MAX, true);
     nested(YAML_DEPTH_MAX + 1, false);
     return check_done();

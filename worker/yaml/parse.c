@@ -12,6 +12,7 @@ struct level {
     bool map;     /* then children are key, value, key, value */
     char *key;    /* of a map: read, its value not yet; owned */
     int key_line;
+    int keys;
 };
 
 struct fold {
@@ -91,6 +92,7 @@ static int on_scalar(struct fold *f, const yaml_event_t *ev, struct err *e) {
     if (key_expected(f)) {
         struct level *l = &f->stack[f->depth - 1];
         if (strcmp(text, "<<") == 0) return complain(f, &ev->start_mark, e, "merge keys are not read here");
+        if (++l->keys > YAML_KEYS_MAX) return complain(f, &ev->start_mark, e, "more than 2000 keys in one mapping");
         if (has_key(l->items, text)) return complain(f, &ev->start_mark, e, "the same key twice in one mapping");
         l->key = strdup(text);
         BUG_UNLESS(l->key != NULL);

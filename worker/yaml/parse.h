@@ -18,6 +18,7 @@
 #define YAML_BYTES_MAX (1u << 20)
 #define YAML_NODES_MAX 20000
 #define YAML_DEPTH_MAX 32
+#define YAML_KEYS_MAX 2000 /* of one mapping: each is compared with those before it */
 
 /* The caller owns *ret. An empty document is an empty text of line 1. *ret_line: where it went wrong, 0: nowhere in particular. */
 int yaml_parse(const void *p, size_t n, cJSON **ret, int *ret_line, struct err *e);
