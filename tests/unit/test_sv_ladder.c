@@ -111,6 +111,14 @@ static void test_repeats(void) {
           strcmp(look()->repeatability_status, "blocked") == 0); /* stage 6 is not proven */
     all_stages();
     CHECK(look()->repeatability_count == 1 && !look()->candidate_default_eligible);
+    for (int stage = 5; stage <= 6; stage++) { /* a double is no proof of the stages that make runs a repetition */
+        char text[200];
+        snprintf(text, sizeof text, "UPDATE stage_proofs SET proof_kind = 'double' WHERE stage = %d", stage);
+        sql(text);
+        CHECK(look()->repeatability_count == 0);
+        all_stages();
+        CHECK(look()->repeatability_count == 1);
+    }
     pass("r2", "case-a", REPORT("real", "accepted", "5")); /* the same case */
     pass("r3", "case-b", REPORT("double", "accepted", "5"));
     pass("r4", "case-c", REPORT("real", "accepted", "4"));
