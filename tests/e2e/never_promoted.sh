@@ -127,6 +127,12 @@ sed -i 's/^core_promotion_status:.*/core_promotion_status: promoted\nruntime_def
 speak
 read_all 8 out/*
 
+# --- what the operator decided asks, and does no more
+h packet core-promotion --decide core_promotion_requested --actor alice --why "ask for a review" --quiet >/dev/null || fail "no decision"
+speak
+read_all 8 out/*
+check "the decision" [ "$(jq -r .decision_status out/packet.json)" = core_promotion_requested ]
+
 # --- rows by hand: whoever can write the store can write any word into it
 python3 - home "$(h --version | sed -n 's/^build //p')" <<'PY'
 import hashlib, json, os, sqlite3, sys

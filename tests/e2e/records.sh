@@ -78,6 +78,13 @@ check "stage 1 with other evidence" [ "$(jq -r .evidence.stage1.status packet.js
 check "why: $(jq -r .evidence.stage1.why_not packet.json)" grep -q 'not what was recorded' packet.json
 check "the claim" [ "$(claim default_status_is_earned_not_assumed)" = not_proven ]
 mv kept "$report"
+log=$(dirname "$(jq -r '.claims[].evidence[] | select(.name == "change_outside_fails") | .reference' audit.json)")/test.log
+cp -p "$log" kept.log && chmod u+w "$log" && echo more >>"$log"
+audit
+check "a run of which another file was changed" [ "$(part bounded_code_changes_with_evidence change_outside_fails)" = false ]
+mv kept.log "$log"
+audit
+check "as it was" [ "$(part bounded_code_changes_with_evidence change_outside_fails)" = true ]
 matrix=$(jq -r '.claims[] | select(.id == "harness_proves") | .evidence[0].reference' audit.json)
 mv "$(dirname "$matrix")/report.md" kept.md
 audit
