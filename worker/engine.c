@@ -127,6 +127,42 @@ static void send_end(struct worker *w, const struct ending *end) {
     up_control(&w->up, MSG_ENGINE_END, &b);
 }
 
+/* What an engine is given to see, as lines of the trace: each argument, the names of its environment's variables (not what they hold),
+ * each mount. A text that is too long for a line is cut, and says so by its end. */
+#define SEES_LINE 1000u
+#define SEES_CUT "...[cut]"
+
+static void sees(struct worker *w, const char *what, const char *text) {
+    struct span s = span_start("engine_%s", what);
+    const bool fits = strlen(text) <= SEES_LINE;
+    span_end(&w->up, &s, true, "%.*s%s", (int)SEES_LINE, text, fits ? "" : SEES_CUT);
+}
+
+static void tell_names(struct worker *w, const char *const *envp) {
+    AUTO_BUF struct buf b = BUF_INIT(64u << 10);
+    for (const char *const *p = envp; *p; p++) {
+        const int n = (int)strcspn(*p, "=");
+        if (b.len > 0 && b.len + (size_t)n + 1 > SEES_LINE) {
+            sees(w, "environment", buf_str(&b));
+            buf_reset(&b);
+        }
+        buf_printf(&b, "%s%.*s", b.len > 0 ? " " : "", n, *p);
+    }
+    sees(w, "environment", buf_str(&b));
+}
+
+static void tell_view(struct worker *w, const struct jail_spec *j) {
+    for (const char *const *p = j->argv; *p; p++) sees(w, "argument", *p);
+    tell_names(w, j->envp);
+    for (size_t i = 0; i < j->n_binds; i++) {
+        char line[2 * PATH_MAX + 16];
+        const struct jail_bind *b = &j->binds[i];
+        snprintf(line, sizeof line, "%s %s on %s", b->writable ? "rw" : "ro", b->hide ? "nothing" : b->source,
+                 b->target);
+        sees(w, "mount", line);
+    }
+}
+
 static void started(struct worker *w, const struct jail *j) {
     w->engine_ran = true;
     w->watch.relay.mute_dirty = true; /* paths are listed for the start check, not while the engine works */
@@ -168,6 +204,7 @@ static int run_engine(struct worker *w, struct ending *end, struct err *e) {
     g.jailed.stoppable = true;
     g.jailed.observed = DENIED_BY_ENGINE;
     g.jailed.on_started = started;
+    tell_view(w, &g.jailed.spec);
     return jailed_run(w, &g.jailed, end, e);
 }
 
