@@ -148,7 +148,12 @@ static int begin_matrix(struct batch *b, const struct batch_options *o, int64_t 
 }
 
 static bool on_double(const struct batch *b, const struct batch_options *o, int i) {
-    return o->with_double && b->cases[i].double_script;
+    return o->double_stage > 0 || (o->with_double && b->cases[i].double_script);
+}
+
+static int double_stage(const struct batch *b, const struct batch_options *o, int i) {
+    if (!on_double(b, o, i)) return 0;
+    return o->double_stage > 0 ? o->double_stage : STAGE_FIRST;
 }
 
 static void prefill_rows(struct batch *b, const struct batch_options *o) {
@@ -173,7 +178,8 @@ int batch_run(struct batch *b, const struct batch_options *o, struct err *e) {
     for (int i = 0; i < b->n; i++)
         jobs[i] = (struct job){.c = &b->cases[i],
                                .engine = on_double(b, o, i) ? "case" : o->engine,
-                               .proof_double = on_double(b, o, i) ? STAGE_FIRST : 0,
+                               .proof_double = double_stage(b, o, i),
+                               .double_absent = o->double_absent,
                                .matrix_id = o->matrix_kind ? b->matrix_id : NULL,
                                .attempt = 1,
                                .keep = o->keep};

@@ -115,6 +115,10 @@ void double_facts(struct gate_facts *f, const char *libexec, int stage) {
                "{\"decision_status\":\"local_provider_required\",\"provider\":\"" BY_DOUBLE_PROVIDER
                "\",\"model\":\"" BY_DOUBLE_MODEL "\",\"evidence_sources\":[\"none: no model is used\"],"
                "\"effect\":\"the test double may run\"," WHO "}");
+    if (stage == STAGE_FIRST) { /* an artificial fixture needs no admission of the source, and has none */
+        put_program(f, libexec);
+        return;
+    }
     double_record(&f->source, ADMIT_SOURCE,
                "{\"status\":\"admitted\",\"license_note\":\"resolved\",\"allowed_execution_mode\":"
                "\"owned-noncritical-repo\",\"commit_date\":" WHEN ",\"retrieval_date\":" WHEN "," WHO "}");

@@ -11,6 +11,7 @@
 #include "supervisor/gate_facts.h"
 
 #define DOUBLE_PROGRAM "cto-harness-ca-double"
+#define DOUBLE_NOWHERE "/nonexistent" /* where it is for a run without it */
 #define DOUBLE_PATH_MAX (PATH_MAX + sizeof DOUBLE_PROGRAM + 1)
 
 /* -1: this program, open at `fd` (-1: only its digest is known), is the double. */

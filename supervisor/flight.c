@@ -340,7 +340,9 @@ static bool prepare_case(struct flight *f, const struct gate_facts *facts) {
 static void read_facts(struct flight *f, struct gate_facts *facts) {
     const struct cto_case *c = f->x->jobs[f->index].c; /* as it is asked for: a scope is of that */
     if (f->proof_double)
-        gate_facts_read_double(facts, c, f->rec.engine, f->x->store, f->x->home.libexec, f->proof_double);
+        gate_facts_read_double(facts, c, f->rec.engine, f->x->store,
+                               f->x->jobs[f->index].double_absent ? DOUBLE_NOWHERE : f->x->home.libexec,
+                               f->proof_double);
     else
         gate_facts_read(facts, c, f->rec.engine, f->x->store);
 }
