@@ -93,24 +93,30 @@ static int check_waiting(struct store *s, const char *run_id, struct err *e) {
     return rc;
 }
 
-static int say(const struct global_options *g, const char *run_id, const char *word, const char *actor) {
-    struct home h;
+int outcome_say(const struct home *h, const char *run_id, const char *word, const char *actor, struct outcome_end *ret,
+                struct err *e) {
     struct store *look = NULL;
     struct executor *x = NULL;
+    int rc = store_open(h->store, false, &look, e);
+    if (rc == 0) rc = check_waiting(look, run_id, e);
+    store_close(look);
+    if (rc == 0) rc = executor_open(h, warn, &x, e);
+    if (rc == 0) rc = store_waiting_say(executor_store(x), run_id, word, actor, clock_real_ms(), e);
+    if (rc == 0) {
+        const struct outcome_place p = {
+            .home = h, .store = executor_store(x), .env = executor_environment(x), .self = executor_id(x)};
+        rc = outcome_settle(&p, run_id, ret, e);
+    }
+    executor_close(x);
+    return rc;
+}
+
+static int say(const struct global_options *g, const char *run_id, const char *word, const char *actor) {
+    struct home h;
     struct outcome_end end;
     struct err e = ERR_INIT;
     int rc = home_resolve(&h, &g->home, &e);
-    if (rc == 0) rc = store_open(h.store, false, &look, &e);
-    if (rc == 0) rc = check_waiting(look, run_id, &e);
-    store_close(look);
-    if (rc == 0) rc = executor_open(&h, warn, &x, &e);
-    if (rc == 0) rc = store_waiting_say(executor_store(x), run_id, word, actor, clock_real_ms(), &e);
-    if (rc == 0) {
-        const struct outcome_place p = {
-            .home = &h, .store = executor_store(x), .env = executor_environment(x), .self = executor_id(x)};
-        rc = outcome_settle(&p, run_id, &end, &e);
-    }
-    executor_close(x);
+    if (rc == 0) rc = outcome_say(&h, run_id, word, actor, &end, &e);
     return rc == 0 ? print_end(g, run_id, word, &end) : cli_error(&e);
 }
 

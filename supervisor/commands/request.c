@@ -7,10 +7,8 @@
 
 #include "common/clock.h"
 #include "common/json.h"
-#include "supervisor/approval.h"
+#include "supervisor/approval_ask.h"
 #include "supervisor/cli.h"
-#include "supervisor/gate_facts.h"
-#include "supervisor/store.h"
 #include "supervisor/table.h"
 
 const char help_request[] = "Usage: cto-harness request new CASE --actor NAME [--engine NAME]\n"
@@ -34,37 +32,6 @@ static int open_home(const struct global_options *g, bool writable, struct home 
 }
 
 /* --- new ---------------------------------------------------------------------------------------------------------------- */
-
-/* The document says its own id, so the id comes first; when another request takes it meanwhile, once more. */
-static int add(struct store *s, const struct gate_facts *f, const cJSON *scope, const char *actor, char **ret,
-               struct err *e) {
-    const struct approval_for of = gate_facts_approval(f);
-    struct store_request *r = calloc(1, sizeof *r);
-    BUG_UNLESS(r != NULL);
-    int rc = -1;
-    for (int i = 0; i < 10 && rc < 0; i++) {
-        *e = ERR_INIT;
-        r->created_ms = clock_real_ms();
-        if (store_request_id(s, r->id, e) < 0) break;
-        cJSON *doc = approval_request(f->c, &of, scope, r->id, actor, r->created_ms);
-        char *text = cJSON_Print(doc);
-        cJSON_Delete(doc);
-        BUG_UNLESS(text != NULL);
-        snprintf(r->task_id, sizeof r->task_id, "%s", f->c->id);
-        snprintf(r->backend, sizeof r->backend, "%s", of.engine);
-        snprintf(r->actor, sizeof r->actor, "%s", actor);
-        approval_scope_digest(scope, r->scope);
-        r->document = text;
-        rc = store_request_add(s, r, e);
-        if (rc == 0)
-            *ret = text;
-        else
-            cJSON_free(text);
-        if (rc < 0 && e->code != ERR_CONFLICT) break;
-    }
-    free(r);
-    return rc;
-}
 
 static int say(const struct global_options *g, char *text) {
     if (g->json) {
@@ -129,7 +96,8 @@ static int new_request(const struct global_options *g, const char *id, const cha
     cJSON *scope = rc == 0 ? gate_facts_scope(f, &e) : NULL;
     if (!scope) rc = -1;
     if (rc == 0) rc = open_home(g, true, &h, &s, &e);
-    if (rc == 0) rc = add(s, f, scope, actor, &text, &e);
+    struct store_request asked;
+    if (rc == 0) rc = approval_ask(s, f, scope, actor, &asked, &text, &e);
     cJSON_Delete(scope);
     gate_facts_release(f);
     free(f);
