@@ -50,7 +50,6 @@ static void put_disposable(cJSON *o, const struct run_record *r) {
     json_put_str(o, "creation_source", "the case's fixture");
     json_put_str(o, "disposal", "removed with the run's work directory");
     put_text(o, "base", s->head);
-    put_text(o, "disposable_commit", s->commit);
     json_put_bool(o, "disposable_start_clean", s->start_clean);
     json_put_bool(o, "disposable_ending_clean", s->end_clean);
 }

@@ -68,4 +68,8 @@ int repo_content_digest(const char *path, char ret[DIGEST_HEX_SIZE], struct err 
  * error nothing is left. */
 int repo_create(const char *path, const char *from_dir, const char *branch, struct repo_facts *ret, struct err *e);
 
+/* One commit more on its branch, with HEAD's tree as it is: for a repository of repo_create()'s that is to have a history. Nobody
+ * else may be at work in it. */
+int repo_add_empty_commit(const char *path, const char *message, struct err *e);
+
 #endif
