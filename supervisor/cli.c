@@ -22,7 +22,7 @@ static const struct command table[] = {
     {"outcome", "accept or reject what was landed", cmd_outcome, help_outcome},
     {"approve", "grant or deny what was asked", cmd_approve, help_approve},
     {"admit", "record what may be used: models, programs, repositories", cmd_admit, help_admit},
-    {"validate", "prove a property of this build: failure-matrix, stage1", cmd_validate, help_validate},
+    {"validate", "prove a property of this build: failure-matrix, a stage", cmd_validate, help_validate},
     {"report", "show and list runs", cmd_report, help_report},
     {"verify", "check a run's evidence, offline", cmd_verify, help_verify},
     {"schema", "print the JSON Schemas of all documents", cmd_schema, help_schema},

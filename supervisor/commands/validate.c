@@ -18,7 +18,8 @@
 
 const char help_validate[] = "Usage: cto-harness validate failure-matrix [-j N] [--json]\n"
                              "       cto-harness validate failure-matrix --table\n"
-                             "       cto-harness validate stage1 [--engine NAME] [--json]\n"
+                             "       cto-harness validate stage1|stage2|stage3|stage4|stage5 [--engine NAME]\n"
+                             "                            [--case ID] [--protect DIR]... [--json]\n"
                              "       cto-harness validate provider-adapter [--json]\n"
                              "\n"
                              "Runs every failure fixture under cases/failures and checks status, blocker,\n"
@@ -26,21 +27,29 @@ const char help_validate[] = "Usage: cto-harness validate failure-matrix [-j N] 
                              "class. Exit 0 only when all hold. Fixtures of the case backend run on a test\n"
                              "double of ca, and are shown as such (proof_kind double).\n"
                              "\n"
-                             "stage1 proves that a backend is there, closed by default, and that a closed gate\n"
-                             "changes nothing; the proof is kept, and a run of stage 2 needs it.\n"
+                             "A stage is a step of the proof ladder of one backend, on this build: 1 closed\n"
+                             "by default, 2 an artificial fixture, 3 a copied repository, 4 a disposable one,\n"
+                             "5 an owned one. Its validator proves the unproven stages below it first, makes\n"
+                             "what it needs in a directory of its own beside the runs, and records the proof,\n"
+                             "which a run of the next stage needs. The case backend is shown on a test double\n"
+                             "of ca; that proves mechanics (proof_kind double) and opens no gate. For exec the\n"
+                             "program of CTO_HARNESS_EXEC_ENGINE_FILE runs, with CTO_HARNESS_ALLOW_EXEC=1.\n"
                              "\n"
-                             "provider-adapter asks every gate of the case backend about facts that are good but\n"
-                             "for one, and runs the test double for timeout, life cycle, history and protocol.\n"
-                             "What needs a model that answers is not run, and listed as such.\n"
+                             "provider-adapter asks every gate of the case backend about facts that are good\n"
+                             "but for one, and runs the test double for timeout, life cycle, history and\n"
+                             "protocol. What needs a model that answers is not run, and listed as such.\n"
                              "\n"
                              "  -j, --jobs N  runs at the same time (default: the number of processors)\n"
                              "  --table       run nothing; print the table of all reasons as Markdown\n"
                              "  --engine NAME the backend of a stage (default: case)\n"
+                             "  --case ID     what it is to do (default: r1-string-slugify)\n"
+                             "  --protect DIR must be the same before and after, and never be shown\n"
                              "\n"
                              "Examples:\n"
                              "  cto-harness validate failure-matrix\n"
                              "  cto-harness validate failure-matrix --json | jq '.ok, .classes[].class'\n"
-                             "  cto-harness validate stage1 --engine exec\n";
+                             "  cto-harness validate stage5 --json | jq '.ok, .stage_status'\n"
+                             "  cto-harness validate stage3 --engine exec --case docs-typo --protect ~/src\n";
 
 /* The twelve classes, in the order of the design. */
 static const struct {
@@ -75,41 +84,6 @@ static void complain(struct matrix_check *m, const char *fixture, const char *te
     m->ok = false;
 }
 
-/* Does an event of this type carry the reason? For a gate or a completed run the reasons are plain words, else objects. */
-static bool event_has(const cJSON *event, const char *type, const char *reason) {
-    const cJSON *t = cJSON_GetObjectItemCaseSensitive(event, "type");
-    if (!cJSON_IsString(t) || strcmp(t->valuestring, type) != 0) return false;
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(event, "data"), "blockers"),
-                *b;
-    cJSON_ArrayForEach(b, list) {
-        const cJSON *word = cJSON_IsString(b) ? b : cJSON_GetObjectItemCaseSensitive(b, "reason");
-        if (cJSON_IsString(word) && strcmp(word->valuestring, reason) == 0) return true;
-    }
-    return false;
-}
-
-static bool events_carry(const char *run_dir, const char *type, const char *reason) {
-    AUTO_BUF struct buf b = BUF_INIT(0);
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%.4000s/" EVIDENCE_EVENTS, run_dir);
-    if (io_read_file_at(AT_FDCWD, path, 16u << 20, &b, NULL) < 0) return false;
-    bool found = false;
-    char *save = NULL;
-    for (char *line = b.p ? strtok_r((char *)b.p, "\n", &save) : NULL; line && !found;
-         line = strtok_r(NULL, "\n", &save)) {
-        cJSON *event = cJSON_Parse(line);
-        found = event_has(event, type, reason);
-        cJSON_Delete(event);
-    }
-    return found;
-}
-
-static bool marker_exists(const char *run_dir, const char *marker) {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%.3000s/backend/%.200s", run_dir, marker);
-    return access(path, F_OK) == 0;
-}
-
 /* One fixture's run: everything that its row of the table promises. */
 static void check_fixture(struct matrix_check *m, int i) {
     const struct matrix_row *row = &m->b->rows[i];
@@ -134,9 +108,9 @@ static void check_fixture(struct matrix_check *m, int i) {
     for (int k = 0; k < row->n_blockers; k++) {
         const struct blocker_rule *rule = blocker_rule(row->blockers[k]);
         snprintf(text, sizeof text, "event %s does not carry %s", rule->event, rule->reason);
-        if (!events_carry(dir, rule->event, rule->reason)) complain(m, c->id, text);
+        if (!run_look_carries(dir, rule->event, rule->reason)) complain(m, c->id, text);
         snprintf(text, sizeof text, "marker backend/%s is missing", rule->marker ? rule->marker : "");
-        if (rule->marker && !marker_exists(dir, rule->marker)) complain(m, c->id, text);
+        if (rule->marker && !run_look_marker(dir, rule->marker)) complain(m, c->id, text);
     }
     if (strcmp(c->kind, "failure") == 0 && c->expect.status != VERDICT_PASS && verdict_exit_code(row->status) == 0)
         complain(m, c->id, "its exit code is 0");
@@ -316,27 +290,70 @@ static int print_reasons(void) {
     return fflush(stdout) == 0 ? EXIT_PASS : EXIT_HARNESS;
 }
 
-int cmd_validate(const struct global_options *g, int argc, char **argv) {
-    static const struct option options[] = {{"jobs", required_argument, NULL, 'j'},
-                                            {"table", no_argument, NULL, 't'},
-                                            {"engine", required_argument, NULL, 'e'},
-                                            {0}};
-    int jobs = batch_default_jobs();
-    bool table = false;
-    const char *jobs_text = NULL, *engine = NULL;
+struct words {
+    const char *jobs_text, *engine, *case_id;
+    const char *protect[PROOF_PROTECTED];
+    int jobs, n_protect;
+    bool table;
+};
+
+static int read_words(int argc, char **argv, struct words *w) {
+    static const struct option options[] = {
+        {"jobs", required_argument, NULL, 'j'},    {"table", no_argument, NULL, 't'},
+        {"engine", required_argument, NULL, 'e'},  {"case", required_argument, NULL, 'c'},
+        {"protect", required_argument, NULL, 'p'}, {0}};
+    int c, rc = 0;
+    w->jobs = batch_default_jobs();
     optind = 0;
-    for (int c; (c = getopt_long(argc, argv, ":j:", options, NULL)) != -1;) {
-        if (c == '?' || c == ':') return cli_bad_option("validate", c, argv);
-        if (c == 't') table = true;
-        if (c == 'e' && cli_once("validate", "--engine", &engine, optarg) != 0) return EXIT_USAGE;
-        if (c == 'j' && cli_once("validate", "-j", &jobs_text, optarg) != 0) return EXIT_USAGE;
-        if (c == 'j' && (jobs = batch_parse_jobs("validate", optarg)) == 0) return EXIT_USAGE;
+    while (rc == 0 && (c = getopt_long(argc, argv, ":j:", options, NULL)) != -1) {
+        switch (c) {
+        case 't': w->table = true; break;
+        case 'e': rc = cli_once("validate", "--engine", &w->engine, optarg); break;
+        case 'c': rc = cli_once("validate", "--case", &w->case_id, optarg); break;
+        case 'j':
+            rc = cli_once("validate", "-j", &w->jobs_text, optarg);
+            if (rc == 0 && (w->jobs = batch_parse_jobs("validate", optarg)) == 0) rc = EXIT_USAGE;
+            break;
+        case 'p':
+            if (w->n_protect == PROOF_PROTECTED) return cli_usage("validate", "--protect: at most %d", PROOF_PROTECTED);
+            w->protect[w->n_protect++] = optarg;
+            break;
+        default: rc = cli_bad_option("validate", c, argv);
+        }
     }
+    return rc;
+}
+
+static int run_stage(const struct global_options *g, int stage, const struct words *w) {
+    struct proof_wishes wishes = {.engine = w->engine ? w->engine : "case",
+                                  .case_id = w->case_id ? w->case_id : VALIDATE_STAGE_CASE,
+                                  .n_protect = w->n_protect};
+    char(*paths)[PATH_MAX] = malloc(sizeof *paths * PROOF_PROTECTED);
+    struct err e = ERR_INIT;
+    int rc = 0, code;
+    BUG_UNLESS(paths != NULL);
+    for (int i = 0; i < w->n_protect && rc == 0; i++) {
+        rc = validate_stage_protect(g, w->protect[i], paths[i], &e);
+        wishes.protect[i] = paths[i];
+    }
+    code = rc < 0 ? cli_error(&e) : validate_stage(g, stage, &wishes);
+    free(paths);
+    return code;
+}
+
+int cmd_validate(const struct global_options *g, int argc, char **argv) {
+    struct words w = {0};
+    int rc = read_words(argc, argv, &w);
+    if (rc != 0) return rc;
     const char *what = optind + 1 == argc ? argv[optind] : "";
-    if (strcmp(what, "stage1") == 0 && !table && !jobs_text) return validate_stage1(g, engine ? engine : "case");
-    if (strcmp(what, "provider-adapter") == 0 && !table && !jobs_text && !engine) return validate_adapter(g);
+    const int stage = validate_stage_number(what);
+    if (stage > 0 && !w.table && !w.jobs_text) return run_stage(g, stage, &w);
+    const bool bare = !w.engine && !w.case_id && !w.n_protect;
+    if (strcmp(what, "provider-adapter") == 0 && bare && !w.table && !w.jobs_text) return validate_adapter(g);
     if (strcmp(what, "failure-matrix") != 0)
-        return cli_usage("validate", "one validator is expected: failure-matrix, provider-adapter or stage1");
-    if (engine) return cli_usage("validate", "--engine goes with a stage");
-    return table ? print_reasons() : failure_matrix(g, jobs);
+        return cli_usage("validate",
+                         "one validator is expected: failure-matrix, provider-adapter, or stage1 to stage%d",
+                         VALIDATE_STAGE_LAST);
+    if (!bare) return cli_usage("validate", "--engine, --case and --protect go with a stage");
+    return w.table ? print_reasons() : failure_matrix(g, w.jobs);
 }

@@ -1,11 +1,19 @@
-/* validate_stage.h - the validators of the proof ladder. */
+/* validate_stage.h - `validate stage1` to `stage5`: the validators of the proof ladder. */
 #ifndef CTO_SUPERVISOR_COMMANDS_VALIDATE_STAGE_H
 #define CTO_SUPERVISOR_COMMANDS_VALIDATE_STAGE_H
 
-#include "supervisor/cli.h"
+#include "supervisor/commands/proof_run.h"
 
-/* Stage 1 of this backend: it is there, closed by default, and a closed gate changes nothing. Records the proof in the store when all
- * holds; nothing of the backend is started for it, so the proof is real without one. An exit code. */
-int validate_stage1(const struct global_options *g, const char *engine);
+#define VALIDATE_STAGE_LAST 5
+#define VALIDATE_STAGE_CASE "r1-string-slugify"
+
+/* The number in "stage3"; 0: it is none of ours. */
+int validate_stage_number(const char *word);
+/* A directory that must stay as it is: absolute and resolved in `out`. */
+int validate_stage_protect(const struct global_options *g, const char *dir, char out[PATH_MAX], struct err *e);
+
+/* Proves the stage for this backend, its unproven predecessors first, and records what holds. Prints; an exit code: 0 ok, 1 not, 3
+ * the operator has not allowed or described the backend. */
+int validate_stage(const struct global_options *g, int stage, const struct proof_wishes *w);
 
 #endif

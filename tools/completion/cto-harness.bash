@@ -55,7 +55,7 @@ _cto_harness() {
         audit:) words='endgoal' ;;
         workspace:) words='validate' ;;
         workspace:validate) _cto_harness_reply -d && return ;;
-        validate:) words='failure-matrix provider-adapter stage1' ;;
+        validate:) words='failure-matrix provider-adapter stage1 stage2 stage3 stage4 stage5' ;;
         schema:) words=$("$program" schema 2>/dev/null) ;;
         verify:*) _cto_harness_reply -f && return ;;
         *) words='' ;;
