@@ -144,7 +144,7 @@ static int reserve_matrix(void *ctx, const char *matrix_id, struct err *e) {
 
 static int begin_matrix(struct batch *b, const struct batch_options *o, int64_t started_ms, struct err *e) {
     struct matrix_start at = {b, o, started_ms};
-    return matrix_dir_create(&b->home, o->matrix_kind, started_ms, reserve_matrix, &at, b->matrix_id, e);
+    return matrix_dir_create(&b->home, o->matrix_kind, true, started_ms, reserve_matrix, &at, b->matrix_id, e);
 }
 
 static bool on_double(const struct batch *b, const struct batch_options *o, int i) {

@@ -18,15 +18,16 @@
 
 #define SLOWEST 5
 
-int matrix_dir_create(const struct home *h, const char *kind, int64_t started_ms, matrix_reserve_fn reserve, void *ctx,
-                      char matrix_id[RUN_ID_MAX], struct err *e) {
-    char stamp[CLOCK_COMPACT_SIZE], path[8192];
+int matrix_dir_create(const struct home *h, const char *kind, bool with_pid, int64_t started_ms,
+                      matrix_reserve_fn reserve, void *ctx, char matrix_id[RUN_ID_MAX], struct err *e) {
+    char stamp[CLOCK_COMPACT_SIZE], path[8192], pid[16] = "";
+    if (with_pid) snprintf(pid, sizeof pid, "-%d", (int)getpid());
     clock_compact(started_ms, stamp);
     for (int n = 1; n < 100000; n++) {
         struct err why = ERR_INIT;
         char suffix[16] = "";
         if (n > 1) snprintf(suffix, sizeof suffix, "-%d", n);
-        int len = snprintf(matrix_id, RUN_ID_MAX, "%s-%s-%d%s", stamp, kind, (int)getpid(), suffix);
+        int len = snprintf(matrix_id, RUN_ID_MAX, "%s-%s%s%s", stamp, kind, pid, suffix);
         if (len < 0 || len >= RUN_ID_MAX) return err_set(e, ERR_LIMIT, "matrix id is too long");
         snprintf(path, sizeof path, "%s/%s", h->runs, matrix_id);
         if (access(path, F_OK) == 0) continue;

@@ -7,11 +7,11 @@
 #include "supervisor/home.h"
 #include "supervisor/record.h"
 
-/* YYYYMMDDTHHMMSSZ-<kind>-<pid>, suffix -2.. when the directory exists or reserve() says ERR_CONFLICT. reserve() puts the
+/* YYYYMMDDTHHMMSSZ-<kind>-<pid> (without the pid where its form has none), suffix -2.. when the directory exists or reserve() says ERR_CONFLICT. reserve() puts the
  * store's row in place BEFORE the directory (0700) is made, so that no directory exists which recovery cannot find. */
 typedef int (*matrix_reserve_fn)(void *ctx, const char *matrix_id, struct err *e);
-int matrix_dir_create(const struct home *h, const char *kind, int64_t started_ms, matrix_reserve_fn reserve, void *ctx,
-                      char matrix_id[RUN_ID_MAX], struct err *e);
+int matrix_dir_create(const struct home *h, const char *kind, bool with_pid, int64_t started_ms,
+                      matrix_reserve_fn reserve, void *ctx, char matrix_id[RUN_ID_MAX], struct err *e);
 
 struct matrix_row {
     char run_id[RUN_ID_MAX]; /* "" when the cell never became a run */

@@ -115,6 +115,7 @@ int verify_run_dir(const char *dir, const char *expect_run_id, struct verify_rep
 int verify_matrix_dir(const char *dir, struct verify_report *ret, struct err *e) {
     struct verify_state *v = open_state(dir, ret, e);
     if (!v) return -1;
+    v->any_document = true;
     ret->ok = verify_files(v) == 0;
     ret->files = v->n_files + 1;
     release(v);

@@ -28,7 +28,11 @@ struct verify_report {
  * NULL. */
 int verify_run_dir(const char *dir, const char *expect_run_id, struct verify_report *ret, struct err *e);
 
-/* The same for the directory of a matrix: the set of files and their digests. */
+/* Documents of comparisons (comparison.h): such a directory has one of them where a matrix has report.json. */
+#define VERIFY_STAGE6_FILE "stage6-candidate-default-comparison.json"
+#define VERIFY_REFRESH_FILE "stage6-real-governed-refresh-comparison.json"
+
+/* The same for the directory of a matrix or comparison: the set of files and their digests. report_sha256 is of its document. */
 int verify_matrix_dir(const char *dir, struct verify_report *ret, struct err *e);
 
 /* One line of SHA256SUMS form at a time; shared with the sealing. Strict: 64 lower-case hex digits, two spaces, plain

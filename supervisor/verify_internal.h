@@ -29,6 +29,7 @@ struct verify_state {
     uint64_t total; /* bytes of them, as far as they were found */
     char dirs[VERIFY_MAX_DIRS][256];
     int n_dirs;
+    bool any_document; /* also one of a comparison stands for report.json */
 
     /* events */
     uint32_t seq;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/io.h"
@@ -18,6 +19,7 @@
 #include "supervisor/seal.h"
 #include "supervisor/store.h"
 #include "supervisor/table.h"
+#include "supervisor/verify.h"
 
 const char help_report[] = "Usage: cto-harness report show RUN [--md | --json]\n"
                            "       cto-harness report list [--status S] [--backend B] [--case C]\n"
@@ -69,6 +71,10 @@ static int print_report(const char *dir, bool json, struct err *e) {
     AUTO_FD int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return err_set(e, ERR_USAGE, "%s: the directory is missing or cannot be read", dir);
     const char *name = json ? "report.json" : "report.md";
+    for (int i = 0; json && i < 2; i++) { /* a comparison's document is its report */
+        static const char *const documents[] = {VERIFY_STAGE6_FILE, VERIFY_REFRESH_FILE};
+        if (faccessat(fd, documents[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0) name = documents[i];
+    }
     AUTO_FD int file = io_open_beneath_quiet(fd, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0);
     if (file < 0) return err_set(e, ERR_USAGE, "%s: no %s; the run is not finished, or this is no run", dir, name);
     if (io_read_file_at(fd, name, REPORT_MAX, &text, e) < 0) return err_ctx(e, "%s", dir);

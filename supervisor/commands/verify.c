@@ -93,7 +93,7 @@ static void record(struct tally *t, const char *name, const char *dir, const str
         BUG_UNLESS(asprintf(&line, "%s: ok%s (%s, %d files, %u events)%s%s", name, in_itself, v->status, v->files,
                             v->events, gap, why) > 0);
     else
-        BUG_UNLESS(asprintf(&line, "%s: ok%s (matrix, %d files)%s%s", name, in_itself, v->files, gap, why) > 0);
+        BUG_UNLESS(asprintf(&line, "%s: ok%s (matrix or comparison, %d files)%s%s", name, in_itself, v->files, gap, why) > 0);
     table_line(stdout, v->ok && c->done ? table_width(STDOUT_FILENO) : 0, line); /* news is said whole */
 }
 
@@ -127,7 +127,8 @@ static void hold_against_row(struct verify_report *v, const struct store_run_row
 
 static void hold_against_matrix(struct verify_report *v, const struct store_matrix *m) {
     if (v->ok && strcmp(v->report_sha256, m->report_sha256) != 0)
-        contradict(v, "report.json", "is not the one that was written: the store has another digest");
+        contradict(v, strrchr(m->report_path, '/') ? strrchr(m->report_path, '/') + 1 : "report.json",
+                   "is not the one that was written: the store has another digest");
 }
 
 /* A path: what is in there says which run or matrix it is, and the store of this home may know that one. */
@@ -160,21 +161,28 @@ static int compare(const struct tally *t, struct verify_report *v, bool is_matri
     return 0;
 }
 
-/* The directory of a matrix has its id in its report, and none of the files that a run must have. */
-static bool is_matrix_dir(const char *dir, char id[RUN_ID_MAX]) {
-    struct stat sb;
+/* A document of this name that says `key`, and has `list` when that is not NULL. */
+static bool says_id(int dir, const char *name, const char *key, const char *list, char id[RUN_ID_MAX]) {
     AUTO_BUF struct buf text = BUF_INIT(0);
-    AUTO_FD int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fstatat(fd, EVIDENCE_EVENTS, &sb, AT_SYMLINK_NOFOLLOW) == 0 ||
-        fstatat(fd, EVIDENCE_CONTRACT, &sb, AT_SYMLINK_NOFOLLOW) == 0 ||
-        io_read_file_at(fd, EVIDENCE_REPORT, 64u << 20, &text, NULL) < 0)
-        return false;
+    if (io_read_file_at(dir, name, 64u << 20, &text, NULL) < 0) return false;
     cJSON *o = cJSON_ParseWithLength(buf_str(&text), text.len);
-    const char *said = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, "matrix_id"));
-    bool is = said && strlen(said) < RUN_ID_MAX && cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(o, "rows"));
+    const char *said = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
+    bool is = said && strlen(said) < RUN_ID_MAX && (!list || cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(o, list)));
     if (is) snprintf(id, RUN_ID_MAX, "%s", said);
     cJSON_Delete(o);
     return is;
+}
+
+/* The directory of a matrix or comparison has its id in its document, and none of the files that a run must have. */
+static bool is_matrix_dir(const char *dir, char id[RUN_ID_MAX]) {
+    struct stat sb;
+    AUTO_FD int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fstatat(fd, EVIDENCE_EVENTS, &sb, AT_SYMLINK_NOFOLLOW) == 0 ||
+        fstatat(fd, EVIDENCE_CONTRACT, &sb, AT_SYMLINK_NOFOLLOW) == 0)
+        return false;
+    return says_id(fd, EVIDENCE_REPORT, "matrix_id", "rows", id) ||
+           says_id(fd, VERIFY_STAGE6_FILE, "comparison_id", NULL, id) ||
+           says_id(fd, VERIFY_REFRESH_FILE, "comparison_id", NULL, id);
 }
 
 /* A run that the store knows and the disk does not is lost evidence, not an unknown run. */
