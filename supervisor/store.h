@@ -198,6 +198,14 @@ typedef int (*store_proof_fn)(void *ctx, const struct store_proof_row *p); /* no
 /* Every row of the backend, of all builds and both kinds, newest first; what it says is not checked. The callback must not write to
  * the store. */
 int store_proofs(struct store *s, const char *backend, store_proof_fn each, void *ctx, struct err *e);
+/* What a human said of a comparison, once: ERR_CONFLICT when the other word was said before, and 0 for the same once more. Durable. */
+int store_outcome_say(struct store *s, const char *subject, const char *outcome, const char *actor, int64_t said_ms,
+                      struct err *e);
+struct store_outcome {
+    char outcome[16], actor[160]; /* "" when nobody said anything */
+    int64_t said_ms;
+};
+int store_outcome_get(struct store *s, const char *subject, struct store_outcome *ret, struct err *e);
 /* Did a human say this of the run or comparison? *ret is false also when nobody said anything. */
 int store_outcome_is(struct store *s, const char *subject, const char *outcome, bool *ret, struct err *e);
 /* Passes of the backend whose outcome a human accepted, newest first, at most `limit`. The callback must not write to the store. */

@@ -76,3 +76,42 @@ int store_outcome_is(struct store *s, const char *subject, const char *outcome, 
     *ret = rc == SQLITE_ROW;
     return 0;
 }
+
+int store_outcome_get(struct store *s, const char *subject, struct store_outcome *ret, struct err *e) {
+    *ret = (struct store_outcome){0};
+    AUTO_RESET sqlite3_stmt *st =
+        store_prepare(s, "SELECT outcome, actor, recorded_at FROM outcomes WHERE subject = ?1", e);
+    if (!st) return -1;
+    store_bind_text(st, 1, subject);
+    int rc = sqlite3_step(st);
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE) return store_fail(s, e, "outcome");
+    if (rc == SQLITE_DONE) return 0;
+    column(st, 0, ret->outcome, sizeof ret->outcome);
+    column(st, 1, ret->actor, sizeof ret->actor);
+    ret->said_ms = sqlite3_column_int64(st, 2);
+    return 0;
+}
+
+/* The first word counts: another one is compared with it inside the transaction that would have written it. */
+static int say_once(struct store *s, const char *subject, const char *outcome, const char *actor, int64_t said_ms,
+                    struct err *e) {
+    struct store_outcome was;
+    if (store_outcome_get(s, subject, &was, e) < 0) return -1;
+    if (strcmp(was.outcome, outcome) == 0) return 0;
+    if (was.outcome[0]) return err_set(e, ERR_CONFLICT, "%.120s was %s by %.80s", subject, was.outcome, was.actor);
+    sqlite3_stmt *st =
+        store_prepare(s, "INSERT INTO outcomes (subject, outcome, actor, recorded_at) VALUES (?1, ?2, ?3, ?4)", e);
+    if (!st) return -1;
+    store_bind_text(st, 1, subject);
+    store_bind_text(st, 2, outcome);
+    store_bind_text(st, 3, actor);
+    sqlite3_bind_int64(st, 4, said_ms);
+    return store_step_done(s, st, e);
+}
+
+int store_outcome_say(struct store *s, const char *subject, const char *outcome, const char *actor, int64_t said_ms,
+                      struct err *e) {
+    bool own;
+    if (store_enter(s, true, &own, e) < 0) return -1;
+    return store_leave(s, own, say_once(s, subject, outcome, actor, said_ms, e), e);
+}

@@ -7,16 +7,21 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "supervisor/commands/outcome_words.h"
+#include "supervisor/comparison.h"
 #include "supervisor/engines.h"
 #include "supervisor/executor.h"
 #include "supervisor/outcome.h"
+#include "supervisor/standing.h"
 
-const char help_outcome[] = "Usage: cto-harness outcome RUN accepted|rejected --actor NAME\n"
+const char help_outcome[] = "Usage: cto-harness outcome RUN|COMPARISON accepted|rejected --actor NAME\n"
                             "\n"
                             "Says what the operator makes of a result that was landed on a target\n"
                             "repository. Until then the run waits, unsealed. accepted: the landed commit\n"
                             "stays, the run is sealed as a pass. rejected: one commit on top takes back\n"
                             "exactly the landing, the run is a fail. The first word counts.\n"
+                            "\n"
+                            "Of a comparison of stage 6: what the operator makes of the candidate. It changes\n"
+                            "no default; without accepted nothing is eligible.\n"
                             "\n"
                             "  --actor NAME   who says it; never a backend\n"
                             "\n"
@@ -83,7 +88,7 @@ static int check_waiting(struct store *s, const char *run_id, struct err *e) {
     BUG_UNLESS(row != NULL);
     int rc = store_run_get(s, run_id, row, e);
     if (rc < 0 && e->code == ERR_MISSING)
-        rc = err_set(e, ERR_USAGE, "no run %.150s here; 'cto-harness report list'", run_id);
+        rc = err_set(e, ERR_USAGE, "no run or comparison %.150s here; 'cto-harness report list'", run_id);
     if (rc == 0 && row->state == RUN_DONE)
         rc = err_set(e, ERR_USAGE, "run %s is over: %s", run_id, verdict_name(row->verdict));
     if (rc == 0 && (row->state != RUN_OUTCOME || store_waiting_get(s, run_id, &w, NULL) < 0))
@@ -91,6 +96,45 @@ static int check_waiting(struct store *s, const char *run_id, struct err *e) {
     free(w.record);
     free(row);
     return rc;
+}
+
+static int print_said(const struct global_options *g, const char *id, const char *word, const char *actor) {
+    if (g->json) {
+        cJSON *o = cJSON_CreateObject();
+        json_put_str(o, "comparison_id", id);
+        json_put_str(o, "outcome", word);
+        json_put_str(o, "actor", actor);
+        standing_put(o);
+        return cli_print_json(o, EXIT_PASS);
+    }
+    printf("%s  %s\n  " STANDING_SENTENCE, word, id);
+    return fflush(stdout) == 0 ? EXIT_PASS : EXIT_HARNESS;
+}
+
+/* Of one that still is what was written. -1 with ERR_MISSING: there is no such comparison. */
+static int say_of_comparison(const struct home *h, const char *id, const char *word, const char *actor, struct err *e) {
+    enum comparison_kind kind;
+    struct comparison c;
+    struct store *s = NULL;
+    cJSON *doc = NULL;
+    if (store_open(h->store, true, &s, e) < 0) return -1;
+    int rc = comparison_known(s, id, &kind) ? 0 : err_set(e, ERR_MISSING, "no comparison %.150s", id);
+    if (rc == 0) rc = comparison_read(&c, h, s, kind, id, NULL, &doc, e);
+    if (rc == 0 && kind != COMPARISON_STAGE6)
+        rc = err_set(e, ERR_USAGE, "%.150s imports what was accepted before; the outcome is of its runs", id);
+    if (rc == 0) rc = store_outcome_say(s, id, word, actor, clock_real_ms(), e);
+    if (rc < 0 && e->code == ERR_CONFLICT) e->code = ERR_USAGE;
+    cJSON_Delete(doc);
+    store_close(s);
+    return rc;
+}
+
+static bool is_comparison(const struct home *h, const char *id) {
+    enum comparison_kind kind;
+    struct store *s = NULL;
+    const bool is = store_open(h->store, false, &s, NULL) == 0 && comparison_known(s, id, &kind);
+    store_close(s);
+    return is;
 }
 
 int outcome_say(const struct home *h, const char *run_id, const char *word, const char *actor, struct outcome_end *ret,
@@ -116,6 +160,8 @@ static int say(const struct global_options *g, const char *run_id, const char *w
     struct outcome_end end;
     struct err e = ERR_INIT;
     int rc = home_resolve(&h, &g->home, &e);
+    if (rc == 0 && is_comparison(&h, run_id))
+        return say_of_comparison(&h, run_id, word, actor, &e) < 0 ? cli_error(&e) : print_said(g, run_id, word, actor);
     if (rc == 0) rc = outcome_say(&h, run_id, word, actor, &end, &e);
     return rc == 0 ? print_end(g, run_id, word, &end) : cli_error(&e);
 }
@@ -129,7 +175,7 @@ int cmd_outcome(const struct global_options *g, int argc, char **argv) {
     while (rc == 0 && (c = getopt_long(argc, argv, ":", options, NULL)) != -1)
         rc = c == 'a' ? cli_once("outcome", "--actor", &actor, optarg) : cli_bad_option("outcome", c, argv);
     if (rc != 0) return rc;
-    if (argc - optind != 2) return cli_usage("outcome", "RUN and accepted or rejected are expected");
+    if (argc - optind != 2) return cli_usage("outcome", "RUN or COMPARISON, and accepted or rejected, are expected");
     const char *word = argv[optind + 1];
     if (strcmp(word, OUTCOME_ACCEPTED) != 0 && strcmp(word, OUTCOME_REJECTED) != 0)
         return cli_usage("outcome", "\"%.40s\": accepted or rejected is expected", word);
