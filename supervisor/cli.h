@@ -53,12 +53,14 @@ int cmd_health(const struct global_options *g, int argc, char **argv);
 int cmd_outcome(const struct global_options *g, int argc, char **argv);
 int cmd_approve(const struct global_options *g, int argc, char **argv);
 int cmd_audit(const struct global_options *g, int argc, char **argv);
+int cmd_compare(const struct global_options *g, int argc, char **argv);
 int cmd_case(const struct global_options *g, int argc, char **argv);
 int cmd_doctor(const struct global_options *g, int argc, char **argv);
 int cmd_eligibility(const struct global_options *g, int argc, char **argv);
 int cmd_engines(const struct global_options *g, int argc, char **argv);
 int cmd_guard(const struct global_options *g, int argc, char **argv);
 int cmd_packet(const struct global_options *g, int argc, char **argv);
+int cmd_refresh(const struct global_options *g, int argc, char **argv);
 int cmd_report(const struct global_options *g, int argc, char **argv);
 int cmd_request(const struct global_options *g, int argc, char **argv);
 int cmd_run_all_fake(const struct global_options *g, int argc, char **argv);
@@ -74,6 +76,7 @@ int cmd_workspace(const struct global_options *g, int argc, char **argv);
 extern const char help_admit[], help_health[], help_approve[], help_outcome[], help_request[], help_case[], help_doctor[],
     help_eligibility[], help_engines[], help_report[], help_run_all_fake[], help_run_case[], help_sandbox[],
     help_schema[], help_store[], help_validate[], help_verify[];
+extern const char help_compare[], help_refresh[];
 extern const char help_audit[], help_guard[], help_packet[], help_workspace[];
 
 #endif
