@@ -21,7 +21,7 @@ const char *dimension_name(enum dimension d) {
 
 /* --- one lane ----------------------------------------------------------------------------------------------------------------- */
 
-static void decide(struct lane *l, enum dimension d, bool holds, const char *why) {
+static void decide(struct lane_state *l, enum dimension d, bool holds, const char *why) {
     l->dims[d] = holds ? LANE_PASS : LANE_FAIL;
     l->why[d][0] = '\0';
     if (!holds) snprintf(l->why[d], sizeof l->why[d], "%.190s", why);
@@ -40,7 +40,7 @@ static const char *other_shape(const cJSON *report, const cJSON *baseline) {
     return NULL;
 }
 
-static void judge_shape(struct lane *l, const struct lane_run *r) {
+static void judge_shape(struct lane_state *l, const struct lane_run *r) {
     static const char *const wanted[] = {"schema_version",   "case_id",       "run_id",          "status",
                                          "backend",          "changed_files", "blocker_reasons", "verification",
                                          "artifact_digests", "freshness",     "eligibility",     "sandbox",
@@ -53,7 +53,7 @@ static void judge_shape(struct lane *l, const struct lane_run *r) {
     decide(l, DIM_SHAPE, !lacks, why);
 }
 
-void lane_judge(struct lane *l, const struct lane_run *r) {
+void lane_judge(struct lane_state *l, const struct lane_run *r) {
     char text[200];
     const char *backend = cJSON_GetStringValue(get(r->report, "backend"));
     if (!r->report || !backend || strcmp(backend, l->name) != 0) {
@@ -86,7 +86,7 @@ void lane_judge(struct lane *l, const struct lane_run *r) {
     }
 }
 
-void lane_block(struct lane *l, const char *rationale) {
+void lane_block(struct lane_state *l, const char *rationale) {
     l->ran = false;
     snprintf(l->rationale, sizeof l->rationale, "%.290s", rationale);
     for (int d = 0; d < DIM_COUNT; d++) {
@@ -95,7 +95,7 @@ void lane_block(struct lane *l, const char *rationale) {
     }
 }
 
-enum lane_status lane_conclude(const struct lane *l) {
+enum lane_status lane_conclude(const struct lane_state *l) {
     enum lane_status s = LANE_PASS;
     for (int d = 0; d < DIM_COUNT; d++) {
         if (l->dims[d] == LANE_FAIL) return LANE_FAIL;
@@ -112,16 +112,16 @@ const char *parity_name(enum parity p) {
     return names[p];
 }
 
-enum parity lane_parity(const struct lane *candidate, const struct lane *fake, enum dimension d) {
+enum parity lane_parity(const struct lane_state *candidate, const struct lane_state *fake, enum dimension d) {
     const enum lane_status c = candidate->dims[d], f = fake->dims[d];
     if (c == LANE_BLOCKED || f == LANE_BLOCKED) return PARITY_BLOCKED;
     if (c == f) return c == LANE_PASS ? PARITY_MATCHES : PARITY_BELOW; /* both failing is no parity to be proud of */
     return c == LANE_PASS ? PARITY_BEATS : PARITY_BELOW;
 }
 
-static const char *proof_kind(const struct lane *l) { return !l->ran ? NULL : l->on_double ? "double" : "real"; }
+static const char *proof_kind(const struct lane_state *l) { return !l->ran ? NULL : l->on_double ? "double" : "real"; }
 
-cJSON *lanes_dimensions(const struct lane *lanes, int n, const struct lane *candidate) {
+cJSON *lanes_dimensions(const struct lane_state *lanes, int n, const struct lane_state *candidate) {
     cJSON *all = cJSON_CreateObject();
     BUG_UNLESS(all != NULL);
     for (int d = 0; d < DIM_COUNT; d++) {
@@ -141,7 +141,7 @@ cJSON *lanes_dimensions(const struct lane *lanes, int n, const struct lane *cand
     return all;
 }
 
-cJSON *lanes_summary(const struct lane *lanes, int n) {
+cJSON *lanes_summary(const struct lane_state *lanes, int n) {
     cJSON *all = cJSON_CreateObject();
     BUG_UNLESS(all != NULL);
     for (int i = 0; i < n; i++) {

@@ -23,7 +23,7 @@ const char *dimension_name(enum dimension d); /* "report_shape" and so on */
 #define LANE_NO_CODEX "not run without explicit Codex admission"
 #define LANE_NO_PI "not run without explicit Pi probe and admission"
 
-struct lane {
+struct lane_state {
     const char *name;
     bool ran, on_double;
     char rationale[300]; /* of one that did not run */
@@ -42,19 +42,19 @@ struct lane_run {
     int closed, rows, open;  /* failure rows that closed as they must, of how many; and those that did not */
     const char *closure_why; /* why there are no rows; NULL */
 };
-void lane_judge(struct lane *l, const struct lane_run *r);
+void lane_judge(struct lane_state *l, const struct lane_run *r);
 /* Blocked as a whole. */
-void lane_block(struct lane *l, const char *rationale);
-enum lane_status lane_conclude(const struct lane *l); /* of all dimensions: the worst */
+void lane_block(struct lane_state *l, const char *rationale);
+enum lane_status lane_conclude(const struct lane_state *l); /* of all dimensions: the worst */
 
 enum parity { PARITY_BLOCKED, PARITY_BELOW, PARITY_MATCHES, PARITY_BEATS };
 const char *parity_name(enum parity p);
-enum parity lane_parity(const struct lane *candidate, const struct lane *fake, enum dimension d);
+enum parity lane_parity(const struct lane_state *candidate, const struct lane_state *fake, enum dimension d);
 
 /* {dimension: {lane: {status, proof_kind, rationale}, .., parity}}; the first lane is the default one. */
-cJSON *lanes_dimensions(const struct lane *lanes, int n, const struct lane *candidate);
+cJSON *lanes_dimensions(const struct lane_state *lanes, int n, const struct lane_state *candidate);
 /* {lane: {status, proof_kind, rationale, report}} */
-cJSON *lanes_summary(const struct lane *lanes, int n);
+cJSON *lanes_summary(const struct lane_state *lanes, int n);
 
 /* --- the twelve failure classes, and the stage whose validator shows each of them on the lane that it validates --- */
 #define FAILURE_CLASSES 12

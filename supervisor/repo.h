@@ -60,6 +60,9 @@ int repo_look_linked(const char *main, const char *name, const char *path, struc
  * submodule in it: ERR_USAGE; more than the bounds: ERR_LIMIT. On error nothing is left. */
 int repo_export(const char *path, const char *head, const char *to, struct err *e);
 
+/* Is this commit HEAD, or in its history? For a repository that repo_look() found to be one. */
+int repo_contains(const char *path, const char *commit, bool *ret, struct err *e);
+
 /* Of all there is, worktree and .git: every file's path, mode and bytes. Equal before and after: nobody wrote. */
 int repo_content_digest(const char *path, char ret[DIGEST_HEX_SIZE], struct err *e);
 

@@ -29,13 +29,15 @@ struct stage6 {
     const char *case_id;
     struct home home;
     struct ladder ladder;
-    struct lane lanes[STAGE6_LANES];
+    struct lane_state lanes[STAGE6_LANES];
     int n_lanes;
-    struct lane *candidate;
+    struct lane_state *candidate;
     struct stage6_row rows[FAILURE_CLASSES];
     struct source_fresh source;
     struct stage6_check checks[STAGE6_CHECKS];
     int n_checks;
+    cJSON *below, *below_errors; /* what was done to prove the stages before it */
+    int below_code;              /* an exit code */
     bool interrupted;
     struct comparison made;
 };
@@ -50,7 +52,7 @@ cJSON *stage6_document(const struct stage6 *x);
 char *stage6_text(const struct stage6 *x); /* report.md; malloc'd */
 int stage6_print(const struct stage6 *x);
 
-/* An exit code. `case_id` NULL: the usual subject. */
+/* Proves the stages before it first where they are not. An exit code. */
 int validate_stage6(const struct global_options *g, const char *engine, const char *case_id);
 
 #endif

@@ -208,6 +208,7 @@ static int print_json(const struct stage6 *x, bool ok, int code) {
     json_put(o, "checked", names);
     json_put(o, "errors", errors);
     json_put(o, "blocked", blocked);
+    json_put(o, "predecessors", x->below ? cJSON_Duplicate(x->below, true) : array());
     put_reports(o, x);
     json_put_str(o, "comparison_id", x->made.id);
     json_put_str(o, "stage6_candidate_default_comparison_path", x->made.path);

@@ -11,6 +11,8 @@
 #include "common/io.h"
 #include "supervisor/batch.h"
 #include "supervisor/commands/adapter_check.h"
+#include "supervisor/commands/refresh_run.h"
+#include "supervisor/commands/stage6.h"
 #include "supervisor/commands/validate_stage.h"
 #include "supervisor/table.h"
 #include "supervisor/tree_digest.h"
@@ -21,6 +23,8 @@ const char help_validate[] = "Usage: cto-harness validate failure-matrix [-j N] 
                              "       cto-harness validate stage1|stage2|stage3|stage4|stage5 [--engine NAME]\n"
                              "                            [--case ID] [--protect DIR]... [--json]\n"
                              "       cto-harness validate provider-adapter [--json]\n"
+                             "       cto-harness validate stage6 [--engine NAME] [--case ID] [--json]\n"
+                             "       cto-harness validate stage6-real-refresh [--engine NAME] [--json]\n"
                              "\n"
                              "Runs every failure fixture under cases/failures and checks status, blocker,\n"
                              "event and artifacts of each run against its declaration. One entry per failure\n"
@@ -38,6 +42,14 @@ const char help_validate[] = "Usage: cto-harness validate failure-matrix [-j N] 
                              "provider-adapter asks every gate of the case backend about facts that are good\n"
                              "but for one, and runs the test double for timeout, life cycle, history and\n"
                              "protocol. What needs a model that answers is not run, and listed as such.\n"
+                             "\n"
+                             "stage6 compares the lanes: the same case on the default lane and on the candidate,\n"
+                             "each failure class, what stages 1 to 5 have shown. It leaves a comparison, which an\n"
+                             "operator accepts or rejects with 'outcome'; nothing is eligible before that, and\n"
+                             "nothing is activated by it. A lane on the test double counts for nothing.\n"
+                             "\n"
+                             "stage6-real-refresh takes the newest comparison that 'refresh stage6-real' left,\n"
+                             "imports its passes anew, and holds the whole document against what is found now.\n"
                              "\n"
                              "  -j, --jobs N  runs at the same time (default: the number of processors)\n"
                              "  --table       run nothing; print the table of all reasons as Markdown\n"
@@ -347,13 +359,18 @@ int cmd_validate(const struct global_options *g, int argc, char **argv) {
     if (rc != 0) return rc;
     const char *what = optind + 1 == argc ? argv[optind] : "";
     const int stage = validate_stage_number(what);
-    if (stage > 0 && !w.table && !w.jobs_text) return run_stage(g, stage, &w);
+    const bool alone = !w.table && !w.jobs_text;
+    if (stage > 0 && alone) return run_stage(g, stage, &w);
+    if (strcmp(what, "stage6") == 0 && alone && !w.n_protect)
+        return validate_stage6(g, w.engine ? w.engine : "case", w.case_id ? w.case_id : VALIDATE_STAGE_CASE);
+    if (strcmp(what, "stage6-real-refresh") == 0 && alone && !w.n_protect && !w.case_id)
+        return validate_refresh(g, w.engine);
     const bool bare = !w.engine && !w.case_id && !w.n_protect;
-    if (strcmp(what, "provider-adapter") == 0 && bare && !w.table && !w.jobs_text) return validate_adapter(g);
+    if (strcmp(what, "provider-adapter") == 0 && bare && alone) return validate_adapter(g);
     if (strcmp(what, "failure-matrix") != 0)
         return cli_usage("validate",
-                         "one validator is expected: failure-matrix, provider-adapter, or stage1 to stage%d",
-                         VALIDATE_STAGE_LAST);
+                         "one validator is expected: failure-matrix, provider-adapter, stage1 to stage6, or "
+                         "stage6-real-refresh");
     if (!bare) return cli_usage("validate", "--engine, --case and --protect go with a stage");
     return w.table ? print_reasons() : failure_matrix(g, w.jobs);
 }

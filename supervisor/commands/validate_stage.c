@@ -259,3 +259,21 @@ int validate_stage(const struct global_options *g, int stage, const struct proof
     free(p);
     return code;
 }
+
+int validate_stages_below(const struct global_options *g, int stage, const struct proof_wishes *w,
+                          cJSON **ret_predecessors, cJSON **ret_errors, struct err *e) {
+    struct home h;
+    if (home_resolve(&h, &g->home, e) < 0 || check_case(&h, w, e) < 0) return EXIT_USAGE;
+    struct proof *p = malloc(sizeof *p);
+    BUG_UNLESS(p != NULL);
+    proof_begin(p, g, w, stage);
+    p->home = h;
+    const bool missing = cannot_run(p) || is_missing(p);
+    if (!missing) climb(p);
+    const int code = p->interrupted ? EXIT_INTERRUPTED : missing ? EXIT_BLOCKED : is_ok(p) ? EXIT_PASS : EXIT_FAIL;
+    *ret_predecessors = copy(p->predecessors);
+    *ret_errors = copy(p->errors);
+    proof_release(p);
+    free(p);
+    return code;
+}

@@ -16,4 +16,9 @@ int validate_stage_protect(const struct global_options *g, const char *dir, char
  * the operator has not allowed or described the backend. */
 int validate_stage(const struct global_options *g, int stage, const struct proof_wishes *w);
 
+/* The stages below `stage`, where they are not proven: proves them, bottom up. The caller owns both lists, which are what happened
+ * and what does not hold. An exit code as above; EXIT_INTERRUPTED when a signal ended it; EXIT_USAGE with the error in `e`. */
+int validate_stages_below(const struct global_options *g, int stage, const struct proof_wishes *w,
+                          struct cJSON **ret_predecessors, struct cJSON **ret_errors, struct err *e);
+
 #endif

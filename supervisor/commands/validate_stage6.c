@@ -13,6 +13,7 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "supervisor/commands/stage6.h"
+#include "supervisor/commands/validate_stage.h"
 #include "supervisor/gates.h"
 #include "supervisor/store.h"
 #include "supervisor/tree_digest.h"
@@ -55,8 +56,8 @@ enum rung_status stage6_status(const struct stage6 *x) {
 
 /* --- the lanes ----------------------------------------------------------------------------------------------------------------- */
 
-static struct lane *add_lane(struct stage6 *x, const char *name) {
-    struct lane *l = &x->lanes[x->n_lanes++];
+static struct lane_state *add_lane(struct stage6 *x, const char *name) {
+    struct lane_state *l = &x->lanes[x->n_lanes++];
     l->name = name;
     if (strcmp(name, x->engine->name) == 0) x->candidate = l;
     return l;
@@ -76,7 +77,7 @@ static const char *first_detail(const cJSON *report) {
     return text ? text : "the run was blocked";
 }
 
-static void judge(struct stage6 *x, struct lane *l, const struct lane_seen *s, const cJSON *baseline) {
+static void judge(struct stage6 *x, struct lane_state *l, const struct lane_seen *s, const cJSON *baseline) {
     struct lane_run r = {.report = s->report,
                          .baseline = baseline,
                          .verifies = s->verified.ok,
@@ -185,7 +186,7 @@ static void inherit_rows(struct stage6 *x) {
 
 /* --- the checks ---------------------------------------------------------------------------------------------------------------- */
 
-static void check_lane(struct stage6 *x, const char *name, const struct lane *l) {
+static void check_lane(struct stage6 *x, const char *name, const struct lane_state *l) {
     const enum lane_status s = lane_conclude(l);
     int worst = 0;
     while (worst < DIM_COUNT - 1 && l->dims[worst] != s) worst++;
@@ -215,10 +216,14 @@ static void check_disabled(struct stage6 *x, const struct cto_case *c) {
 
 static void check_inherited(struct stage6 *x) {
     int stage = 1;
+    const char *why = cJSON_GetStringValue(cJSON_GetArrayItem(x->below_errors, 0));
     while (stage < STAGE_COUNT && x->ladder.rungs[stage].status != RUNG_NOT_PROVEN) stage++;
-    stage6_check(x, "stage5_failure_closure_inherited", stage == STAGE_COUNT ? LANE_PASS : LANE_BLOCKED,
-                 "stage %d is not proven for the %s backend: %s; run validate stage%d", stage, x->engine->name,
-                 stage < STAGE_COUNT ? x->ladder.rungs[stage].why : "", stage);
+    if (!why && stage < STAGE_COUNT) why = x->ladder.rungs[stage].why;
+    stage6_check(x, "stage5_failure_closure_inherited",
+                 stage == STAGE_COUNT         ? LANE_PASS
+                 : x->below_code == EXIT_FAIL ? LANE_FAIL
+                                              : LANE_BLOCKED,
+                 "stage %d is not proven for the %s backend: %.200s", stage, x->engine->name, why ? why : "");
 }
 
 static void check_comparison(struct stage6 *x) {
@@ -280,7 +285,14 @@ static int read_ladder(struct stage6 *x, struct err *e) {
 static int compare(struct stage6 *x, struct err *e) {
     char before[2][DIGEST_HEX_SIZE], after[2][DIGEST_HEX_SIZE];
     struct cto_case c;
-    if (case_load(&c, x->home.cases, x->case_id, e) < 0) return -1;
+    const struct proof_wishes wishes = {.engine = x->engine->name, .case_id = x->case_id};
+    x->below_code = validate_stages_below(x->g, STAGE_COUNT, &wishes, &x->below, &x->below_errors, e);
+    if (x->below_code == EXIT_USAGE || case_load(&c, x->home.cases, x->case_id, e) < 0) return -1;
+    x->interrupted = x->below_code == EXIT_INTERRUPTED;
+    if (x->interrupted) {
+        case_release(&c);
+        return 0;
+    }
     int rc = outside(x, before, e);
     if (rc == 0) rc = run_fake_rows(x, e);
     if (rc == 0) rc = read_ladder(x, e); /* there is a store now */
@@ -344,7 +356,7 @@ int validate_stage6(const struct global_options *g, const char *engine, const ch
     BUG_UNLESS(x != NULL);
     x->g = g;
     x->engine = en;
-    x->case_id = case_id ? case_id : LANE_SUBJECT;
+    x->case_id = case_id;
     int rc = home_resolve(&x->home, &g->home, &e), code;
     if (rc == 0) rc = compare(x, &e);
     if (rc == 0 && x->interrupted)
@@ -353,6 +365,8 @@ int validate_stage6(const struct global_options *g, const char *engine, const ch
         code = stage6_print(x);
     else
         code = cli_error(&e);
+    cJSON_Delete(x->below);
+    cJSON_Delete(x->below_errors);
     free(x);
     return code;
 }

@@ -4,7 +4,7 @@
 _cto_harness_reply() { mapfile -t COMPREPLY < <(compgen "$@" -- "${COMP_WORDS[COMP_CWORD]}"); }
 
 _cto_harness() {
-    local commands='admit approve audit case doctor eligibility engines guard health outcome packet report request run-all-fake run-case sandbox schema store validate verify workspace'
+    local commands='admit approve audit case compare doctor eligibility engines guard health outcome packet refresh report request run-all-fake run-case sandbox schema store validate verify workspace'
     local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} program=${COMP_WORDS[0]} command='' verb='' i words
     local global=() # what decides where cases and runs are
     COMPREPLY=()
@@ -52,10 +52,11 @@ _cto_harness() {
         sandbox:) words='exec' ;;
         packet:) words='core-promotion' ;;
         guard:) words='core-route' ;;
+        refresh:) words='stage6-real' ;;
         audit:) words='endgoal' ;;
         workspace:) words='validate' ;;
         workspace:validate) _cto_harness_reply -d && return ;;
-        validate:) words='failure-matrix provider-adapter stage1 stage2 stage3 stage4 stage5' ;;
+        validate:) words='failure-matrix provider-adapter stage1 stage2 stage3 stage4 stage5 stage6 stage6-real-refresh' ;;
         schema:) words=$("$program" schema 2>/dev/null) ;;
         verify:*) _cto_harness_reply -f && return ;;
         *) words='' ;;
