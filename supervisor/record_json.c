@@ -133,7 +133,7 @@ static void put_denied(cJSON *o, const struct run_record *r) {
         DENIED_INTS(X)
 #undef X
         for (int k = 0; k < DENIED_ARGS; k++) { /* a number of JSON has 53 bits */
-            char key[8], value[24];
+            char key[24], value[24];
             snprintf(key, sizeof key, "arg%d", k);
             snprintf(value, sizeof value, "%llx", (unsigned long long)d->args[k]);
             json_put(x, key, cJSON_CreateString(value));
@@ -321,7 +321,7 @@ static void read_denied(const cJSON *o, struct run_record *r) {
         DENIED_INTS(X)
 #undef X
         for (int k = 0; k < DENIED_ARGS; k++) {
-            char key[8];
+            char key[24];
             snprintf(key, sizeof key, "arg%d", k);
             const char *value = cJSON_GetStringValue(get(x, key));
             d->args[k] = value ? strtoull(value, NULL, 16) : 0;
