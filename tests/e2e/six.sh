@@ -141,6 +141,30 @@ check "the validator: $(cat out err)" [ "$(code he validate stage6-real-refresh 
 check "the validator: $(cat out)" jq -e '.ok and .repeatability_count == 2 and .candidate_default_repeatability_eligible and (.checked | index("target_validation_rerun"))' out >/dev/null
 check "the validator changed something" [ "$(both)" = "$before" ]
 
+# --- every document as its schema has it, and a schema that refuses what must not be said
+if python3 -c 'import jsonschema' 2>/dev/null; then
+    he schema candidate-default-comparison >six.schema && he schema real-refresh-comparison >refresh.schema || fail "no schema"
+    python3 - <<'PY' || fail "documents and their schemas"
+import glob, json, sys
+import jsonschema
+bad = seen = 0
+for name, kind in (("candidate-default", "six"), ("real-governed-refresh", "refresh")):
+    check = jsonschema.Draft202012Validator(json.load(open(kind + ".schema")))
+    for path in glob.glob(f"home/harness-runs/*-stage6-{name}*/stage6-*-comparison.json"):
+        doc = json.load(open(path))
+        seen += 1
+        for e in list(check.iter_errors(doc))[:3]:
+            bad += 1
+            print(path, "/".join(map(str, e.absolute_path)), e.message[:200])
+        for key, value in (("runtime_default_activation", True), ("core_promotion_status", "promoted"), ("lanes", {}), ("failure_matrix_coverage", [])):
+            if check.is_valid({**doc, key: value}):
+                bad += 1
+                print(f"{path}: {key} = {value!r} is accepted")
+print(seen, "documents,", bad, "errors")
+sys.exit(1 if bad or seen < 6 else 0)
+PY
+fi
+
 # --- what stops it: DIMENSION WHAT
 stops() {
     local got

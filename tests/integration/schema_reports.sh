@@ -10,7 +10,7 @@ h() { "$bin/cto-harness" --home "$home" --cases "$src/cases" "$@"; }
 
 mkdir "$home/schemas" || exit 1
 h schema > "$home/names" || { echo "schema does not list its names"; exit 1; }
-for name in report event case task-contract matrix-report control-summary; do
+for name in report event case task-contract matrix-report control-summary candidate-default-comparison real-refresh-comparison; do
     grep -qx "$name" "$home/names" || { echo "no schema $name"; exit 1; }
 done
 while read -r name; do h schema "$name" > "$home/schemas/$name.json" || exit 1; done < "$home/names"
