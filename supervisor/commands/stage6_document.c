@@ -98,7 +98,7 @@ static cJSON *acceptance(const struct stage6 *x) {
 static cJSON *ladder_json(const struct ladder *l) {
     cJSON *o = object();
     for (int i = 1; i < STAGE_COUNT; i++) {
-        char key[16];
+        char key[32];
         snprintf(key, sizeof key, "stage%d", i);
         json_put_str(o, key, rung_status_name(l->rungs[i].status));
     }

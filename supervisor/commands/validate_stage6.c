@@ -175,12 +175,16 @@ static void inherit_rows(struct stage6 *x) {
         struct stage6_row *row = &x->rows[i];
         const int stage = failure_class_at(i)->stage;
         const struct rung *r = &x->ladder.rungs[stage];
+        char why[sizeof r->why],
+            path[sizeof r->report_path]; /* of the same struct as the row: the compiler sees an overlap */
+        memcpy(why, r->why, sizeof why);
+        memcpy(path, r->report_path, sizeof path);
         row->candidate = r->status == RUNG_NOT_PROVEN ? LANE_BLOCKED : LANE_PASS;
         row->candidate_on_double = r->status == RUNG_MECHANICS;
-        snprintf(row->candidate_report, sizeof row->candidate_report, "%s", r->report_path);
+        snprintf(row->candidate_report, sizeof row->candidate_report, "%s", path);
         if (row->candidate == LANE_BLOCKED)
             snprintf(row->candidate_why, sizeof row->candidate_why, "stage %d, which shows it, is not proven: %s",
-                     stage, r->why);
+                     stage, why);
     }
 }
 
