@@ -92,11 +92,59 @@ static int add_sums(int at, const char *prefix, int depth, struct buf *out, stru
     return rc;
 }
 
+#define SUMS_MAX (16u << 20)
+
 int proof_dir_close(struct proof *p, struct err *e) {
-    AUTO_BUF struct buf sums = BUF_INIT(16u << 20);
+    AUTO_BUF struct buf sums = BUF_INIT(SUMS_MAX);
     AUTO_FD int at = open(p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (at < 0) return err_sys(e, "open %s", p->dir);
     if (io_remove_tree_at(at, REPOSITORIES, e) < 0 || add_sums(at, "", 0, &sums, e) < 0) return -1;
     if (sums.bad) return err_set(e, ERR_LIMIT, "too many files");
     return io_replace_file_at(at, EVIDENCE_SUMS, sums.p, sums.len, 0600, 1, e);
+}
+
+/* --- later -------------------------------------------------------------------------------------------------------------- */
+
+enum proof_dir_kind proof_dir_kind(const char *dir) {
+    const char *name = strrchr(dir, '/');
+    if (!name || !strstr(name, "-validate-stage") || run_look_file(dir, EVIDENCE_EVENTS) ||
+        run_look_file(dir, EVIDENCE_CONTRACT) || run_look_file(dir, EVIDENCE_REPORT))
+        return PROOF_DIR_NONE;
+    return run_look_file(dir, EVIDENCE_SUMS) || run_look_file(dir, PROOF_RESULT) ? PROOF_DIR_CLOSED : PROOF_DIR_ENDED;
+}
+
+static void path_of(const char *line, char *out, size_t size) {
+    const size_t n = strcspn(line, "\n");
+    snprintf(out, size, "%.*s", n > 66 ? (int)(n - 66) : 0, n > 66 ? line + 66 : "");
+}
+
+/* The first file that is different, more, or missing. */
+static void first_difference(const char *a, const char *b, char *out, size_t size) {
+    size_t at = 0;
+    char x[PATH_MAX], y[PATH_MAX];
+    for (size_t i = 0; a[i] && a[i] == b[i]; i++)
+        if (a[i] == '\n') at = i + 1;
+    path_of(a + at, x, sizeof x);
+    path_of(b + at, y, sizeof y);
+    snprintf(out, size, "%.250s", x[0] && (!y[0] || strcmp(x, y) < 0) ? x : y);
+}
+
+int proof_dir_verify(const char *dir, struct verify_report *ret, struct err *e) {
+    AUTO_BUF struct buf now = BUF_INIT(SUMS_MAX), listed = BUF_INIT(0);
+    AUTO_FD int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *ret = (struct verify_report){.status = "validation"};
+    snprintf(ret->run_id, sizeof ret->run_id, "%.150s", strrchr(dir, '/') + 1);
+    if (at < 0) return err_sys(e, "open %s", dir);
+    if (add_sums(at, "", 0, &now, e) < 0) return -1;
+    if (now.bad || io_read_file_at(at, EVIDENCE_SUMS, SUMS_MAX, &listed, NULL) < 0) {
+        snprintf(ret->file, sizeof ret->file, EVIDENCE_SUMS);
+        snprintf(ret->what, sizeof ret->what, "is missing, or cannot be read");
+        return 0;
+    }
+    for (size_t i = 0; i < now.len; i++) ret->files += now.p[i] == '\n';
+    ret->ok = strcmp(buf_str(&now), buf_str(&listed)) == 0;
+    if (ret->ok) return 0;
+    first_difference(buf_str(&now), buf_str(&listed), ret->file, sizeof ret->file);
+    snprintf(ret->what, sizeof ret->what, "is not what SHA256SUMS says");
+    return 0;
 }

@@ -86,6 +86,11 @@ void proof_path(const struct proof *p, const char *name, char out[PATH_MAX]);
 int proof_write(const struct proof *p, const char *name, const cJSON *doc, struct err *e);
 /* Removes what is no evidence (repositories) and writes SHA256SUMS. */
 int proof_dir_close(struct proof *p, struct err *e);
+#define PROOF_RESULT "validation.json"
+/* For `verify`: is this the directory of a validation, and was that ended before it was over? Then there is nothing to hold. */
+enum proof_dir_kind { PROOF_DIR_NONE, PROOF_DIR_CLOSED, PROOF_DIR_ENDED };
+enum proof_dir_kind proof_dir_kind(const char *dir);
+int proof_dir_verify(const char *dir, struct verify_report *ret, struct err *e);
 
 /* --- proof_case.c: the cases that are run --- */
 /* A copy of `from` (of the operator's cases) in a folder of the validation, as `id`; `changes` is merged into its case.json (null

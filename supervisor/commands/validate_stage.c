@@ -134,7 +134,7 @@ static void prove(struct proof *p) {
     if (is_ok(p) && record(p, &e) < 0) hold(p, "proof_recorded", false, e.text);
     if (p->stage == 1) return;
     cJSON *doc = result(p, false);
-    hold(p, "evidence_kept", proof_write(p, "validation.json", doc, &e) == 0 && proof_dir_close(p, &e) == 0, e.text);
+    hold(p, "evidence_kept", proof_write(p, PROOF_RESULT, doc, &e) == 0 && proof_dir_close(p, &e) == 0, e.text);
     cJSON_Delete(doc);
 }
 

@@ -12,6 +12,7 @@
 #include "common/io.h"
 #include "common/json.h"
 #include "supervisor/cli.h"
+#include "supervisor/commands/proof_run.h"
 #include "supervisor/locate.h"
 #include "supervisor/store.h"
 #include "supervisor/table.h"
@@ -201,8 +202,14 @@ static int check_one(struct tally *t, const char *name, const struct located *at
         skip(t, name, at->dir, at->is_matrix ? "the matrix is not finished" : "the run is not finished");
         return 0;
     }
-    int rc =
-        matrix ? verify_matrix_dir(at->dir, &v, &why) : verify_run_dir(at->dir, at->id[0] ? at->id : NULL, &v, &why);
+    const enum proof_dir_kind validation = at->in_store ? PROOF_DIR_NONE : proof_dir_kind(at->dir);
+    if (validation == PROOF_DIR_ENDED) {
+        skip(t, name, at->dir, "a validation that was ended before it was over");
+        return 0;
+    }
+    int rc = validation ? proof_dir_verify(at->dir, &v, &why)
+             : matrix   ? verify_matrix_dir(at->dir, &v, &why)
+                        : verify_run_dir(at->dir, at->id[0] ? at->id : NULL, &v, &why);
     if (matrix_id[0]) snprintf(v.run_id, sizeof v.run_id, "%s", matrix_id);
     if (rc < 0 && !(at->in_store && why.code == ERR_MISSING)) {
         if (e) *e = why;
