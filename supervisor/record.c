@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "supervisor/flip.h"
 #include "supervisor/subject.h"
 
 void record_release(struct run_record *r) {
@@ -91,6 +92,7 @@ enum blocker_class record_class(const struct run_record *r, enum blocker b) {
 
 void record_block(struct run_record *r, enum blocker b, const char *fmt, ...) {
     BUG_UNLESS((unsigned)b < BLOCKER_COUNT);
+    if (flipped(blocker_rule(b)->reason)) return;
     for (int i = 0; i < r->n_blockers; i++)
         if (r->blockers[i].id == b) return;
     BUG_UNLESS(r->n_blockers < BLOCKER_COUNT);

@@ -22,4 +22,18 @@ while IFS= read -r file; do
     *) bad "$file speaks of the tests' seam" ;;
     esac
 done < <(cd "$srcdir" && project_files | xargs -r -d '\n' grep -sIlE "$names|sandbox/testing\.h" --)
+# The other seam: gates that say nothing (supervisor/flip.h).
+for program in "$bindir"/*; do
+    [ -f "$program" ] || continue
+    seen
+    grep -aqE 'CTO_TEST_FLIP|CTO_FLIP_TESTING' "$program" && bad "$program can be told to let things through"
+done
+seen
+grep -aq CTO_TEST_FLIP "${CTO_TEST_BIN:-/nonexistent}/flipped/cto-harness" 2>/dev/null || bad "the flipped program cannot be told anything"
+while IFS= read -r file; do
+    case $file in
+    supervisor/flip.h | tests/*) ;;
+    *) bad "$file speaks of the seam of supervisor/flip.h" ;;
+    esac
+done < <(cd "$srcdir" && project_files | xargs -r -d '\n' grep -sIlE 'CTO_TEST_FLIP|CTO_FLIP_TESTING' --)
 lint_end
