@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ctest: timeout=300 labels=heavy
+# ctest: timeout=300 labels=heavy only=self
 # No flag, variable, file, record or row makes any output say that something was activated or promoted. Every command that speaks of it
 # is run under all that might be taken for a switch, and its output is read: the two fields wherever they stand, and the two words.
 . "$2/tests/lib/e2e.bash"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ctest: timeout=600 labels=heavy
+# ctest: timeout=600 labels=heavy only=self
 # A fresh clone: tools/quickstart builds, runs every case and ends with the table and the path of the report; from another
 # working directory, twice, and with a relative --home that means the caller's directory.
 set -u

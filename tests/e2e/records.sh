@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ctest: timeout=300 labels=heavy
+# ctest: timeout=300 labels=heavy only=self
 # Records that are computed: the packet for a core review and the audit of the ten claims say what the store and the evidence show, no
 # more after somebody wrote rows by hand, and less as soon as a byte of the evidence is another.
 . "$2/tests/lib/e2e.bash"

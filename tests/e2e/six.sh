@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ctest: timeout=300
+# ctest: timeout=300 labels=heavy only=self
 # Stage 6 and its refresh: the comparison of lanes, which a double never makes count; the operator's word on it; and two real passes of
 # stage 5, by a script of one's own on repositories of one's own, imported read-only and judged again, with everything that must stop it.
 . "$2/tests/lib/e2e.bash"

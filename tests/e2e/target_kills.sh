@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ctest: timeout=300 labels=heavy
+# ctest: timeout=300 labels=heavy only=self
 # kill -9 of the supervisor at moments all over a run that lands on somebody's repository, and of the command that takes the
 # operator's word. After the next command the repository is untouched or has the whole result, never something between; the run is
 # sealed, or waits for its word and takes it; nothing is left.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ctest: timeout=900 labels=heavy
+# ctest: timeout=900 labels=heavy only=self
 # As seal.sh, at every eighth point (every twentieth of the states), each time others.
 set -u
 for mode in "seal-kill 8" "error 20" "states 20"; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ctest: timeout=240 labels=heavy
+# ctest: timeout=240 labels=heavy only=self
 # The supervisor itself is stopped (SIGSTOP). Continued within its limits, nothing has happened. Continued after one of them, it says
 # that nobody watched, whatever came of the backend meanwhile: no pass, and no timeout that it did not see. Stopped for ever and
 # killed, its run is recovered like any other.
