@@ -109,18 +109,18 @@ void double_facts(struct gate_facts *f, const char *libexec, int stage) {
     f->executable = DOUBLE_PROGRAM;
     f->local_endpoint = true; /* it talks to no model */
     double_record(&f->model_record, ADMIT_MODEL,
-               "{\"status\":\"admitted\",\"provider\":\"" BY_DOUBLE_PROVIDER "\",\"model\":\"" BY_DOUBLE_MODEL
-               "\",\"admission_timestamp\":" WHEN "," WHO "}");
+                  "{\"status\":\"admitted\",\"provider\":\"" BY_DOUBLE_PROVIDER "\",\"model\":\"" BY_DOUBLE_MODEL
+                  "\",\"admission_timestamp\":" WHEN "," WHO "}");
     double_record(&f->decision, ADMIT_DECISION,
-               "{\"decision_status\":\"local_provider_required\",\"provider\":\"" BY_DOUBLE_PROVIDER
-               "\",\"model\":\"" BY_DOUBLE_MODEL "\",\"evidence_sources\":[\"none: no model is used\"],"
-               "\"effect\":\"the test double may run\"," WHO "}");
+                  "{\"decision_status\":\"local_provider_required\",\"provider\":\"" BY_DOUBLE_PROVIDER
+                  "\",\"model\":\"" BY_DOUBLE_MODEL "\",\"evidence_sources\":[\"none: no model is used\"],"
+                  "\"effect\":\"the test double may run\"," WHO "}");
     if (stage == STAGE_FIRST) { /* an artificial fixture needs no admission of the source, and has none */
         put_program(f, libexec);
         return;
     }
     double_record(&f->source, ADMIT_SOURCE,
-               "{\"status\":\"admitted\",\"license_note\":\"resolved\",\"allowed_execution_mode\":"
-               "\"owned-noncritical-repo\",\"commit_date\":" WHEN ",\"retrieval_date\":" WHEN "," WHO "}");
+                  "{\"status\":\"admitted\",\"license_note\":\"resolved\",\"allowed_execution_mode\":"
+                  "\"owned-noncritical-repo\",\"commit_date\":" WHEN ",\"retrieval_date\":" WHEN "," WHO "}");
     put_program(f, libexec);
 }

@@ -316,5 +316,6 @@ int cmd_report(const struct global_options *g, int argc, char **argv) {
         if (argc != 3 || argv[2][0] == '-') return cli_usage("report", "governed takes exactly one run");
         return closeout_run(g, argv[2]);
     }
-    return cli_usage("report", what[0] ? "say show, list or governed, not \"%.60s\"" : "say show, list or governed%s", what);
+    return cli_usage("report", what[0] ? "say show, list or governed, not \"%.60s\"" : "say show, list or governed%s",
+                     what);
 }

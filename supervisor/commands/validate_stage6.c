@@ -363,12 +363,11 @@ int validate_stage6(const struct global_options *g, const char *engine, const ch
     x->case_id = case_id;
     int rc = home_resolve(&x->home, &g->home, &e), code;
     if (rc == 0) rc = compare(x, &e);
-    if (rc == 0 && x->interrupted)
-        code = EXIT_INTERRUPTED;
-    else if (rc == 0 && (rc = keep(x, &e)) == 0)
-        code = stage6_print(x);
-    else
+    if (rc == 0 && !x->interrupted) rc = keep(x, &e);
+    if (rc < 0)
         code = cli_error(&e);
+    else
+        code = x->interrupted ? EXIT_INTERRUPTED : stage6_print(x);
     cJSON_Delete(x->below);
     cJSON_Delete(x->below_errors);
     free(x);

@@ -94,7 +94,8 @@ static void record(struct tally *t, const char *name, const char *dir, const str
         BUG_UNLESS(asprintf(&line, "%s: ok%s (%s, %d files, %u events)%s%s", name, in_itself, v->status, v->files,
                             v->events, gap, why) > 0);
     else
-        BUG_UNLESS(asprintf(&line, "%s: ok%s (matrix or comparison, %d files)%s%s", name, in_itself, v->files, gap, why) > 0);
+        BUG_UNLESS(
+            asprintf(&line, "%s: ok%s (matrix or comparison, %d files)%s%s", name, in_itself, v->files, gap, why) > 0);
     table_line(stdout, v->ok && c->done ? table_width(STDOUT_FILENO) : 0, line); /* news is said whole */
 }
 
