@@ -166,6 +166,20 @@ static bool occurred(const struct report_facts *f, const char *type) {
     return false;
 }
 
+/* Recovery knows the case as it is now, if it is still there, and not what the run was about: what was asked of it stands in the
+ * contract that its supervisor wrote. `*keep` owns the names. */
+static size_t asked_before(const struct report_facts *f, const char **ret, size_t max, cJSON **keep) {
+    AUTO_BUF struct buf text = BUF_INIT(0);
+    size_t n = 0;
+    const cJSON *e;
+    *keep = io_read_file_at(f->dir, EVIDENCE_CONTRACT, JSON_MAX_BYTES, &text, NULL) == 0 ? cJSON_Parse(buf_str(&text))
+                                                                                         : NULL;
+    cJSON_ArrayForEach(e, cJSON_GetObjectItemCaseSensitive(*keep, "required_events")) {
+        if (cJSON_IsString(e) && n < max) ret[n++] = e->valuestring;
+    }
+    return n;
+}
+
 /* Omitted is what the case requires and did not come because something else ended the run first. An event that is
  * missing for no such reason is not "not applicable": it is the blocker missing_required_event. */
 static void put_events(cJSON *o, const struct run_record *r, const struct report_facts *f) {
@@ -176,6 +190,13 @@ static void put_events(cJSON *o, const struct run_record *r, const struct report
     json_put_bool(o, "required_events_passed", in_order && !missing && (!absent || r->n_blockers > 0));
     cJSON *list = array();
     n = evidence_required_whole(r, &required);
+    const char *asked[CASE_MAX_EVENTS * 2];
+    cJSON *keep = NULL;
+    const size_t n_asked = r->recovered ? asked_before(f, asked, CASE_MAX_EVENTS * 2, &keep) : 0;
+    if (n_asked > 0) {
+        required = asked;
+        n = n_asked;
+    }
     for (size_t i = 0; !missing && r->n_blockers > 0 && i < n; i++) {
         if (occurred(f, required[i])) continue;
         char why[500];
@@ -187,6 +208,7 @@ static void put_events(cJSON *o, const struct run_record *r, const struct report
         cJSON_AddItemToArray(list, x);
     }
     json_put(o, "not_applicable", list);
+    cJSON_Delete(keep);
     cJSON *events = object();
     json_put_int(events, "count", f->events_total);
     json_put_str(events, "head", f->events_head);
