@@ -202,6 +202,10 @@ check "rejected: exit $(code he refresh stage6-real --first "$run" --json)" jq -
 check "the newest refresh is no pass" [ "$(code he validate stage6-real-refresh)" = 1 ]
 # --- a comparison that somebody wrote over
 six=$(jq -r .stage6_candidate_default_comparison_path exec6.json)
+touch "$(dirname "$six")/stray"
+check "a file beside it is overlooked" [ "$(code he compare "$(jq -r .comparison_id exec6.json)")" = 1 ]
+rm "$(dirname "$six")/stray"
+check "it holds again" [ "$(code he compare "$(jq -r .comparison_id exec6.json)")" = 0 ]
 sed -i 's/"blocked"/"pass"/' "$six"
 check "a changed comparison is shown" [ "$(code he compare "$(jq -r .comparison_id exec6.json)")" = 1 ]
 he verify "$(jq -r .comparison_id exec6.json)" >/dev/null && fail "a changed comparison verifies"
