@@ -480,6 +480,10 @@ static int open_folder(struct cto_case *c, struct scratch *s, const char *cases_
 
 void case_forget_document(struct cto_case *c) {
     if (!c->doc) return;
+    if (c->mutation_mode && strcmp(c->mutation_mode, "owned-noncritical-repo") == 0 && !c->kept_text) {
+        c->kept_text = strndup(c->doc->text, c->doc->len);
+        BUG_UNLESS(c->kept_text != NULL);
+    }
     json_release(c->doc);
     free(c->doc);
     c->doc = NULL;
@@ -488,6 +492,7 @@ void case_forget_document(struct cto_case *c) {
 void case_release(struct cto_case *c) {
     if (!c) return;
     case_forget_document(c);
+    free(c->kept_text);
     free(c->memory);
     memset(c, 0, sizeof(*c));
 }

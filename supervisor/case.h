@@ -86,6 +86,8 @@ struct cto_case {
     } expect;
     struct json_doc *doc; /* the document as read, with its places; NULL after case_forget_document() */
     const char *file;     /* path of case.json, for messages */
+    char
+        *kept_text; /* of case.json, where the run may wait for a human: it is finished with what was loaded; or NULL */
     void *memory;
 };
 

@@ -7,15 +7,23 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/io.h"
 #include "supervisor/land_internal.h"
 
+#define HOLD_TRIES 30
+#define HOLD_PAUSE_MS 100
+
 int land_hold(struct landing *l, const char *target, struct err *e) {
     if (repo_open(&l->repo, target, e) < 0) return -1;
-    if (flock(l->repo.git_fd, LOCK_EX | LOCK_NB) == 0) return 0;
-    if (errno != EWOULDBLOCK) return err_sys(e, "lock the target");
+    /* Another landing takes part of a second: it is waited for. */
+    for (int tries = 0; tries <= HOLD_TRIES; tries++) {
+        if (flock(l->repo.git_fd, LOCK_EX | LOCK_NB) == 0) return 0;
+        if (errno != EWOULDBLOCK) return err_sys(e, "lock the target");
+        nanosleep(&(struct timespec){.tv_nsec = HOLD_PAUSE_MS * 1000000L}, NULL);
+    }
     return err_set(e, ERR_CONFLICT, "another landing on the target is under way: try again when it has ended");
 }
 

@@ -152,5 +152,5 @@ int land_revert(struct store *s, const char *run_id, const char *reason, char re
     if (land_hold(&l, landed.target, e) < 0 || plan(&l, &landed, reason, &objects, e) < 0) return -1;
     if (land_begin(&l, &objects, NULL, e) < 0) return -1;
     snprintf(ret_commit, REPO_ID_SIZE, "%s", l.j.new_head);
-    return land_finish(&l, true, e);
+    return land_finish(&l, false, e); /* it is taken back by now; what else is dirty is the operator's */
 }

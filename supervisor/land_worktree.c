@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/io.h"
@@ -114,6 +115,18 @@ int land_room(const struct landing *l, struct err *e) {
 
 static void stage_name(char out[32], size_t i) { snprintf(out, 32, "%zu", i); }
 
+/* A file that is changed keeps its permissions, but for the executable bit, which is git's. */
+static int keep_permissions(const struct landing *l, const struct tree_change *c, struct err *e) {
+    const char *leaf;
+    struct stat st;
+    AUTO_FD int dir = file_parent(l->repo.root_fd, c->path, &leaf);
+    if (c->new_mode == MODE_LINK || dir < 0 || fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+        return 0;
+    mode_t mode = st.st_mode & 0666u;
+    if (c->new_mode == MODE_EXEC) mode |= (mode & 0444u) >> 2;
+    return fchmodat(l->stage_fd, "part", mode, 0) < 0 ? err_sys(e, "prepare a file") : 0;
+}
+
 /* Under its name it is complete. */
 static int stage_file(const struct landing *l, size_t i, struct err *e) {
     const struct tree_change *c = &l->changes.v[i];
@@ -126,6 +139,7 @@ static int stage_file(const struct landing *l, size_t i, struct err *e) {
     int rc = file_write_at(l->stage_fd, "part", c->new_mode, git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob),
                            true, e);
     git_blob_free(blob);
+    if (rc == 0) rc = keep_permissions(l, c, e);
     if (rc == 0 && renameat(l->stage_fd, "part", l->stage_fd, name) < 0) rc = err_sys(e, "prepare a file");
     return rc;
 }
@@ -169,18 +183,31 @@ static bool is_new(const struct file_state *f, const struct tree_change *c) {
     return file_is(f, c->new_mode, &c->new_oid);
 }
 
+/* The directories above a file, those that are new with the permissions of whoever started us. -1 with errno. */
+static int make_parents(int root, const char *path) {
+    char part[REPO_PATH_MAX];
+    snprintf(part, sizeof part, "%s", path);
+    for (char *slash = part; (slash = strchr(slash, '/')); *slash++ = '/') {
+        *slash = '\0';
+        if (mkdirat(root, part, 0700) < 0) {
+            if (errno == EEXIST) continue;
+            return -1;
+        }
+        if (fchmodat(root, part, 0777u & ~repo_umask, 0) < 0) return -1;
+    }
+    return 0;
+}
+
 /* A file that comes or changes, from the table above. */
 static int place(struct landing *l, size_t i, struct err *e) {
     const struct tree_change *c = &l->changes.v[i];
-    char name[32], parent[REPO_PATH_MAX];
-    const char *leaf, *slash = strrchr(c->path, '/');
+    char name[32];
+    const char *leaf;
     struct file_state now, staged;
     stage_name(name, i);
-    snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - c->path) : 0, c->path);
     struct err why = ERR_INIT;
-    if (slash && io_mkdirs_at(l->repo.root_fd, parent, 0777, &why) < 0) {
-        if (why.sys == ENOTDIR || why.sys == EEXIST || why.sys == ELOOP) return conflict(l);
-        errno = why.sys;
+    if (make_parents(l->repo.root_fd, c->path) < 0) {
+        if (errno == ENOTDIR || errno == ELOOP) return conflict(l);
         return err_sys(e, "make a directory of the target");
     }
     AUTO_FD int dir = file_parent(l->repo.root_fd, c->path, &leaf);

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "supervisor/case.h"
 #include "supervisor/commands.h"
+#include "supervisor/repo.h"
 
 static int print_help(FILE *out) {
     fputs("Usage: cto-harness [OPTION]... COMMAND [ARGUMENT]...\n\n"
@@ -151,7 +152,7 @@ int main(int argc, char **argv) {
     struct err e = ERR_INIT;
     struct global_options g = {.program = argc > 0 ? argv[0] : "cto-harness"};
     log_open("cto-harness");
-    umask(077);
+    repo_umask = umask(077);
     forget_inherited_signals();
     if (io_sanitize_std_fds(&e) < 0) return cli_error(&e);
     const char *no_color = getenv("NO_COLOR");

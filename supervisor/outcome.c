@@ -29,11 +29,12 @@ int outcome_park(struct store *s, const struct run_record *r, const char *engine
     struct store_waiting w = {
         .events_bytes = -1, .since_ms = clock_real_ms(), .due_ms = clock_real_ms() + r->c->outcome_timeout_ms};
     snprintf(path, sizeof path, "%.4000s/case.json", r->c->dir);
-    if (io_read_file_at(AT_FDCWD, path, CASE_TEXT_MAX, &text, e) < 0 ||
+    /* What was loaded and approved, not what lies there by now. */
+    if ((!r->c->kept_text && io_read_file_at(AT_FDCWD, path, CASE_TEXT_MAX, &text, e) < 0) ||
         evidence_fix(r->run_dir, &w.events_bytes, w.evidence_sha256, e) < 0)
         return -1;
     snprintf(w.run_id, sizeof w.run_id, "%s", r->run_id);
-    w.record = record_to_json(r, buf_str(&text), engine_file);
+    w.record = record_to_json(r, r->c->kept_text ? r->c->kept_text : buf_str(&text), engine_file);
     int rc = store_waiting_add(s, &w, e);
     free(w.record);
     return rc;
@@ -51,6 +52,8 @@ struct finishing {
     struct run_record rec;
     char work[PATH_MAX];
 };
+
+static bool said(const struct finishing *f, const char *word) { return strcmp(f->w.outcome, word) == 0; }
 
 static int write_text(const char *dir, const char *name, const char *text, struct err *e) {
     AUTO_FD int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -124,21 +127,45 @@ static int load_record(struct finishing *f, struct err *e) {
 
 /* --- the end ------------------------------------------------------------------------------------------------------------ */
 
-static bool said(const struct finishing *f, const char *word) { return strcmp(f->w.outcome, word) == 0; }
+/* 1: nobody has touched it, 0: somebody has, -1: it could not be looked at, which says nothing. */
+static int look_at_evidence(const struct finishing *f, struct err *e) {
+    char now[DIGEST_HEX_SIZE];
+    int64_t events = f->w.events_bytes;
+    if (evidence_fix(f->rec.run_dir, &events, now, e) < 0) return -1;
+    return strcmp(now, f->w.evidence_sha256) == 0;
+}
 
-/* Only a landing that somebody stands for, of evidence that nobody has touched, stays. */
-static void judge(struct finishing *f, bool untouched) {
+/* A revert that was made stands, whatever is found later: what it was made for was true then. */
+static bool was_taken_back(const struct finishing *f) {
+    struct store_landing *l = calloc(1, sizeof *l);
+    BUG_UNLESS(l != NULL);
+    const bool there = store_landing_get(f->p->store, f->rec.run_id, "revert", l, NULL) == 0;
+    free(l);
+    return there;
+}
+
+/* Only a landing that somebody stands for, of evidence that nobody has touched, stays. Nothing is sealed while one stands that may
+ * not: -1 then, and whoever comes next tries again, unless the operator has said to leave it. */
+static int judge(struct finishing *f, bool untouched, struct err *e) {
     struct run_record *r = &f->rec;
-    struct run_subject *s = r->subject;
-    struct err e = ERR_INIT;
+    struct err why = ERR_INIT;
     if (said(f, OUTCOME_REJECTED)) record_block(r, BLOCKER_operator_rejected, "%.150s rejected the result", f->w.actor);
     if (said(f, OUTCOME_MISSING))
         record_block(r, BLOCKER_missing_operator_outcome, "nobody said accepted or rejected in time");
-    if (!untouched)
-        record_block(r, BLOCKER_artifact_write_failure, "the evidence is not as it was when the run began to wait");
-    if (r->n_blockers == 0) return;
-    if (land_revert(f->p->store, r->run_id, r->blockers[0].detail, s->revert_commit, &e) < 0)
-        record_block(r, BLOCKER_landing_failed, "the landing could not be reverted and stands: %.300s", e.text);
+    if (!untouched || (r->n_blockers == 0 && was_taken_back(f)))
+        record_block(r, BLOCKER_artifact_write_failure, "the evidence was not as it was when the run began to wait");
+    if (r->n_blockers == 0) return 0;
+    if (subject_take_back(f->p->store, r->run_id, r->blockers[0].detail, r->subject->revert_commit, &why) == 0)
+        return 0;
+    if (!f->p->leave_landed)
+        return err_set(
+            e, ERR_UNSUPPORTED,
+            "the word is kept, and the landing cannot be taken back yet: %s; every command that writes tries "
+            "again, or: outcome RUN rejected --leave-landed",
+            why.text);
+    record_block(r, BLOCKER_landing_failed, "the landing was left where it is, by the operator's word: %.250s",
+                 why.text);
+    return 0;
 }
 
 static int tell_and_seal(struct finishing *f, struct seal_summary *sum, struct err *e) {
@@ -164,13 +191,10 @@ static int tell_and_seal(struct finishing *f, struct seal_summary *sum, struct e
 }
 
 static int finish(struct finishing *f, struct err *e) {
-    char now[DIGEST_HEX_SIZE] = "";
     struct seal_summary sum = {0};
-    int64_t events = f->w.events_bytes;
-    const bool untouched =
-        evidence_fix(f->rec.run_dir, &events, now, NULL) == 0 && strcmp(now, f->w.evidence_sha256) == 0;
+    const int untouched = look_at_evidence(f, e);
+    if (untouched < 0 || judge(f, untouched, e) < 0) return -1;
     if (untouched && evidence_cut_events(f->rec.run_dir, f->w.events_bytes, e) < 0) return -1;
-    judge(f, untouched);
     int rc = tell_and_seal(f, &sum, e);
     if (rc == 0) rc = store_run_sealed(f->p->store, &f->rec, &sum, e);
     seal_summary_release(&sum);
@@ -183,7 +207,10 @@ static void put_end(const struct finishing *f, struct outcome_end *ret) {
     snprintf(ret->report_path, sizeof ret->report_path, "%.4000s/" EVIDENCE_REPORT, r->run_dir);
     snprintf(ret->commit, sizeof ret->commit, "%s", r->subject->commit);
     snprintf(ret->revert_commit, sizeof ret->revert_commit, "%s", r->subject->revert_commit);
-    if (r->n_blockers > 0) snprintf(ret->why, sizeof ret->why, "%s", r->blockers[0].detail);
+    for (int i = 0; i < r->n_blockers; i++) {
+        const size_t n = strlen(ret->why);
+        snprintf(ret->why + n, sizeof ret->why - n, "%s%s", n ? "; " : "", r->blockers[i].detail);
+    }
 }
 
 /* Ours from here on: whoever else finishes it has the directory's lock, and would write the same files. */
@@ -206,10 +233,21 @@ static int claim(struct finishing *f, const char *run_id, int *ret_lock, struct 
 
 static int settle(struct finishing *f, const char *run_id, struct err *e) {
     AUTO_FD int lock = -1;
+    char commit[OID_SIZE];
+    /* This needs the journal alone, so it is done whatever became of record and run directory. */
+    if (store_waiting_get(f->p->store, run_id, &f->w, e) < 0) return -1;
+    if (said(f, OUTCOME_REJECTED) || said(f, OUTCOME_MISSING))
+        (void)subject_take_back(f->p->store, run_id, "nobody stands for it", commit, NULL);
+    free(f->w.record);
+    f->w.record = NULL;
     if (claim(f, run_id, &lock, e) < 0) return -1;
     struct store_landing *l = calloc(1, sizeof *l);
     BUG_UNLESS(l != NULL);
     int rc = load_record(f, e);
+    if (rc < 0 && e && e->code != ERR_SYS) { /* it says nothing that can be used, and never will */
+        (void)store_waiting_forget(f->p->store, run_id, NULL);
+        return err_ctx(e, "it cannot be finished, and is sealed as interrupted by the next command that writes");
+    }
     if (rc == 0) rc = store_landing_get(f->p->store, run_id, "land", l, e);
     if (rc == 0) {
         snprintf(f->rec.subject->commit, sizeof f->rec.subject->commit, "%s", l->new_head);
@@ -218,6 +256,38 @@ static int settle(struct finishing *f, const char *run_id, struct err *e) {
     }
     free(l);
     return rc == 0 ? finish(f, e) : -1;
+}
+
+/* The admission that the run was made under must still be the one in force. */
+static int admission_stands(struct store *s, const struct store_landing *l, const char *record, struct err *e) {
+    struct store_admission *row = calloc(1, sizeof *row);
+    cJSON *o = cJSON_Parse(record);
+    BUG_UNLESS(row != NULL);
+    const cJSON *subject = cJSON_GetObjectItemCaseSensitive(o, "subject");
+    const char *sha = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(subject, "admission_sha256"));
+    int rc = store_admission_newest(s, "target", l->target, row, e);
+    if (rc == 0 && (row->revoked_ms || !sha || strcmp(row->digest, sha) != 0))
+        rc = err_set(e, ERR_CONFLICT, "the target's admission is no longer the one of the run");
+    free(row->record);
+    free(row);
+    cJSON_Delete(o);
+    return rc;
+}
+
+int outcome_may_accept(struct store *s, const char *run_id, struct err *e) {
+    struct store_landing *l = calloc(1, sizeof *l);
+    struct store_waiting w = {0};
+    struct err why = ERR_INIT;
+    BUG_UNLESS(l != NULL);
+    int rc = store_waiting_get(s, run_id, &w, &why);
+    if (rc == 0) rc = store_landing_get(s, run_id, "land", l, &why);
+    if (rc == 0) rc = land_stands(s, run_id, &why);
+    if (rc == 0) rc = admission_stands(s, l, w.record, &why);
+    free(w.record);
+    free(l);
+    if (rc == 0) return 0;
+    return err_set(e, ERR_UNSUPPORTED, "run %s cannot be accepted: %s; nothing was said, put it right or say rejected",
+                   run_id, why.text);
 }
 
 int outcome_settle(const struct outcome_place *p, const char *run_id, struct outcome_end *ret, struct err *e) {

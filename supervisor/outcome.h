@@ -20,16 +20,21 @@ struct outcome_place {
     const struct home *home;
     struct store *store;
     const struct seal_input *env;
-    const char *self; /* this supervisor's id: its lock is held */
+    const char *self;  /* this supervisor's id: its lock is held */
+    bool leave_landed; /* a landing that cannot be taken back stays, and the run is sealed all the same */
 };
 
 /* Before the landing: keeps all that is needed to finish the run. From here on it can wait. */
 int outcome_park(struct store *s, const struct run_record *r, const char *engine_file, struct err *e);
 
+/* Before "accepted" is said: is what was landed still on its branch, under the admission of the run? ERR_UNSUPPORTED when it is not;
+ * nothing has been said then. */
+int outcome_may_accept(struct store *s, const char *run_id, struct err *e);
+
 struct outcome_end {
     enum verdict verdict;
     char report_path[4200], commit[OID_SIZE], revert_commit[OID_SIZE];
-    char why[400]; /* the first blocker's sentence; "" */
+    char why[1200]; /* the blockers' sentences; "" */
 };
 /* Finishes the run with the word that the store has. ERR_CONFLICT: somebody else is at it. `ret` may be NULL. */
 int outcome_settle(const struct outcome_place *p, const char *run_id, struct outcome_end *ret, struct err *e);

@@ -26,6 +26,7 @@
 #include "supervisor/land.h"
 #include "supervisor/narrate.h"
 #include "supervisor/outcome.h"
+#include "supervisor/record_json.h"
 #include "supervisor/slots.h"
 #include "supervisor/subject.h"
 #include "supervisor/verdict.h"
@@ -47,9 +48,14 @@ struct recovery {
 /* One that waits for a human is not interrupted: as long as what it needs to be finished is there. */
 static bool waits(const struct recovery *r, const struct store_run_row *row) {
     struct store_waiting w;
+    struct record_parts parts;
+    char run[PATH_MAX];
     if (row->state != RUN_OUTCOME || store_waiting_get(r->store, row->run_id, &w, NULL) < 0) return false;
+    const bool whole = record_parts_from_json(w.record, &parts, NULL) == 0;
+    if (whole) record_parts_release(&parts);
     free(w.record);
-    return true;
+    snprintf(run, sizeof run, "%.3900s/%s", r->home->runs, row->run_id);
+    return whole && access(run, F_OK) == 0;
 }
 
 static int collect(void *ctx, const struct store_run_row *row) {
@@ -167,7 +173,8 @@ static void take_back(const struct recovery *r, const struct run_record *rec) {
     BUG_UNLESS(l != NULL);
     const bool landed =
         store_landing_get(r->store, rec->run_id, "land", l, NULL) == 0 && strcmp(l->state, "finished") == 0;
-    const bool own = landed && strncmp(l->target, r->home->work, strlen(r->home->work)) == 0;
+    const size_t n = strlen(r->home->work);
+    const bool own = landed && strncmp(l->target, r->home->work, n) == 0 && l->target[n] == '/';
     if (landed && !own && land_revert(r->store, rec->run_id, "the run was interrupted", commit, &e) < 0) {
         snprintf(text, sizeof text,
                  "run %s was interrupted, and what it landed on %.200s could not be taken back: %.200s", rec->run_id,
@@ -175,6 +182,22 @@ static void take_back(const struct recovery *r, const struct run_record *rec) {
         r->warn(text);
     }
     free(l);
+}
+
+/* Reverts that are owed: of runs that are sealed, are no pass, and whose landing stands all the same. */
+static int owe(void *ctx, const struct store_landing *l) {
+    struct recovery *r = ctx;
+    const size_t n = strlen(r->home->work);
+    struct err e = ERR_INIT;
+    char commit[OID_SIZE], text[900];
+    if (strncmp(l->target, r->home->work, n) == 0 && l->target[n] == '/') return 0; /* it went with the run */
+    if (land_revert(r->store, l->run_id, "its run is no pass", commit, &e) == 0) return 0;
+    snprintf(text, sizeof text,
+             "what run %s landed on %.300s stands, although the run is no pass, and cannot be taken back yet: "
+             "%.250s",
+             l->run_id, l->target, e.text);
+    r->warn(text);
+    return 0;
 }
 
 /* *ret_in_dir: what fails is the directory's fault, not the row's. */
@@ -369,7 +392,9 @@ int recover_home(const struct home *h, struct store *s, const struct recover_by 
     free(r.rows);
     recover_groups(r.n > 0);
     const struct outcome_place place = {.home = h, .store = s, .env = by->env, .self = by->supervisor_id};
-    if (rc < 0 || recover_matrices(&r, e) < 0 || outcome_recover(&place, by->warn, e) < 0) return -1;
+    if (rc < 0 || store_landings_owed(s, owe, &r, e) < 0 || recover_matrices(&r, e) < 0 ||
+        outcome_recover(&place, by->warn, e) < 0)
+        return -1;
     sweep_work(&r);
     sweep_locks(&r);
     return 0;

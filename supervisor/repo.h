@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/digest.h"
 #include "common/err.h"
@@ -22,6 +23,9 @@
 #define REPO_FILES_MAX 200000u
 #define REPO_FILE_BYTES_MAX (256u << 20)     /* of one file */
 #define REPO_EXPORT_BYTES_MAX (512ull << 20) /* of all that repo_export() writes */
+
+/* The umask of whoever started us: what is put into a repository of his has his permissions, not our own 077. */
+extern mode_t repo_umask;
 
 struct repo_facts {
     bool is_repository;

@@ -3,11 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/io.h"
 #include "supervisor/repo.h"
 #include "supervisor/repo_git.h"
+
+mode_t repo_umask = 022;
 
 static int hash(const void *p, size_t n, git_oid *ret, struct err *e) {
     return git_odb_hash(ret, n ? p : "", n, GIT_OBJECT_BLOB) < 0 ? repo_git_fail(e, ERR_INTERNAL, "hash a file") : 0;
@@ -100,7 +103,7 @@ int file_write_at(int dirfd, const char *name, uint32_t mode, const void *p, siz
     if (mode == MODE_LINK) return write_link(dirfd, name, p, n, e);
     AUTO_FD int fd =
         openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode == MODE_EXEC ? 0777 : 0666);
-    if (fd < 0) return err_sys(e, "create a file");
+    if (fd < 0 || fchmod(fd, (mode == MODE_EXEC ? 0777u : 0666u) & ~repo_umask) < 0) return err_sys(e, "create a file");
     if (io_write_full(fd, p, n, e) < 0) return -1;
     return sync && fsync(fd) < 0 ? err_sys(e, "fsync a file") : 0;
 }

@@ -155,6 +155,16 @@ static void look_config(const struct repo *r, struct repo_facts *f) {
         against(f, "the target's configuration is no regular file");
         return;
     }
+    /* An include may name anything, a FIFO too, and libgit2 would follow it. */
+    AUTO_BUF struct buf text = BUF_INIT(1u << 20);
+    if (file_read(r->git_fd, "config", 1u << 20, &text, NULL, NULL) < 0) {
+        against(f, "the target's configuration cannot be read");
+        return;
+    }
+    if (strcasestr(buf_str(&text), "[include")) {
+        against(f, "the target's configuration includes other files");
+        return;
+    }
     snprintf(path, sizeof path, "%s/.git/config", r->path);
     if (git_config_open_ondisk(&c, path) < 0 || git_config_foreach(c, on_key, f) < 0)
         against(f, "the target's configuration cannot be read");

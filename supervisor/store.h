@@ -173,6 +173,9 @@ int store_landing_forget(struct store *s, const struct store_landing *l, struct 
 /* ERR_MISSING when there is none. */
 int store_landing_get(struct store *s, const char *run_id, const char *kind, struct store_landing *ret, struct err *e);
 typedef int (*store_landing_fn)(void *ctx, const struct store_landing *l); /* non-zero stops and is returned */
+/* Oldest first: landings of sealed runs that are no pass and were not left by the operator's word, which nothing has taken back. The
+ * callback may write to the store. */
+int store_landings_owed(struct store *s, store_landing_fn each, void *ctx, struct err *e);
 /* Oldest first, those that are not finished. The callback may write to the store. */
 int store_landings_unfinished(struct store *s, store_landing_fn each, void *ctx, struct err *e);
 
@@ -225,6 +228,8 @@ struct store_waiting {
 int store_waiting_add(struct store *s, const struct store_waiting *w, struct err *e);
 /* ERR_MISSING: that run does not wait. */
 int store_waiting_get(struct store *s, const char *run_id, struct store_waiting *ret, struct err *e);
+/* Its record is of no use any more: recovery seals the run as interrupted then, and takes its landing back. */
+int store_waiting_forget(struct store *s, const char *run_id, struct err *e);
 /* A human's word, once: ERR_CONFLICT when another one was said before, and 0 for the same once more. Durable. */
 int store_waiting_say(struct store *s, const char *run_id, const char *outcome, const char *actor, int64_t said_ms,
                       struct err *e);

@@ -130,12 +130,10 @@ int store_landing_get(struct store *s, const char *run_id, const char *kind, str
 }
 
 /* Rows are collected before the first callback: it writes to the table. */
-int store_landings_unfinished(struct store *s, store_landing_fn each, void *ctx, struct err *e) {
+static int for_each(struct store *s, sqlite3_stmt *st, store_landing_fn each, void *ctx, struct err *e) {
     struct store_landing *rows = NULL;
     size_t n = 0;
     int rc;
-    sqlite3_stmt *st = store_prepare(
-        s, "SELECT " COLUMNS " FROM landings WHERE state <> 'finished' ORDER BY started_at, run_id, kind", e);
     if (!st) return -1;
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
         rows = realloc(rows, (n + 1) * sizeof *rows);
@@ -147,4 +145,26 @@ int store_landings_unfinished(struct store *s, store_landing_fn each, void *ctx,
     for (size_t i = 0; ret == 0 && i < n; i++) ret = each(ctx, &rows[i]);
     free(rows);
     return ret;
+}
+
+int store_landings_unfinished(struct store *s, store_landing_fn each, void *ctx, struct err *e) {
+    return for_each(
+        s,
+        store_prepare(s, "SELECT " COLUMNS " FROM landings WHERE state <> 'finished' ORDER BY started_at, run_id, kind",
+                      e),
+        each, ctx, e);
+}
+
+/* A run that an operator's word ended is sealed only when its landing was taken back, or left on purpose. */
+int store_landings_owed(struct store *s, store_landing_fn each, void *ctx, struct err *e) {
+    return for_each(
+        s,
+        store_prepare(s,
+                      "SELECT " COLUMNS " FROM landings WHERE kind = 'land' AND state = 'finished' AND NOT EXISTS "
+                      "(SELECT 1 FROM landings v WHERE v.run_id = landings.run_id AND v.kind = 'revert') AND EXISTS "
+                      "(SELECT 1 FROM runs r WHERE r.run_id = landings.run_id AND r.state = 'done' AND r.verdict <> "
+                      "'pass' AND NOT EXISTS (SELECT 1 FROM blockers b WHERE b.run = r.id AND b.reason IN "
+                      "('operator_rejected', 'missing_operator_outcome'))) ORDER BY started_at, run_id",
+                      e),
+        each, ctx, e);
 }

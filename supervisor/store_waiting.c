@@ -89,6 +89,18 @@ int store_waiting_say(struct store *s, const char *run_id, const char *outcome, 
     return store_leave(s, own, rc, e);
 }
 
+int store_waiting_forget(struct store *s, const char *run_id, struct err *e) {
+    bool own;
+    if (store_enter(s, true, &own, e) < 0) return -1;
+    int rc = -1;
+    sqlite3_stmt *st = store_prepare(s, "DELETE FROM waiting WHERE run = (SELECT id FROM runs WHERE run_id = ?1)", e);
+    if (st) {
+        store_bind_text(st, 1, run_id);
+        rc = store_step_done(s, st, e);
+    }
+    return store_leave(s, own, rc, e);
+}
+
 int store_waiting_settle(struct store *s, const struct run_record *r, struct err *e) {
     const struct run_subject *sub = r->subject;
     sqlite3_stmt *st = store_prepare(s, "DELETE FROM waiting WHERE run = (SELECT id FROM runs WHERE run_id = ?1)", e);

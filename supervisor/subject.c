@@ -7,13 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/io.h"
 
 #define BLOBS_MAX (512ull << 20) /* as the inspector has it */
+#define TAKE_BACK_TRIES 10
+#define TAKE_BACK_PAUSE_MS 200
 #define LAND_NAME "cto-harness"
 #define LAND_EMAIL "harness@localhost"
 
@@ -91,6 +95,34 @@ static int copy_range(int from, off_t at, uint64_t n, int to, struct err *e) {
     return 0;
 }
 
+/* Where a link leads, from the directory it lies in: within the repository, and not into .git? */
+static bool link_stays_inside(const char *path, const char *to) {
+    int depth = 0;
+    for (const char *p = path; (p = strchr(p, '/')); p++) depth++;
+    if (to[0] == '/' || to[0] == '\0') return false;
+    for (const char *p = to; *p;) {
+        const size_t n = strcspn(p, "/");
+        if (n == 2 && strncmp(p, "..", 2) == 0) {
+            if (--depth < 0) return false;
+        } else if (n > 0 && !(n == 1 && *p == '.')) {
+            if (n >= 4 && strncasecmp(p, ".git", 4) == 0) return false;
+            depth++;
+        }
+        p += n + (p[n] == '/');
+    }
+    return true;
+}
+
+static int check_link(const struct run_subject *s, int i, off_t offset, struct err *e) {
+    char to[4096];
+    const uint64_t n = s->sizes[i];
+    if (n < sizeof to && pread(s->blobs_fd, to, (size_t)n, offset) == (ssize_t)n) {
+        to[n] = '\0';
+        if (link_stays_inside(s->changes[i].path, to)) return 0;
+    }
+    return err_set(e, ERR_CONFLICT, "a symbolic link of the result leads out of the repository, or into .git");
+}
+
 /* One file for each content, named by what it must hash to; land() takes the digest. */
 static int split_blobs(const struct run_subject *s, const char *dir, struct err *e) {
     AUTO_FD int at = -1;
@@ -98,6 +130,7 @@ static int split_blobs(const struct run_subject *s, const char *dir, struct err 
     if (mkdir(dir, 0700) < 0 || (at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) return err_sys(e, "%s", dir);
     for (int i = 0; i < s->n_changes; i++) {
         if (s->changes[i].mode == 0) continue;
+        if (s->changes[i].mode == 0120000 && check_link(s, i, offset, e) < 0) return -1;
         AUTO_FD int fd = openat(at, s->changes[i].oid, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0 && errno != EEXIST) return err_sys(e, "create %s", s->changes[i].oid);
         if (fd >= 0 && copy_range(s->blobs_fd, offset, s->sizes[i], fd, e) < 0) return -1;
@@ -130,9 +163,30 @@ int subject_land(struct store *st, struct run_record *r, struct err *e) {
                                      .changes = s->changes,
                                      .n_changes = s->n_changes,
                                      .run_id = r->run_id};
-    struct err why = ERR_INIT;
+    struct err why = ERR_INIT, owed = ERR_INIT;
     if (land(st, &order, s->commit, &why) == 0) return 0;
-    return without_path("land on the repository", s->path, &why, e);
+    /* On its branch, and not as it must be: a failed run leaves nothing behind. What cannot be taken back now, recovery owes. */
+    if (s->commit[0] &&
+        subject_take_back(st, r->run_id, "the landing could not be completed", s->revert_commit, &owed) < 0)
+        return without_path("the landing could not be completed, and stands until it can be taken back", s->path, &owed,
+                            e);
+    return without_path(s->commit[0] ? "the landing was taken back, since it could not be completed"
+                                     : "land on the repository",
+                        s->path, &why, e);
+}
+
+int subject_take_back(struct store *st, const char *run_id, const char *reason, char ret_commit[OID_SIZE],
+                      struct err *e) {
+    struct err why = ERR_INIT;
+    for (int tries = 0; tries < TAKE_BACK_TRIES; tries++) {
+        why = ERR_INIT;
+        if (land_revert(st, run_id, reason, ret_commit, &why) == 0) return 0;
+        if (why.code != ERR_CONFLICT) break;
+        nanosleep(&(struct timespec){.tv_nsec = TAKE_BACK_PAUSE_MS * 1000000L},
+                  NULL); /* git itself locks for moments */
+    }
+    if (e) *e = why;
+    return -1;
 }
 
 void subject_look_again(struct run_record *r) {

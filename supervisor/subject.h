@@ -84,6 +84,10 @@ bool subject_landing_fits(const struct run_record *r, char *why, size_t size);
 /* Lands it; commit or an error. Blocks on the disk: for the thread pool. */
 struct store;
 int subject_land(struct store *s, struct run_record *r, struct err *e);
+/* One commit that takes back what the run landed; said twice it is the same one. Tries for two seconds: git of the operator's may hold
+ * its lock for a moment. */
+int subject_take_back(struct store *s, const char *run_id, const char *reason, char ret_commit[OID_SIZE],
+                      struct err *e);
 /* Looks at it once more when the run is over: end_clean, after. */
 void subject_look_again(struct run_record *r);
 /* Removes work/<run_id>.subject. */

@@ -55,6 +55,29 @@ static bool allowed(const struct cto_case *c, const char *path) {
            !path_any_match(PATH_FORBIDDEN, c->forbidden_paths.v, (size_t)c->forbidden_paths.n, path, n);
 }
 
+static int by_path(const void *a, const void *b) {
+    return strcmp((*(const struct change *const *)a)->path, (*(const struct change *const *)b)->path);
+}
+
+/* What would be landed is what the report shows: the same paths, with the same modes. */
+static bool agrees(const struct run_record *r) {
+    const struct run_subject *s = r->subject;
+    const struct change **net = calloc((size_t)r->n_changes + 1, sizeof *net);
+    BUG_UNLESS(net != NULL);
+    int n = 0;
+    for (int i = 0; i < r->n_changes; i++)
+        if (r->changes[i].scope == 0) net[n++] = &r->changes[i];
+    qsort(net, (size_t)n, sizeof *net, by_path);
+    bool same = n == s->n_changes && !r->changes_truncated;
+    for (int i = 0; same && i < s->n_changes; i++) {
+        const struct change key = {.path = s->changes[i].path}, *wanted = &key;
+        const struct change **found = bsearch(&wanted, net, (size_t)n, sizeof *net, by_path);
+        same = found && (*found)->new_mode == s->changes[i].mode;
+    }
+    free(net);
+    return same;
+}
+
 /* LAND frames are judged by themselves: that they agree with CHANGE frames is only the inspector's word. */
 bool subject_landing_fits(const struct run_record *r, char *why, size_t size) {
     const struct run_subject *s = r->subject;
@@ -64,6 +87,10 @@ bool subject_landing_fits(const struct run_record *r, char *why, size_t size) {
         total += s->sizes[i];
         if (allowed(r->c, s->changes[i].path)) continue;
         snprintf(why, size, "a path that is to be landed is not an allowed one");
+        return false;
+    }
+    if (!agrees(r)) {
+        snprintf(why, size, "what would be landed is not what was compared with the baseline");
         return false;
     }
     if (!s->tree[0] || s->n_changes == 0)

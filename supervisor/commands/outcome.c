@@ -24,6 +24,12 @@ const char help_outcome[] = "Usage: cto-harness outcome RUN|COMPARISON accepted|
                             "no default; without accepted nothing is eligible.\n"
                             "\n"
                             "  --actor NAME   who says it; never a backend\n"
+                            "  --leave-landed seal a rejected run although its landing cannot be taken back\n"
+                            "\n"
+                            "Accepted is refused (exit 3, nothing said) when the landed commit is no longer\n"
+                            "on its branch, or the target's admission is another by now. A rejection whose\n"
+                            "landing cannot be taken back at once (the target is not clean, is locked, or on\n"
+                            "another branch) is kept: exit 3, and every command that writes tries again.\n"
                             "\n"
                             "Exit status: 0 accepted and sealed as a pass, 1 a fail, 3 blocked.\n"
                             "\n"
@@ -137,48 +143,106 @@ static bool is_comparison(const struct home *h, const char *id) {
     return is;
 }
 
-int outcome_say(const struct home *h, const char *run_id, const char *word, const char *actor, struct outcome_end *ret,
-                struct err *e) {
-    struct store *look = NULL;
-    struct executor *x = NULL;
-    int rc = store_open(h->store, false, &look, e);
-    if (rc == 0) rc = check_waiting(look, run_id, e);
-    store_close(look);
-    if (rc == 0) rc = executor_open(h, warn, &x, e);
-    if (rc == 0) rc = store_waiting_say(executor_store(x), run_id, word, actor, clock_real_ms(), e);
+/* The word is kept before anything else is done here: recovery, which comes with opening an executor, would call a run whose time
+ * is over forgotten, while somebody is just speaking. */
+static int keep_word(const struct home *h, const char *run_id, const char *word, const char *actor, bool leave,
+                     struct err *e) {
+    struct store *s = NULL;
+    int rc = store_open(h->store, false, &s, e);
+    if (rc == 0) rc = check_waiting(s, run_id, e);
+    if (rc == 0 && strcmp(word, OUTCOME_ACCEPTED) == 0) rc = outcome_may_accept(s, run_id, e);
+    store_close(s);
+    s = NULL;
+    if (rc == 0) rc = store_open(h->store, true, &s, e);
+    if (rc == 0) rc = store_waiting_say(s, run_id, word, actor, clock_real_ms(), e);
+    if (rc < 0 && leave &&
+        e->code == ERR_CONFLICT) { /* it was forgotten, or rejected by somebody else: to be left all the same */
+        *e = ERR_INIT;
+        rc = 0;
+    }
+    store_close(s);
+    return rc;
+}
+
+/* What became of a run that recovery has finished with the word that was just kept. */
+static int read_end(struct store *s, const char *run_id, struct outcome_end *ret, struct err *e) {
+    struct store_run_row *row = calloc(1, sizeof *row);
+    BUG_UNLESS(row != NULL);
+    int rc = store_run_get(s, run_id, row, e);
+    if (rc == 0 && row->state != RUN_DONE) rc = err_set(e, ERR_CONFLICT, "run %s is not finished", run_id);
     if (rc == 0) {
-        const struct outcome_place p = {
-            .home = h, .store = executor_store(x), .env = executor_environment(x), .self = executor_id(x)};
-        rc = outcome_settle(&p, run_id, ret, e);
+        *ret = (struct outcome_end){.verdict = row->verdict};
+        snprintf(ret->report_path, sizeof ret->report_path, "%.4000s/" EVIDENCE_REPORT, row->run_dir);
+        snprintf(ret->why, sizeof ret->why, "%s", row->reasons);
+    }
+    free(row);
+    return rc;
+}
+
+static void put_commits(struct store *s, const char *run_id, struct outcome_end *end) {
+    struct store_landing *l = calloc(1, sizeof *l);
+    BUG_UNLESS(l != NULL);
+    if (store_landing_get(s, run_id, "land", l, NULL) == 0)
+        snprintf(end->commit, sizeof end->commit, "%s", l->new_head);
+    if (store_landing_get(s, run_id, "revert", l, NULL) == 0)
+        snprintf(end->revert_commit, sizeof end->revert_commit, "%s", l->new_head);
+    free(l);
+}
+
+static int say_of_run(const struct home *h, const char *run_id, const char *word, const char *actor, bool leave,
+                      struct outcome_end *ret, struct err *e) {
+    struct executor *x = NULL;
+    int rc = keep_word(h, run_id, word, actor, leave, e);
+    if (rc == 0) rc = executor_open(h, warn, &x, e);
+    if (rc == 0) {
+        const struct outcome_place p = {.home = h,
+                                        .store = executor_store(x),
+                                        .env = executor_environment(x),
+                                        .self = executor_id(x),
+                                        .leave_landed = leave};
+        if (read_end(p.store, run_id, ret, NULL) < 0) rc = outcome_settle(&p, run_id, ret, e);
+        if (rc == 0) put_commits(p.store, run_id, ret);
     }
     executor_close(x);
     return rc;
 }
 
-static int say(const struct global_options *g, const char *run_id, const char *word, const char *actor) {
+int outcome_say(const struct home *h, const char *run_id, const char *word, const char *actor, struct outcome_end *ret,
+                struct err *e) {
+    return say_of_run(h, run_id, word, actor, false, ret, e);
+}
+
+static int say(const struct global_options *g, const char *run_id, const char *word, const char *actor, bool leave) {
     struct home h;
     struct outcome_end end;
     struct err e = ERR_INIT;
     int rc = home_resolve(&h, &g->home, &e);
     if (rc == 0 && is_comparison(&h, run_id))
         return say_of_comparison(&h, run_id, word, actor, &e) < 0 ? cli_error(&e) : print_said(g, run_id, word, actor);
-    if (rc == 0) rc = outcome_say(&h, run_id, word, actor, &end, &e);
+    if (rc == 0) rc = say_of_run(&h, run_id, word, actor, leave, &end, &e);
     return rc == 0 ? print_end(g, run_id, word, &end) : cli_error(&e);
 }
 
 int cmd_outcome(const struct global_options *g, int argc, char **argv) {
-    static const struct option options[] = {{"actor", required_argument, NULL, 'a'}, {0}};
+    static const struct option options[] = {
+        {"actor", required_argument, NULL, 'a'}, {"leave-landed", no_argument, NULL, 'l'}, {0}};
     const char *actor = NULL;
     struct err e = ERR_INIT;
+    bool leave = false;
     int c, rc = 0;
     optind = 0;
-    while (rc == 0 && (c = getopt_long(argc, argv, ":", options, NULL)) != -1)
-        rc = c == 'a' ? cli_once("outcome", "--actor", &actor, optarg) : cli_bad_option("outcome", c, argv);
+    while (rc == 0 && (c = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+        if (c == 'l')
+            leave = true;
+        else
+            rc = c == 'a' ? cli_once("outcome", "--actor", &actor, optarg) : cli_bad_option("outcome", c, argv);
+    }
     if (rc != 0) return rc;
     if (argc - optind != 2) return cli_usage("outcome", "RUN or COMPARISON, and accepted or rejected, are expected");
     const char *word = argv[optind + 1];
     if (strcmp(word, OUTCOME_ACCEPTED) != 0 && strcmp(word, OUTCOME_REJECTED) != 0)
         return cli_usage("outcome", "\"%.40s\": accepted or rejected is expected", word);
     if (!admission_actor_ok(actor, &e)) return cli_error(&e);
-    return say(g, argv[optind], word, actor);
+    if (leave && strcmp(word, OUTCOME_REJECTED) != 0) return cli_usage("outcome", "--leave-landed goes with rejected");
+    return say(g, argv[optind], word, actor, leave);
 }

@@ -613,6 +613,14 @@ static void malformed_landing(void) {
     }
 }
 
+static void say_change(struct world *w, char letter, uint32_t mode, const char *path) {
+    AUTO_BUF struct buf b = BUF_INIT(1 << 16);
+    buf_put_u8(&b, 0), buf_put_u8(&b, (uint8_t)letter), buf_put_u32(&b, letter == 'A' ? 0 : 0100644),
+        buf_put_u32(&b, mode);
+    buf_put_bytes(&b, path, strlen(path));
+    frame(w, MSG_CHANGE, &b);
+}
+
 static bool fits(struct world *w) {
     char why[200];
     const bool yes = subject_landing_fits(&w->rec, why, sizeof why);
@@ -631,10 +639,20 @@ static void what_may_land(void) {
         say_landing(w);
         CHECK(!fits(w)); /* the contents are not on the disk yet */
         w->rec.subject->blobs_written = 3;
+        CHECK(!fits(w)); /* nobody has compared any of it with the baseline */
+        say_change(w, 'M', 0100644, "src/x");
+        CHECK(!fits(w));
+        say_change(w, 'D', 0, "src/gone");
         CHECK(fits(w));
+        if (i == 0) {
+            w->rec.changes[0].new_mode = 0100755; /* another mode than the report shows */
+            CHECK(!fits(w));
+            w->rec.changes[0].new_mode = 0100644;
+        }
         if (i < sizeof not_allowed / sizeof not_allowed[0]) {
             put_land(&b, 0100644, OID_A, 0, not_allowed[i], strlen(not_allowed[i]));
             frame(w, MSG_LAND, &b);
+            say_change(w, 'A', 0100644, not_allowed[i]);
             CHECK(!fits(w));
         } else { /* and nothing comes after the end */
             buf_reset(&b), buf_put_u8(&b, ARTIFACT_BLOBS), buf_put(&b, "d", 1), frame(w, MSG_ARTIFACT, &b);
