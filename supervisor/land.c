@@ -79,7 +79,7 @@ static int plan(struct landing *l, const struct land_order *o, const git_oid *wa
                 struct err *e) {
     git_oid old_tree;
     char head[REPO_ID_SIZE];
-    if (land_look(o->target, o->branch, head, e) < 0) return -1;
+    if (land_look(o->target, o->branch, false, head, e) < 0) return -1;
     if (strcmp(head, o->old_head) != 0)
         return err_set(e, ERR_CONFLICT, "the target's branch has moved since the run began");
     if (repo_open_objects(&l->repo, e) < 0 || new_objects_open(objects, &l->repo, e) < 0 ||

@@ -9,10 +9,10 @@
 #include "common/io.h"
 #include "supervisor/land_internal.h"
 
-int land_look(const char *target, const char *branch, char ret_head[REPO_ID_SIZE], struct err *e) {
+int land_look(const char *target, const char *branch, bool beside, char ret_head[REPO_ID_SIZE], struct err *e) {
     struct repo_facts f;
     if (repo_look(target, &f, e) < 0) return -1;
-    if (f.why[0]) return err_set(e, ERR_CONFLICT, "%s", f.why);
+    if (f.why[0] && !(beside && f.only_dirty)) return err_set(e, ERR_CONFLICT, "%s", f.why);
     if (strcmp(f.branch, branch) != 0) return err_set(e, ERR_CONFLICT, "the target is on another branch");
     if (ret_head) snprintf(ret_head, REPO_ID_SIZE, "%s", f.head);
     return 0;
@@ -36,7 +36,7 @@ static int write_blobs(const struct landing *l, const char *blob_dir, struct err
 /* Under git's locks nothing moves any more that obeys them: what the first look saw is looked at once more. */
 static int look_again(const struct landing *l, struct err *e) {
     char head[REPO_ID_SIZE];
-    if (land_look(l->j.target, l->j.branch, head, e) < 0) return -1;
+    if (land_look(l->j.target, l->j.branch, l->beside, head, e) < 0) return -1;
     if (strcmp(head, l->j.old_head) != 0)
         return err_set(e, ERR_CONFLICT, "the target's branch has moved since the run began");
     return land_room(l, e);

@@ -69,6 +69,7 @@ int land_put_index(struct landing *l, struct err *e) {
     if (rc == 0) rc = edit_index(l, index, e);
     git_index_free(index);
     if (rc == 0) rc = sync_file(l->stage_fd, "index", e);
+    if (rc == 0 && fchmodat(l->stage_fd, "index", 0666u & ~repo_umask, 0) < 0) rc = err_sys(e, "the target's index");
     if (rc == 0 && renameat(l->stage_fd, "index", l->repo.git_fd, "index") < 0)
         rc = err_sys(e, "put the target's index in place");
     return rc;

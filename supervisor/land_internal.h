@@ -18,6 +18,7 @@ struct landing {
     struct tree_changes changes; /* from the old to the new tree */
     size_t conflicts;            /* paths that are somebody's */
     bool moved;                  /* the branch: the commit point was passed */
+    bool beside;                 /* a revert: dirt beside its own paths is the operator's and no obstacle */
 };
 
 /* --- land_locks.c --- */
@@ -59,8 +60,8 @@ int land_put_index(struct landing *l, struct err *e);
 int land_begin(struct landing *l, struct new_objects *o, const char *blob_dir, struct err *e);
 /* From the commit point to the journal's end. `strict`: what is not clean then is a conflict, whosever it is. */
 int land_finish(struct landing *l, bool strict, struct err *e);
-/* Can it be used, is it clean, on this branch? ret_head may be NULL. ERR_CONFLICT. */
-int land_look(const char *target, const char *branch, char ret_head[REPO_ID_SIZE], struct err *e);
+/* Can it be used, is it clean (`beside`: or not), on this branch? ret_head may be NULL. ERR_CONFLICT. */
+int land_look(const char *target, const char *branch, bool beside, char ret_head[REPO_ID_SIZE], struct err *e);
 
 /* --- land_recover.c --- */
 /* What a journal entry that is not finished can become now, as land_recover() says. *ret_text: what a person has to do, "" when

@@ -19,7 +19,7 @@ static int load(struct landing *l, struct err *e) {
  * somebody's to look at. */
 static int settle_moved_on(struct landing *l, struct err *e) {
     char head[REPO_ID_SIZE];
-    if (land_look(l->j.target, l->j.branch, head, e) < 0) return -1;
+    if (land_look(l->j.target, l->j.branch, strcmp(l->j.kind, "revert") == 0, head, e) < 0) return -1;
     land_unlock_git(l);
     return store_landing_settle(l->store, &l->j, "finished", NULL, e);
 }

@@ -96,10 +96,22 @@ static int undo_commit(struct landing *l, const git_oid *tree, const struct stor
     return 0;
 }
 
+/* What the operator has not committed in one of its paths would be in the way of the old file: asked before anything is written. */
+static int paths_are_clean(const struct landing *l, struct err *e) {
+    for (size_t i = 0; i < l->changes.n; i++) {
+        const struct tree_change *c = &l->changes.v[i];
+        struct file_state now;
+        if (file_state(l->repo.root_fd, c->path, &now, e) < 0) return -1;
+        if (!file_is(&now, c->old_mode, &c->old_oid))
+            return cannot(e, "a file of it is changed in the worktree and not committed");
+    }
+    return 0;
+}
+
 static int plan(struct landing *l, const struct store_landing *landed, const char *reason, struct new_objects *o,
                 struct err *e) {
     git_oid old_commit, new_commit, old_tree, new_tree, head_tree, tree;
-    if (land_look(landed->target, landed->branch, l->j.old_head, e) < 0 || repo_open_objects(&l->repo, e) < 0 ||
+    if (land_look(landed->target, landed->branch, true, l->j.old_head, e) < 0 || repo_open_objects(&l->repo, e) < 0 ||
         new_objects_open(o, &l->repo, e) < 0)
         return -1;
     if (git_oid_fromstr(&l->old_head, l->j.old_head) < 0 || git_oid_fromstr(&old_commit, landed->old_head) < 0 ||
@@ -114,7 +126,7 @@ static int plan(struct landing *l, const struct store_landing *landed, const cha
         undo_tree(l, &old_tree, &new_tree, &head_tree, o, &tree, e) < 0 ||
         undo_commit(l, &tree, landed, reason, o, e) < 0 || tree_diff(o->git, &head_tree, &tree, &l->changes, e) < 0)
         return -1;
-    return land_room(l, e);
+    return paths_are_clean(l, e) < 0 ? -1 : land_room(l, e);
 }
 
 /* A row that is not finished is settled first, whatever it becomes. 1: it is finished; 0: there is none, or none any more. */
@@ -149,6 +161,7 @@ int land_revert(struct store *s, const char *run_id, const char *reason, char re
     if (rc <= 0) return rc < 0 ? -1 : err_set(e, ERR_MISSING, "run %.80s has landed nothing", run_id);
     l.j = landed;
     snprintf(l.j.kind, sizeof l.j.kind, "revert");
+    l.beside = true;
     if (land_hold(&l, landed.target, e) < 0 || plan(&l, &landed, reason, &objects, e) < 0) return -1;
     if (land_begin(&l, &objects, NULL, e) < 0) return -1;
     snprintf(ret_commit, REPO_ID_SIZE, "%s", l.j.new_head);
