@@ -120,7 +120,8 @@ int comparison_read(struct comparison *ret, const struct home *h, struct store *
     *ret = (struct comparison){.kind = kind};
     if (s && store_matrices(s, consider, &q, e) < 0) return -1;
     if (!q.found)
-        return err_set(e, ERR_MISSING, "no %s comparison%s%.150s in this home", q.kind, id ? " " : "", id ? id : "");
+        return err_set(e, ERR_MISSING, "no %s comparison%s%.150s in this home; see 'cto-harness compare --help'",
+                       q.kind, id ? " " : "", id ? id : "");
     snprintf(ret->id, sizeof ret->id, "%s", q.m.id);
     snprintf(ret->backend, sizeof ret->backend, "%s", q.m.backend);
     snprintf(ret->sha256, sizeof ret->sha256, "%s", q.m.report_sha256);

@@ -19,9 +19,10 @@
 
 const char help_compare[] = "Usage: cto-harness compare [COMPARISON] [--engine NAME] [--json]\n"
                             "\n"
-                            "Shows a comparison of lanes as validate stage6 made it: per dimension the default\n"
-                            "lane, the candidate, the lanes that were not run and why; the operator's word; and\n"
-                            "whether the candidate is eligible. Without an id the newest one of the backend.\n"
+                            "Shows a comparison of lanes as validate stage6 made it: per dimension the\n"
+                            "default lane, the candidate, the lanes that were not run and why; the\n"
+                            "operator's word; and whether the candidate is eligible. Without an id the\n"
+                            "newest one of the backend.\n"
                             "It holds only while its directory is what was written.\n"
                             "\n"
                             "  --engine NAME  the candidate (default: case)\n"

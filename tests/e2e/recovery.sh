@@ -121,7 +121,7 @@ next_command outcome
 checks=$((checks + 1))
 
 # 6. Commands that only read recover nothing.
-store "UPDATE runs SET state = 'sealing' WHERE run_id = ?" "$sealed"
+unseal "$sealed" sealing
 mkdir -p "$work/stray"
 for command in "report list" "report show $sealed" "verify $sealed" doctor "store check" "case list"; do
     # shellcheck disable=SC2086

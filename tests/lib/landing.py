@@ -307,9 +307,15 @@ def test_revert_conflicts(w):
     rc, _, err = revert(w, store)
     assert rc == CONFLICT and "not on the target's branch" in err, err
     r, store, _, _ = good_landing(w, BASE, lambda c: fill(c, {"a.txt": "x\n"}))
-    fill(r, {"u": "untracked"})
+    fill(r, {"a.txt": "theirs, and not committed\n"})
     rc, _, err = revert(w, store)
-    assert rc == CONFLICT and "not clean" in err, err
+    assert rc == CONFLICT and "not committed" in err and open(r + "/a.txt").read() == "theirs, and not committed\n", err
+    r, store, old, _ = good_landing(w, BASE, lambda c: fill(c, {"a.txt": "x\n"}))
+    fill(r, {"u": "untracked", "bin.dat": b"\0theirs"})  # beside it
+    rc, _, err = revert(w, store)
+    assert rc == 0 and w.git(r, "rev-parse", "HEAD^{tree}") == w.git(r, "rev-parse", old + "^{tree}"), err
+    assert open(r + "/bin.dat", "rb").read() == b"\0theirs" and w.git(r, "status", "--porcelain").split() == ["M", "bin.dat", "??", "u"], \
+        w.git(r, "status", "--porcelain")
 
 
 # --- somebody writes in the same moment
