@@ -67,8 +67,8 @@ static void ask_stage(const struct gate_facts *f, struct gate_result *g) {
                STAGE_LAST);
     if (!f->predecessor_proven)
         closed(g, "missing", BLOCKER_stage_not_proven,
-               "stage %d is not proven for the %s backend on this build; run validate stage%d", f->stage - 1,
-               f->engine->name, f->stage - 1);
+               "stage %d is not proven for the %s backend on this build; run validate stage%d --engine %s",
+               f->stage - 1, f->engine->name, f->stage - 1, f->engine->name);
 }
 
 static void ask_backend(const struct gate_facts *f, struct gate_result *g) {
@@ -273,8 +273,9 @@ static void ask_approval(const struct gate_facts *f, struct gate_result *g) {
     const struct approval_seen *a = &f->approval;
     if (!f->c->approval_required) return;
     if (!a->id[0])
-        closed(g, "missing", BLOCKER_gate_missing, "the case requires an approval and none was granted; request new %s",
-               f->c->id);
+        closed(g, "missing", BLOCKER_gate_missing,
+               "the case requires an approval, and none was granted for it as it is now; request new %s --engine %s",
+               f->c->id, f->engine->name);
     else if (strcmp(a->state, "denied") == 0)
         closed(g, "failed", BLOCKER_approval_denied, "denied by %.100s%s%.60s", a->actor, a->why[0] ? ": " : "",
                a->why);

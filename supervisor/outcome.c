@@ -50,7 +50,7 @@ struct finishing {
     struct engine_file file;
     bool case_loaded, file_loaded;
     struct run_record rec;
-    char work[PATH_MAX];
+    char work[PATH_MAX], cases[PATH_MAX];
 };
 
 static bool said(const struct finishing *f, const char *word) { return strcmp(f->w.outcome, word) == 0; }
@@ -110,6 +110,7 @@ static int load_record(struct finishing *f, struct err *e) {
     if (record_parts_from_json(f->w.record, &parts, e) < 0) return -1;
     snprintf(f->work, sizeof f->work, "%.3900s/%s", f->p->home->work, f->row.run_id);
     int rc = load_case(f, &parts, e);
+    snprintf(f->cases, sizeof f->cases, "%s", parts.cases ? parts.cases : "");
     record_parts_release(&parts);
     f->rec.c = &f->effective;
     if (rc == 0) rc = record_from_json(f->w.record, &f->rec, e);
@@ -184,6 +185,7 @@ static int tell_and_seal(struct finishing *f, struct seal_summary *sum, struct e
     struct seal_input in = *f->p->env;
     cJSON *decision = gates_decision(r);
     in.eligibility = decision;
+    if (f->cases[0]) in.cases = f->cases; /* not those of whoever finishes it */
     if (rc == 0) rc = evidence_seal(ev, r, &in, sum, e);
     cJSON_Delete(decision);
     evidence_free(ev);

@@ -13,30 +13,36 @@
 
 #define INT_FIELDS(X)                                                                                                  \
     X(attempt)                                                                                                         \
-    X(generation) X(started_ms) X(finished_ms) X(baseline_files) X(baseline_commits) X(baseline_bytes) X(committed_ms) \
-        X(stop_sent) X(engine_kind) X(engine_code) X(engine_cpu_us) X(engine_rss_kib) X(engine_processes)              \
-            X(engine_output) X(engine_dropped) X(result_kind) X(result_dirty) X(result_commits) X(n_attempts)          \
-                X(case_marks) X(patch_seen) X(patch_bytes) X(artifact_bytes)
-#define BOOL_FIELDS(X)                                                                                              \
-    X(baseline_seen)                                                                                                \
-    X(baseline_clean) X(engine_started) X(committed_seen) X(engine_ended) X(result_seen) X(result_clean)            \
-        X(made_by_harness) X(changes_truncated) X(denied_truncated) X(denied_unseen) X(worker_done) X(worker_clean) \
-            X(patch_whole)
-#define TEXT_FIELDS(X)                                                                               \
-    X(run_id)                                                                                        \
-    X(matrix_id) X(baseline_head) X(committed_head) X(engine_detail) X(result_head) X(result_detail) \
-        X(forbidden_action) X(verify_skip)
+    X(generation)                                                                                                      \
+    X(started_ms)                                                                                                      \
+    X(finished_ms) X(baseline_files) X(baseline_commits) X(baseline_bytes) X(committed_ms) X(stop_sent) X(engine_kind) \
+        X(engine_code) X(engine_cpu_us) X(engine_rss_kib) X(engine_processes) X(engine_output) X(engine_dropped)       \
+            X(result_kind) X(result_dirty) X(result_commits) X(n_attempts) X(case_marks) X(patch_seen) X(patch_bytes)  \
+                X(artifact_bytes)
+#define BOOL_FIELDS(X)                                                                                       \
+    X(baseline_seen)                                                                                         \
+    X(baseline_clean)                                                                                        \
+    X(engine_started)                                                                                        \
+    X(committed_seen) X(engine_ended) X(result_seen) X(result_clean) X(made_by_harness) X(changes_truncated) \
+        X(denied_truncated) X(denied_unseen) X(worker_done) X(worker_clean) X(patch_whole)
+#define TEXT_FIELDS(X) \
+    X(run_id)          \
+    X(matrix_id)       \
+    X(baseline_head)   \
+    X(committed_head) X(engine_detail) X(result_head) X(result_detail) X(forbidden_action) X(verify_skip)
 
-#define GOVERNED_TEXTS(X)                                                                                           \
-    X(provider)                                                                                                     \
-    X(model) X(model_admission_status) X(source_admission_status) X(model_admission_file) X(model_admission_sha256) \
-        X(executable_sha256)
+#define GOVERNED_TEXTS(X)     \
+    X(provider)               \
+    X(model)                  \
+    X(model_admission_status) \
+    X(source_admission_status) X(model_admission_file) X(model_admission_sha256) X(executable_sha256)
 #define APPROVAL_TEXTS(X) X(id) X(request_id) X(state) X(actor) X(requester) X(why) X(scope)
 #define APPROVAL_INTS(X) X(requested_ms) X(decided_ms) X(expires_ms)
-#define SUBJECT_TEXTS(X)                                                                                               \
-    X(path)                                                                                                            \
-    X(admission_id) X(admission_sha256) X(owner) X(approval_source) X(head) X(tree_before) X(branch) X(tree) X(commit) \
-        X(before) X(after)
+#define SUBJECT_TEXTS(X) \
+    X(path)              \
+    X(admission_id)      \
+    X(admission_sha256)  \
+    X(owner) X(approval_source) X(head) X(tree_before) X(branch) X(tree) X(commit) X(before) X(after)
 #define SUBJECT_BOOLS(X) X(start_clean) X(end_clean)
 #define VERIFY_INTS(X) X(kind) X(code) X(duration_us) X(output_bytes) X(dropped_bytes)
 #define LIMIT_INTS(X) X(index) X(limit) X(seen)
@@ -188,12 +194,20 @@ static void put_people(cJSON *o, const struct run_record *r) {
     }
 }
 
+/* The directory that holds the case's own, or cases/failures/: for "How to reproduce". */
+static void put_cases(cJSON *o, const struct cto_case *c) {
+    const size_t n = c->dir ? strlen(c->dir) : 0, id = strlen(c->id) + (strcmp(c->kind, "failure") == 0 ? 9 : 0) + 1;
+    AUTO_FREE char *dir = n > id ? strndup(c->dir, n - id) : NULL;
+    if (dir) put_bytes(o, "cases", dir);
+}
+
 char *record_to_json(const struct run_record *r, const char *case_json, const char *engine_file) {
     cJSON *o = object();
     json_put_int(o, "format", 1);
     put_bytes(o, "case_id", r->c->id);
     json_put_bool(o, "is_failure", strcmp(r->c->kind, "failure") == 0);
     put_bytes(o, "case_json", case_json);
+    put_cases(o, r->c);
     put_bytes(o, "task", r->c->task ? r->c->task : "");
     if (engine_file) put_bytes(o, "engine_file", engine_file);
     put_bytes(o, "engine", r->engine);
@@ -407,6 +421,7 @@ void record_parts_release(struct record_parts *p) {
     free(p->case_json);
     free(p->task);
     free(p->engine_file);
+    free(p->cases);
     *p = (struct record_parts){0};
 }
 
@@ -415,6 +430,7 @@ int record_parts_from_json(const char *text, struct record_parts *ret, struct er
     *ret = (struct record_parts){.case_json = get_bytes(o, "case_json"),
                                  .task = get_bytes(o, "task"),
                                  .engine_file = get_bytes(o, "engine_file"),
+                                 .cases = get_bytes(o, "cases"),
                                  .is_failure = get_bool(o, "is_failure")};
     get_text(o, "case_id", ret->case_id, sizeof ret->case_id);
     cJSON_Delete(o);

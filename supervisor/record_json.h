@@ -14,7 +14,7 @@
 char *record_to_json(const struct run_record *r, const char *case_json, const char *engine_file);
 
 struct record_parts {
-    char *case_json, *task, *engine_file; /* owned; the last two may be NULL */
+    char *case_json, *task, *engine_file, *cases; /* owned; the last three may be NULL. cases: where the run's were */
     char case_id[CASE_ID_MAX + 1];
     bool is_failure; /* the case is one of cases/failures */
 };

@@ -114,12 +114,22 @@ static int write_case(int to, const char *id, cJSON *doc, const char *mode, cons
     return rc;
 }
 
+void proof_cases(const struct proof *p, const char *id, char ret[PATH_MAX]) {
+    char at[CASE_ID_MAX + 16], shipped[PATH_MAX];
+    const bool own = case_find(p->home.cases, id, at, NULL) == 0;
+    if (own || home_default_cases(shipped, NULL) < 0 || case_find(shipped, id, at, NULL) < 0)
+        snprintf(ret, PATH_MAX, "%s", p->home.cases);
+    else
+        memcpy(ret, shipped, sizeof shipped);
+}
+
 int proof_case(struct proof *p, const char *from, const char *folder, const char *id, const char *changes,
                struct err *e) {
-    char at[CASE_ID_MAX + 16], source[PATH_MAX], target[CASE_ID_MAX + 64];
+    char at[CASE_ID_MAX + 16], source[PATH_MAX], target[CASE_ID_MAX + 64], cases[PATH_MAX];
     AUTO_BUF struct buf text = BUF_INIT(0);
-    if (case_find(p->home.cases, from, at, e) < 0) return -1;
-    if (snprintf(source, sizeof source, "%s/%s", p->home.cases, at) >= (int)sizeof source)
+    proof_cases(p, from, cases);
+    if (case_find(cases, from, at, e) < 0) return -1;
+    if (snprintf(source, sizeof source, "%s/%s", cases, at) >= (int)sizeof source)
         return err_set(e, ERR_LIMIT, "the path of the cases is too long");
     /* The same place, since it must fit the kind. */
     snprintf(target, sizeof target, "%s/%s%s", folder, strncmp(at, "failures/", 9) == 0 ? "failures/" : "", id);

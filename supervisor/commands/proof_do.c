@@ -32,10 +32,11 @@ static int make_run(struct proof *p, const struct run_of *what, struct seen *ret
     struct batch b = {0};
     struct global_options g = *p->g;
     char *ids[] = {(char *)(uintptr_t)what->id}, cases[PATH_MAX];
-    if (what->folder) {
+    if (what->folder)
         proof_path(p, what->folder, cases);
-        g.home.cases = cases;
-    }
+    else
+        proof_cases(p, what->id, cases);
+    g.home.cases = cases;
     const struct batch_options o = {.engine = what->lane.engine,
                                     .jobs = 1,
                                     .quiet = true,
@@ -99,7 +100,7 @@ int proof_ask(struct proof *p, const struct run_of *what, const char *word, stru
     if (what->folder)
         proof_path(p, what->folder, cases);
     else
-        snprintf(cases, sizeof cases, "%s", p->home.cases);
+        proof_cases(p, what->id, cases);
     if (case_load(&c, cases, what->id, e) < 0) return -1;
     struct gate_facts *f = calloc(1, sizeof *f);
     BUG_UNLESS(f != NULL);

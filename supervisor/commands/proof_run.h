@@ -97,6 +97,8 @@ int proof_dir_verify(const char *dir, struct verify_report *ret, struct err *e);
  * removes a key, objects are merged), `expect` NULL leaves what it expects. */
 int proof_case(struct proof *p, const char *from, const char *folder, const char *id, const char *changes,
                struct err *e);
+/* Where a case of this id is: among the operator's, else among the shipped ones, which have the fixtures of failures. */
+void proof_cases(const struct proof *p, const char *id, char ret[PATH_MAX]);
 /* What every run of this stage's case has: mode and approval. */
 const char *proof_case_mode(int stage);
 

@@ -54,7 +54,7 @@ refused 'actor' 2 he outcome "$id" accepted
 refused 'actor|backend' 2 he outcome "$id" accepted --actor exec
 refused 'no run' 2 he outcome nothing accepted --actor bob
 landed=$(g rev-parse HEAD)
-he outcome "$id" accepted --actor bob --json >outcome.json || fail "accepted: $(cat outcome.json)"
+h outcome "$id" accepted --actor bob --json >outcome.json || fail "accepted: $(cat outcome.json)" # with other cases than the run's
 check "it is no pass" [ "$(jq -r .status outcome.json)" = pass ]
 cp "$(jq -r .report outcome.json)" report.json
 check "the report: $(jq -c '{status, operator_outcome, target_commit, blocker_reasons}' report.json)" jq -e --arg c "$landed" '.status == "pass" and .operator_outcome == "accepted"
@@ -66,6 +66,7 @@ dir=$(jq -r .artifacts_dir report.json)
 check "the proof is not among the evidence" jq -e '.operator_outcome == "accepted" and .approval_actor == "bob" and .target_commit != null' "$dir/stage5-owned-repo-proof.json"
 check "the order of events" [ "$(jq -r .type "$dir/events.normalized.jsonl" | tail -2 | tr '\n' ' ')" = "operator.outcome.recorded run.completed " ]
 check "report.md says nothing of it: $(cat "$dir/report.md")" grep -q "^Landed as one commit, \`$landed\`" "$dir/report.md"
+check "report.md names other cases" grep -qF -- "--cases $W/cases" "$dir/report.md"
 check "report.md says nothing of the word" grep -q '^Accepted by bob' "$dir/report.md"
 check "a rule that both lists have stands twice" [ "$(jq '.forbidden_paths | (length == (unique | length))' "$dir/task-contract.json")" = true ]
 he verify "$id" >/dev/null || fail "the evidence does not verify"
