@@ -131,12 +131,16 @@ void executor_close(struct executor *x) {
 
 static const int wanted[] = {SIGINT, SIGTERM, SIGHUP};
 
-/* All runs are over. From here on the signals mean nothing any more: a second Ctrl-C must not cost the summary. */
+/* A signal that came when no run was under way: a second Ctrl-C must not cost the summary, and the first one of a validator, which
+ * runs one batch after the other, must not be lost: its next batch does not begin. */
+static volatile sig_atomic_t late_signal;
+static void note_late(int signum) { late_signal = signum; }
+
 static void stop_services(struct executor *x) {
     for (size_t i = 0; i < sizeof x->signals / sizeof x->signals[0]; i++) {
         if (uv_is_closing((uv_handle_t *)&x->signals[i])) continue;
         uv_close((uv_handle_t *)&x->signals[i], NULL); /* back to the default action */
-        signal(wanted[i], SIG_IGN);
+        signal(wanted[i], note_late);
     }
     if (!uv_is_closing((uv_handle_t *)&x->tick)) uv_close((uv_handle_t *)&x->tick, NULL);
 }
@@ -206,6 +210,10 @@ int executor_run(struct executor *x, const struct job *jobs, int n, int parallel
     x->ev = ev;
     x->ctx = ctx;
     x->fatal = ERR_INIT;
+    if (late_signal) {
+        x->interrupted = true;
+        x->interrupt_signal = late_signal;
+    }
     start_services(x);
     start_more(x);
     uv_run(&x->loop, UV_RUN_DEFAULT);

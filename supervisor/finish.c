@@ -220,7 +220,9 @@ static void land_done(uv_work_t *w, int status) {
     if (f->land_error.code != ERR_NONE) record_block(&f->rec, BLOCKER_landing_failed, "%s", f->land_error.text);
     f->parked = s->kind == SUBJECT_TARGET && s->commit[0] && f->land_error.code == ERR_NONE;
     run_landed(&f->run, clock_mono_us(), f->parked);
-    if (f->parked) {
+    if (f->parked) { /* whoever reads the store next must find that it waits */
+        if (f->error.code == ERR_NONE && flight_tell_store(f, &f->error) < 0)
+            err_ctx(&f->error, "store %s", f->rec.run_id);
         hand_over(f);
         return;
     }

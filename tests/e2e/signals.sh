@@ -64,4 +64,14 @@ sound
 # Killed by a signal that nobody can catch is the matter of tools/soak-kills; here: a signal while nothing runs any more.
 interrupted 0 TERM -- case list
 case $code in 0 | 143) ;; *) fail "case list: exit $code" ;; esac
+# A validator runs one batch after the other: a signal between two of them is not lost.
+for at in 0.4 0.7 1.0 1.3; do
+    "$HARNESS" --home "$W/validated" --cases "$SRC/cases" validate stage2 --json >validated.out 2>&1 &
+    pid=$!
+    sleep "$at"
+    kill -TERM "$pid" 2>/dev/null || continue # it was faster
+    wait "$pid"
+    code=$?
+    check "SIGTERM to a validator after $at s: exit $code" grep -qxE "130|143" <<<"$code" # 143: before its first batch
+done
 e2e_end
