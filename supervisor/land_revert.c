@@ -102,6 +102,7 @@ static int paths_are_clean(const struct landing *l, struct err *e) {
         const struct tree_change *c = &l->changes.v[i];
         struct file_state now;
         if (file_state(l->repo.root_fd, c->path, &now, e) < 0) return -1;
+        if (c->old_mode == 0 && now.mode == MODE_DIR) continue; /* land_room() looks into it */
         if (!file_is(&now, c->old_mode, &c->old_oid))
             return cannot(e, "a file of it is changed in the worktree and not committed");
     }

@@ -45,7 +45,7 @@ complete_words() { # WANTED WORD...: the last word is being typed; exactly WANTE
 . "$p/share/bash-completion/completions/cto-harness-sandbox"
 h=$p/bin/cto-harness
 "$h" --cases "$work/mine" case new slug >/dev/null || fail "case new exits $?"
-complete_words 'report request run-all-fake run-case' "$h" r
+complete_words 'refresh report request run-all-fake run-case' "$h" r
 complete_words 'docs-typo' "$h" run-case docs
 complete_words '' "$h" run-case CA
 complete_words 'slug' "$h" --cases "$work/mine" run-case ''
