@@ -24,7 +24,7 @@ struct part {
 
     /* filled */
     bool started, ended, late;
-    int exit_code;   /* 128 + N for a signal */
+    int exit_code; /* 128 + N for a signal */
     int64_t took_ms;
     cJSON *document; /* owned; NULL: it gave none */
     char said[300];  /* the first line of its standard error; "" */

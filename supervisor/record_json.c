@@ -15,16 +15,18 @@
     X(attempt)                                                                                                         \
     X(generation)                                                                                                      \
     X(started_ms)                                                                                                      \
-    X(finished_ms) X(baseline_files) X(baseline_commits) X(baseline_bytes) X(committed_ms) X(stop_sent) X(engine_kind) \
-        X(engine_code) X(engine_cpu_us) X(engine_rss_kib) X(engine_processes) X(engine_output) X(engine_dropped)       \
-            X(result_kind) X(result_dirty) X(result_commits) X(n_attempts) X(case_marks) X(patch_seen) X(patch_bytes)  \
+    X(finished_ms)                                                                                                     \
+    X(baseline_files) X(baseline_commits) X(baseline_bytes) X(committed_ms) X(stop_sent) X(engine_kind) X(engine_code) \
+        X(engine_cpu_us) X(engine_rss_kib) X(engine_processes) X(engine_output) X(engine_dropped) X(result_kind)       \
+            X(result_dirty) X(result_commits) X(n_attempts) X(case_marks) X(patch_seen) X(patch_bytes)                 \
                 X(artifact_bytes)
-#define BOOL_FIELDS(X)                                                                                       \
-    X(baseline_seen)                                                                                         \
-    X(baseline_clean)                                                                                        \
-    X(engine_started)                                                                                        \
-    X(committed_seen) X(engine_ended) X(result_seen) X(result_clean) X(made_by_harness) X(changes_truncated) \
-        X(denied_truncated) X(denied_unseen) X(worker_done) X(worker_clean) X(patch_whole)
+#define BOOL_FIELDS(X)                                                                                         \
+    X(baseline_seen)                                                                                           \
+    X(baseline_clean)                                                                                          \
+    X(engine_started)                                                                                          \
+    X(committed_seen)                                                                                          \
+    X(engine_ended) X(result_seen) X(result_clean) X(made_by_harness) X(changes_truncated) X(denied_truncated) \
+        X(denied_unseen) X(worker_done) X(worker_clean) X(patch_whole)
 #define TEXT_FIELDS(X) \
     X(run_id)          \
     X(matrix_id)       \

@@ -131,8 +131,7 @@ static cJSON *parts_json(const struct part *parts) {
 
 static bool lists(const cJSON *array, const char *word) {
     const cJSON *x;
-    cJSON_ArrayForEach(x, array)
-        if (cJSON_IsString(x) && strcmp(x->valuestring, word) == 0) return true;
+    cJSON_ArrayForEach(x, array) if (cJSON_IsString(x) && strcmp(x->valuestring, word) == 0) return true;
     return false;
 }
 
@@ -140,8 +139,9 @@ static bool lists(const cJSON *array, const char *word) {
 static bool check_held(const struct part *p, const char *check) {
     const cJSON *x;
     if (!lists(get(p->document, "checked"), check)) return false;
-    cJSON_ArrayForEach(x, get(p->document, "errors"))
-        if (cJSON_IsString(x) && strncmp(x->valuestring, check, strlen(check)) == 0) return false;
+    cJSON_ArrayForEach(x,
+                       get(p->document, "errors")) if (cJSON_IsString(x) &&
+                                                       strncmp(x->valuestring, check, strlen(check)) == 0) return false;
     return true;
 }
 
@@ -207,8 +207,7 @@ static int run(const struct global_options *g, int jobs) {
     globals[n] = NULL;
     memcpy(parts, table, sizeof parts);
     int rc = home_resolve(&h, &g->home, &e);
-    if (rc == 0)
-        rc = parts_run(parts, N_PARTS, jobs, "/proc/self/exe", globals, on_ended, (void *)(uintptr_t)g, &e);
+    if (rc == 0) rc = parts_run(parts, N_PARTS, jobs, "/proc/self/exe", globals, on_ended, (void *)(uintptr_t)g, &e);
     if (rc == 0) rc = read_ladder(&h, l, &e);
     code = rc == 0 ? print(g, parts, l, ((int64_t)clock_mono_us() - began) / 1000) : cli_error(&e);
     parts_release(parts, N_PARTS);
