@@ -248,6 +248,7 @@ static int settle(struct finishing *f, const char *run_id, struct err *e) {
     int rc = load_record(f, e);
     if (rc < 0 && e && e->code != ERR_SYS) { /* it says nothing that can be used, and never will */
         (void)store_waiting_forget(f->p->store, run_id, NULL);
+        free(l);
         return err_ctx(e, "it cannot be finished, and is sealed as interrupted by the next command that writes");
     }
     if (rc == 0) rc = store_landing_get(f->p->store, run_id, "land", l, e);

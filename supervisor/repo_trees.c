@@ -105,7 +105,9 @@ bool tree_has_below(const struct tree_files *t, const char *dir, size_t n) {
 
 static void add_change(struct tree_changes *c, const struct tree_file *a, const struct tree_file *b) {
     struct tree_change *x = &c->v[c->n++];
-    *x = (struct tree_change){.path = strdup(a ? a->path : b->path)};
+    const struct tree_file *named = a ? a : b;
+    BUG_UNLESS(named != NULL);
+    *x = (struct tree_change){.path = strdup(named->path)};
     BUG_UNLESS(x->path != NULL);
     if (a) {
         x->old_mode = a->mode;

@@ -136,8 +136,9 @@ static int for_each(struct store *s, sqlite3_stmt *st, store_landing_fn each, vo
     int rc;
     if (!st) return -1;
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        rows = realloc(rows, (n + 1) * sizeof *rows);
-        BUG_UNLESS(rows != NULL);
+        struct store_landing *more = realloc(rows, (n + 1) * sizeof *rows);
+        BUG_UNLESS(more != NULL);
+        rows = more;
         read_row(st, &rows[n++]);
     }
     int ret = rc == SQLITE_DONE ? 0 : store_fail(s, e, "list the landings");
