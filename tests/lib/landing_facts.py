@@ -159,11 +159,11 @@ def test_remotes_and_hooks_are_facts(w):
     assert w.facts(r)["hooks"] == "0"
     w.git(r, "config", "core.hooksPath", w.base)
     assert w.facts(r)["hooks"] == "1"
-    # An include counts, a variable of the environment does not lead anywhere.
+    # What an include names is not followed: it may be a FIFO, and the repository is not worked with.
     s = w.repo()
     fill(w.base, {"more": "[remote \"x\"]\n\turl = y\n"})
     w.git(s, "config", "include.path", w.base + "/more")
-    assert w.facts(s)["remotes"] == "1"
+    assert "includes other files" in w.facts(s)["why"], w.facts(s)
 
 
 def test_formats(w):
