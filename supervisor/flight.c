@@ -350,7 +350,7 @@ static void read_facts(struct flight *f, struct gate_facts *facts) {
 /* What both allow: the case's own list, and forbidden is what either forbids. */
 static void join_forbidden(struct flight *f, const struct cto_case *c) {
     const cJSON *theirs = cJSON_GetObjectItemCaseSensitive(f->admission, "forbidden_paths"), *rule;
-    f->forbidden = calloc((size_t)(c->forbidden_paths.n + cJSON_GetArraySize(theirs) + 1), sizeof *f->forbidden);
+    f->forbidden = calloc((size_t)c->forbidden_paths.n + (size_t)cJSON_GetArraySize(theirs) + 1, sizeof *f->forbidden);
     BUG_UNLESS(f->forbidden != NULL);
     int n = 0;
     for (int i = 0; i < c->forbidden_paths.n; i++) f->forbidden[n++] = c->forbidden_paths.v[i];

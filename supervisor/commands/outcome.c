@@ -214,7 +214,7 @@ int outcome_say(const struct home *h, const char *run_id, const char *word, cons
 
 static int say(const struct global_options *g, const char *run_id, const char *word, const char *actor, bool leave) {
     struct home h;
-    struct outcome_end end;
+    struct outcome_end end = {0};
     struct err e = ERR_INIT;
     int rc = home_resolve(&h, &g->home, &e);
     if (rc == 0 && is_comparison(&h, run_id))

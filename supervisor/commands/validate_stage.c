@@ -179,7 +179,7 @@ static int read_ladder(const struct proof *p, struct ladder *l, struct err *e) {
 
 /* Bottom up; the first that cannot be proven ends it. */
 static void climb(struct proof *p) {
-    struct ladder *l = malloc(sizeof *l);
+    struct ladder *l = calloc(1, sizeof *l);
     struct err e = ERR_INIT;
     BUG_UNLESS(l != NULL);
     hold(p, "predecessors", read_ladder(p, l, &e) == 0, e.text);
@@ -199,11 +199,13 @@ static bool is_missing(struct proof *p) {
     char variable[96];
     const struct engine *en = p->engine;
     if (p->stage == 1 || p->on_double) return false;
+    BUG_UNLESS(en->gated_by_env && en->variables); /* it was asked for a stage, which the default lane has none of */
     const char *allowed = getenv(en->gated_by_env);
     snprintf(variable, sizeof variable, "%sENGINE_FILE", en->variables);
+    const char *file = getenv(variable);
     holdf(p, "allowed_by_operator", allowed && strcmp(allowed, "1") == 0, "set %s=1 to allow the %s backend",
           en->gated_by_env, en->name);
-    holdf(p, "described_by_operator", !(en->needs & NEED_FILE) || (getenv(variable) && getenv(variable)[0]),
+    holdf(p, "described_by_operator", !(en->needs & NEED_FILE) || (file && file[0]),
           "set %s to a file that describes the command", variable);
     return !is_ok(p);
 }
