@@ -76,7 +76,7 @@ static int set_outcome(struct store *s, const char *run_id, const char *outcome,
 int store_waiting_say(struct store *s, const char *run_id, const char *outcome, const char *actor, int64_t said_ms,
                       struct err *e) {
     bool own;
-    struct store_waiting w;
+    struct store_waiting w = {0};
     if (store_enter(s, true, &own, e) < 0) return -1;
     int rc = set_outcome(s, run_id, outcome, actor, said_ms, e);
     if (rc == 0) rc = store_waiting_get(s, run_id, &w, e);
