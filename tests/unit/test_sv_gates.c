@@ -437,6 +437,7 @@ static void of_repositories(void) {
           strcmp(gate("repository")->status, "not_evaluated") == 0 &&
           strcmp(gate("clean_start")->status, "not_evaluated") == 0 &&
           strcmp(gate("approval")->status, "not_evaluated") == 0);
+    free(f.file);
     f.file = NULL;
     CHECK(!gates_evaluate(&r, &f) && !gates_wait_for_a_look(&r) &&
           strcmp(gate("repository")->status, "not_evaluated") == 0);
