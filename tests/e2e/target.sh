@@ -130,9 +130,9 @@ check "the repository moved" [ "$(g rev-parse HEAD)$(g status --porcelain)" = "$
 sed -i '$d' "$tools/work"
 
 # --- the repository moves while the agent works: nothing is landed
-echo 'sleep 2' >>"$tools/work"
+echo 'sleep 5' >>"$tools/work"
 ask || fail "a sixth request"
-(sleep 1 && echo theirs >>"$target/history.txt" && g -c core.hooksPath=/dev/null commit -qam "Theirs") &
+(sleep 2.5 && echo theirs >>"$target/history.txt" && g -c core.hooksPath=/dev/null commit -qam "Theirs") &
 run
 wait
 check "a race: $(reasons)" [ "$(reasons)" = landing_failed ]

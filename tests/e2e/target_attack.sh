@@ -117,8 +117,8 @@ check "a stray directory: $(verdict "$id")" grep -q '^fail' <(verdict "$id")
 check "a stray directory: the landing stands" [ "$(g rev-parse 'HEAD^{tree}')" = "$(g rev-parse "$before^{tree}")" ]
 
 # --- the case as it was loaded
-echo 'sleep 1' >>"$tools/work"
-(sleep 0.5 && cp cases/words/case.json case.keep && edit cases/words/case.json '.title = "Another one" | .verification = [{"argv": ["python3", "-m", "pytest"]}]') &
+echo 'sleep 5' >>"$tools/work"
+(sleep 2.5 && cp cases/words/case.json case.keep && edit cases/words/case.json '.title = "Another one" | .verification = [{"argv": ["python3", "-m", "pytest"]}]') &
 wait_for_word "edited meanwhile"
 wait
 he outcome "$id" accepted --actor bob --quiet >/dev/null || fail "edited meanwhile: accepted"

@@ -89,8 +89,8 @@ fresh
 
 # --- replaced while the agent works: another repository at the same place is not landed on
 ask || fail "ask"
-echo 'sleep 1.5' >>"$tools/work"
-(sleep 0.8 && rm -rf "${target:?}" && git init -q -b main "$target" && cp "$good/history.txt" "$target" && g add -A &&
+echo 'sleep 5' >>"$tools/work"
+(sleep 2.5 && rm -rf "${target:?}" && git init -q -b main "$target" && cp "$good/history.txt" "$target" && g add -A &&
     git -C "$target" -c user.name=x -c user.email=x@y commit -qm "Another one") &
 run
 wait
