@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ctest: timeout=300 labels=heavy
+# ctest: timeout=300 labels=heavy only=self
 # Would the validators notice? A program made for tests has gates and reasons that can be told to let everything through
 # (supervisor/flip.h). With none it proves all stages; with those that a stage relies on, each failure that they close is an error.
 . "$2/tests/lib/e2e.bash"
