@@ -47,7 +47,7 @@ static int merge_env(struct engine *g, struct err *e) {
 
 static size_t collect_binds(const struct run_spec *s, const char *state_dir, struct engine *g) {
     size_t n = 0;
-    g->binds[n++] = (struct jail_bind){.source = "/work/ws", .target = "/workspace", .writable = true};
+    g->binds[n++] = (struct jail_bind){.source = "/area/ws", .target = "/workspace", .writable = true};
     g->binds[n++] = (struct jail_bind){.source = state_dir, .target = "/task", .no_exec = true};
     for (int i = 0; i < g->plan.n_binds; i++) g->binds[n++] = g->plan.binds[i];
     for (int i = 0; i < s->n_read_roots; i++)
@@ -65,7 +65,7 @@ static int make_plan(struct worker *w, const struct run_spec *s, const char *sta
     int rc = a->prepare(s, &g->plan, e);
     g->plan.state_fd = -1;
     if (rc < 0 || merge_env(g, e) < 0) return -1;
-    g->jailed.workspace = "/work/ws";
+    g->jailed.workspace = "/area/ws";
     g->jailed.project = &w->ws;
     g->jailed.spec = (struct jail_spec){
         .profile = JAIL_ENGINE,
@@ -89,8 +89,8 @@ static int dirty_start(struct worker *w, struct err *e) {
     s.engine = "fake";
     s.engine_config = w->spec.dirty_start;
     s.task = NULL;
-    if (mkdir("/work/dirty", 0755) < 0) return err_sys(e, "make dirty");
-    if (make_plan(w, &s, "/work/dirty", &g, e) < 0) return -1;
+    if (mkdir("/area/dirty", 0755) < 0) return err_sys(e, "make dirty");
+    if (make_plan(w, &s, "/area/dirty", &g, e) < 0) return -1;
     g.jailed.timeout_us = DIRTY_TIMEOUT_US;
     g.jailed.watch = &w->watch; /* it may be woken by what we do here, and must not block on a full pipe */
     w->watch.relay.mute_looks = true;
@@ -101,7 +101,7 @@ static int dirty_start(struct worker *w, struct err *e) {
     if (end.kind != END_EXITED || end.code != 0)
         return err_set(e, ERR_PARSE, "the case's steps ended with %s %d %s", end_kind_name(end.kind), end.code,
                        end.detail);
-    return io_remove_tree_at(AT_FDCWD, "/work/dirty", e);
+    return io_remove_tree_at(AT_FDCWD, "/area/dirty", e);
 }
 
 int engine_dirty_start(struct worker *w, struct err *e) {
@@ -180,7 +180,7 @@ static void started(struct worker *w, const struct jail *j) {
 static int place_files(const struct worker *w, const struct engine_plan *plan, struct err *e) {
     if (plan->n_workspace == 0) return 0;
     struct copier c = {.owner = worker_engine_uid(w)};
-    AUTO_FD int ws = open("/work/ws", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    AUTO_FD int ws = open("/area/ws", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (ws < 0) return err_sys(e, "open the workspace");
     for (int i = 0; i < plan->n_workspace; i++) {
         const struct jail_seed *s = &plan->workspace[i];
@@ -197,7 +197,7 @@ static int place_files(const struct worker *w, const struct engine_plan *plan, s
 /* An engine whose steps never ran leaves the workspace as it was; the census after it proves that. */
 static int run_engine(struct worker *w, struct ending *end, struct err *e) {
     static struct engine g;
-    if (make_plan(w, &w->spec, "/work/state", &g, e) < 0 || place_files(w, &g.plan, e) < 0) return -1;
+    if (make_plan(w, &w->spec, "/area/state", &g, e) < 0 || place_files(w, &g.plan, e) < 0) return -1;
     g.jailed.out = OUT_STDOUT;
     g.jailed.err = OUT_STDERR;
     g.jailed.watch = &w->watch;

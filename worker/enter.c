@@ -13,7 +13,7 @@
 static size_t collect_binds(const struct run_spec *s, struct jail_bind *b) {
     size_t n = 0;
     b[n++] = (struct jail_bind){.source = s->case_dir, .target = "/case", .no_exec = true};
-    b[n++] = (struct jail_bind){.source = s->work_dir, .target = "/work", .writable = true};
+    b[n++] = (struct jail_bind){.source = s->work_dir, .target = "/area", .writable = true};
     b[n++] = (struct jail_bind){.source = s->libexec_dir, .target = "/libexec"};
     if (s->program != NULL) b[n++] = (struct jail_bind){.source = s->program, .target = "/program", .no_links = true};
     for (int i = 0; i < s->n_read_roots; i++)

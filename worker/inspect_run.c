@@ -94,9 +94,9 @@ static void make_args(struct launch *l, const struct worker *w, unsigned step) {
     const struct run_spec *s = &w->spec;
     l->argv[l->argc++] = INSPECT_PROGRAM;
     arg(l, inspect_step_name(step), NULL);
-    if (step & (INSPECT_WATCH | INSPECT_COMMIT | INSPECT_CENSUS)) arg(l, "--ws", "/work/ws");
-    arg(l, "--odb", "/work/odb");
-    if (step == INSPECT_CHECKOUT) arg(l, "--out", "/work/check/ws");
+    if (step & (INSPECT_WATCH | INSPECT_COMMIT | INSPECT_CENSUS)) arg(l, "--ws", "/area/ws");
+    arg(l, "--odb", "/area/odb");
+    if (step == INSPECT_CHECKOUT) arg(l, "--out", "/area/check/ws");
     if (w->baseline[0] != '\0') arg(l, "--baseline", w->baseline);
     if (w->result.head[0] != '\0' && step & (INSPECT_DIFF | INSPECT_CHECKOUT)) arg(l, "--head", w->result.head);
     /* with a dirty start two looks are made before the engine; the first may begin in the middle of its steps */

@@ -29,7 +29,7 @@
 
 /* Neither these nor anything below or above them. */
 static const char *const system_places[] = {"/proc", "/sys",     "/dev",       "/run",  "/boot",    "/etc", "/root",
-                                            "/task", "/scratch", "/workspace", "/case", "/libexec", "/work"};
+                                            "/task", "/scratch", "/workspace", "/case", "/libexec", "/area"};
 /* Not as a whole; what is below may be shown. */
 static const char *const too_much[] = {"/", "/home", "/var", "/var/lib", "/var/log", "/usr", "/tmp", "/var/tmp"};
 static const char *const secret_names[] = {".ssh",

@@ -43,7 +43,7 @@ static int restore_pristine(struct worker *w, struct err *e) {
     if (w->spec.n_pristine == 0) return 0;
     struct span s = span_start("pristine");
     struct copier c = {.owner = worker_verifier_uid(w)};
-    AUTO_FD int checkout = io_open_beneath(AT_FDCWD, "work/check/ws", O_RDONLY | O_DIRECTORY, 0, e); /* cwd is "/" */
+    AUTO_FD int checkout = io_open_beneath(AT_FDCWD, "area/check/ws", O_RDONLY | O_DIRECTORY, 0, e); /* cwd is "/" */
     int rc = checkout < 0 ? -1 : 0;
     for (int i = 0; rc == 0 && i < w->spec.n_pristine; i++) {
         rc = restore_one(w, &c, checkout, w->spec.pristine[i], e);
@@ -77,7 +77,7 @@ static void send_end(struct worker *w, int index, const struct ending *end) {
 static int run_command(struct worker *w, int index, struct err *e) {
     const struct spec_command *cmd = &w->spec.verify[index];
     struct jail_bind binds[1 + SPEC_MAX_PATHS] = {
-        {.source = "/work/check/ws", .target = "/workspace", .writable = true}};
+        {.source = "/area/check/ws", .target = "/workspace", .writable = true}};
     size_t n_binds = 1;
     for (int i = 0; i < w->spec.n_read_roots; i++) /* the tool chain that the engine had */
         binds[n_binds++] = (struct jail_bind){.source = w->spec.read_roots[i], .target = w->spec.read_roots[i]};
@@ -93,7 +93,7 @@ static int run_command(struct worker *w, int index, struct err *e) {
         .timeout_us = (uint64_t)cmd->timeout_ms * 1000,
         .observed = DENIED_BY_VERIFIER,
         .command = index,
-        .workspace = "/work/check/ws",
+        .workspace = "/area/check/ws",
         .project = &w->checkout,
     };
     send_start(w, index);

@@ -9,7 +9,7 @@
  * Paths inside the worker's own root, made by enter_run():
  *   /case     the case directory, read-only          /libexec  the programs, read-only
  *   /program  the engine's, when the spec names one
- *   /work     the run's work directory, and in it:
+ *   /area     the run's work directory, and in it:
  *     ws      the workspace; engine's uid, 0700       odb     our object store; engine's uid, readable by the
  *     verifier's
  *     check   the verifier's checkout, 0700           state   task and generated configuration; ours, engine may read
@@ -57,7 +57,7 @@ int enter_run(struct worker *w, struct err *e);
 char *sandbox_report_json(const struct worker *w);
 /* workspace.c */
 int workspace_make(struct worker *w, struct err *e);
-/* Puts /work/check/ws aside and makes an empty one; `index`: of the command that was run in it. */
+/* Puts /area/check/ws aside and makes an empty one; `index`: of the command that was run in it. */
 int workspace_fresh_checkout(struct worker *w, int index, struct err *e);
 /* inspection.c */
 int inspection_baseline(struct worker *w, struct err *e);

@@ -1,7 +1,7 @@
 /* workspace.c - the run's directories and the copy of the fixture in them.
  *
  * Who may what, in root mode (as an ordinary user all is one uid, and the jails make the difference):
- *   /work   root 0711: inspectors walk through it under the engine's or the verifier's uid
+ *   /area   root 0711: inspectors walk through it under the engine's or the verifier's uid
  *   ws      engine 0700
  *   odb     engine, group verifier, 0750: the checkout step reads objects as the verifier
  *   check   verifier 0700; in it ws, the checkout
@@ -33,7 +33,7 @@ static int make_projects(struct worker *w, int work, struct err *e) {
 
 static int make_parts(struct worker *w, int work, struct err *e) {
     int64_t engine = worker_engine_uid(w), verifier = worker_verifier_uid(w);
-    if (w->mode == JAIL_MODE_ROOT && fchmod(work, 0711) < 0) return err_sys(e, "open /work to the run's uids");
+    if (w->mode == JAIL_MODE_ROOT && fchmod(work, 0711) < 0) return err_sys(e, "open /area to the run's uids");
     if (make_part(work, "ws", 0700, engine, engine, e) < 0 || make_part(work, "odb", 0750, engine, verifier, e) < 0 ||
         make_part(work, "check", 0700, verifier, verifier, e) < 0 ||
         make_part(work, "check/ws", 0755, verifier, verifier, e) < 0)
@@ -47,8 +47,8 @@ static int make_parts(struct worker *w, int work, struct err *e) {
 int workspace_fresh_checkout(struct worker *w, int index, struct err *e) {
     int64_t verifier = worker_verifier_uid(w);
     char aside[32];
-    AUTO_FD int check = open("/work/check", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (check < 0) return err_sys(e, "open /work/check");
+    AUTO_FD int check = open("/area/check", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (check < 0) return err_sys(e, "open /area/check");
     snprintf(aside, sizeof aside, "used.%d", index);
     if (renameat(check, "ws", check, aside) < 0) return err_sys(e, "put the checkout of command %d aside", index);
     if (make_part(check, "ws", 0755, verifier, verifier, e) < 0) return -1;
@@ -123,8 +123,8 @@ static int fill(struct worker *w, struct copier *c, int work, struct err *e) {
 int workspace_make(struct worker *w, struct err *e) {
     struct span s = span_start("workspace");
     struct copier c = {.owner = worker_engine_uid(w)};
-    AUTO_FD int work = open("/work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = work < 0 ? err_sys(e, "open /work") : 0;
+    AUTO_FD int work = open("/area", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = work < 0 ? err_sys(e, "open /area") : 0;
     if (rc == 0) rc = make_parts(w, work, e);
     if (rc == 0) rc = fill(w, &c, work, e);
     if (rc < 0) {

@@ -68,7 +68,7 @@ static bool one_writable_mount(const struct seen *s) {
     cJSON_ArrayForEach(m, mounts) {
         if (strncmp(m->valuestring, "rw ", 3) != 0) continue;
         writable++;
-        workspace |= strcmp(m->valuestring, "rw /work/ws on /workspace") == 0;
+        workspace |= strcmp(m->valuestring, "rw /area/ws on /workspace") == 0;
     }
     cJSON_Delete(mounts);
     return writable == 1 && workspace;

@@ -47,7 +47,7 @@ for dir in $dirs; do
 done
 two=$(grep -- -validate-stage2- <<<"$dirs")
 q '.target_repository_named == false and .found == [] and (.paths | length) >= 1 and (.argv | length) > 1 and
-    (.environment_names | join(" ") | test("(^| )PATH( |$)")) and (.mount_table | map(select(startswith("rw "))) == ["rw /work/ws on /workspace"])' \
+    (.environment_names | join(" ") | test("(^| )PATH( |$)")) and (.mount_table | map(select(startswith("rw "))) == ["rw /area/ws on /workspace"])' \
     "$two/stage2-no-target-inspection.json" >/dev/null || fail "no target: $(cat "$two/stage2-no-target-inspection.json")"
 check "a place is named in the proof that none is" [ -z "$(grep -F "$W/protected" "$two/stage2-no-target-inspection.json")" ]
 check "admissions in force" [ "$(h admit target --json --list 2>/dev/null | jq '[.admissions[] | select(.in_force)] | length')" = 0 ]

@@ -89,11 +89,11 @@ run '{"pristine":["tests"],"engine_config":{"steps":[{"do":"write","path":"tests
 has '^VERIFY_END index=0 kind=exited code=0'
 
 test="engine and verifier see nothing else"
-run '{"task":"do it","engine_config":{"steps":[{"do":"read","path":"/task/task.md","expect":"present"},{"do":"read","path":"/work","expect":"missing"},
+run '{"task":"do it","engine_config":{"steps":[{"do":"read","path":"/task/task.md","expect":"present"},{"do":"read","path":"/area","expect":"missing"},
     {"do":"read","path":"/case","expect":"missing"},{"do":"read","path":"/libexec","expect":"missing"},{"do":"read","path":"'"$T"'/spec.json","expect":"missing"},
     {"do":"expect_fail","steps":[{"do":"write","path":"/task/x","text":""},{"do":"write","path":"/usr/x","text":""},{"do":"connect","host":"192.0.2.1","port":80,"expect":"connected"}]},
     {"do":"write","path":"keep/secret","text":"x"},{"do":"git","args":["config","core.fsmonitor","touch /tmp/x"]},'"${good:1:-1}"']},
-    "verify":[{"argv":["sh","-c","test ! -e /task && test ! -e /work && test ! -e /opt/agent && test ! -e .git/config && test -w ."],"timeout_ms":20000}]}'
+    "verify":[{"argv":["sh","-c","test ! -e /task && test ! -e /area && test ! -e /opt/agent && test ! -e .git/config && test -w ."],"timeout_ms":20000}]}'
 has '^ENGINE_END kind=exited code=0'
 has '^VERIFY_END index=0 kind=exited code=0'
 

@@ -18,7 +18,7 @@ static void the_root(void) {
     CHECK(access("/usr/bin", R_OK) == 0 && access("/proc/self/status", R_OK) == 0 && access("/dev/null", W_OK) == 0);
     CHECK(open("/x", O_WRONLY | O_CREAT, 0600) < 0 && errno == EROFS);
     CHECK(open("/case/x", O_WRONLY | O_CREAT, 0600) < 0 && errno == EROFS);
-    const int fd = open("/work/x", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    const int fd = open("/area/x", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     CHECK(fd >= 0);
     close(fd);
 }
@@ -35,7 +35,7 @@ static void the_filter(void) {
 }
 
 static void a_jail(const char *script, int code) {
-    static const struct jail_bind b[] = {{.source = "/work/ws", .target = "/workspace", .writable = true}};
+    static const struct jail_bind b[] = {{.source = "/area/ws", .target = "/workspace", .writable = true}};
     struct jail_spec s = test_spec(NULL);
     s.binds = b;
     s.n_binds = 1;
@@ -45,8 +45,8 @@ static void a_jail(const char *script, int code) {
 }
 
 static void jails(void) {
-    a_jail("echo made >here && test -r /proc/self/status && test ! -e /case && test ! -e /work && exit 3", 3);
-    CHECK(access("/work/ws/here", F_OK) == 0);
+    a_jail("echo made >here && test -r /proc/self/status && test ! -e /case && test ! -e /area && exit 3", 3);
+    CHECK(access("/area/ws/here", F_OK) == 0);
     const uint32_t need = jail_required(JAIL_ENGINE, jail_mode());
     CHECK((r.report.in_force & need) == need);
     a_jail("git init -q . && git add -A && git commit -qm x --allow-empty && git fsck", 0);
@@ -72,8 +72,8 @@ static void from_a_forked_child(void (*fn)(void)) {
 
 /* --- an inspector: confined in two steps, the second narrower ----------------------------------------------------- */
 static void inspector(void) {
-    const struct jail_path_rule both[] = {{"/work", true}, {"/case", false}};
-    const struct jail_path_rule one[] = {{"/work/ws", true}};
+    const struct jail_path_rule both[] = {{"/area", true}, {"/case", false}};
+    const struct jail_path_rule one[] = {{"/area/ws", true}};
     struct jail_report rep;
     struct err e = ERR_INIT;
     if (!CHECK(jail_confine_self(both, 2, NULL, false, &rep, &e) == 0)) {
@@ -81,23 +81,23 @@ static void inspector(void) {
         return;
     }
     CHECK(rep.in_force & JAIL_M_LANDLOCK && !(rep.in_force & JAIL_M_SECCOMP));
-    CHECK(access("/work/x", F_OK) == 0 && open("/usr/bin/env", O_RDONLY) < 0 && errno == EACCES);
-    int fd = open("/work/x", O_RDWR | O_CLOEXEC);
+    CHECK(access("/area/x", F_OK) == 0 && open("/usr/bin/env", O_RDONLY) < 0 && errno == EACCES);
+    int fd = open("/area/x", O_RDWR | O_CLOEXEC);
     CHECK(fd >= 0);
     close(fd);
     NEED(jail_confine_self(one, 1, NULL, true, &rep, &e) == 0);
     CHECK(rep.in_force & JAIL_M_SECCOMP && rep.landlock_abi >= 1);
-    CHECK(open("/work/x", O_RDWR) < 0 && errno == EACCES);
-    CHECK(mkdir("/work/ws/dir", 0755) == 0 && rename("/work/ws/dir", "/work/ws/dir2") == 0);
-    fd = open("/work/ws/dir2/new", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+    CHECK(open("/area/x", O_RDWR) < 0 && errno == EACCES);
+    CHECK(mkdir("/area/ws/dir", 0755) == 0 && rename("/area/ws/dir", "/area/ws/dir2") == 0);
+    fd = open("/area/ws/dir2/new", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
     CHECK(fd >= 0 && write(fd, "x", 1) == 1 && fsync(fd) == 0);
     CHECK(fchmod(fd, 04755) < 0 && errno == EPERM);
     CHECK(io_open_beneath_quiet(AT_FDCWD, "usr", O_RDONLY, 0) < 0);
     CHECK(fork() < 0 && errno == EPERM);
     CHECK(execl("/usr/bin/true", "true", (char *)NULL) < 0 && (errno == EPERM || errno == EACCES));
     CHECK(socket(AF_UNIX, SOCK_STREAM, 0) < 0 && errno == EPERM);
-    CHECK(chmod("/work/ws/dir2/new", 0700) < 0 && errno == EPERM);
-    CHECK(chown("/work/ws/dir2/new", getuid(), getgid()) < 0 && errno == EPERM);
+    CHECK(chmod("/area/ws/dir2/new", 0700) < 0 && errno == EPERM);
+    CHECK(chown("/area/ws/dir2/new", getuid(), getgid()) < 0 && errno == EPERM);
     CHECK(kill(getppid(), 0) < 0 && errno == EPERM);
 }
 
@@ -121,7 +121,7 @@ static void worker(void) {
     fflush(NULL);
     const pid_t pid = fork();
     if (pid == 0) {
-        const struct jail_bind b[] = {{.source = work, .target = "/work", .writable = true},
+        const struct jail_bind b[] = {{.source = work, .target = "/area", .writable = true},
                                       {.source = host_case, .target = "/case"}};
         const struct jail_enter_spec spec = {.binds = b, .n_binds = 2};
         struct jail_report rep;
@@ -134,7 +134,7 @@ static void worker(void) {
         const uint32_t need = jail_required(JAIL_WORKER, rep.mode);
         CHECK((rep.in_force & need) == need);
         the_root();
-        if (jail_mode() == JAIL_MODE_ROOT) NEED(chown("/work/x", TEST_JAIL_UID, TEST_JAIL_UID) == 0);
+        if (jail_mode() == JAIL_MODE_ROOT) NEED(chown("/area/x", TEST_JAIL_UID, TEST_JAIL_UID) == 0);
         the_filter();
         jails();
         from_a_forked_child(jails);
