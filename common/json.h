@@ -78,7 +78,9 @@ int json_fail(struct json_obj *o, const char *key, const char *fmt, ...) __attri
 cJSON *json_bytes(const void *p, size_t n);
 char *json_quote_path(const void *p, size_t n); /* the same as a C string, malloc'd */
 bool json_is_utf8(const void *p, size_t n);
-/* Adds and aborts when memory is out: a half-written report must not exist. */
+/* These make or add, and abort when memory is out: a half-written report must not exist. */
+cJSON *json_new_object(void);
+cJSON *json_new_array(void);
 void json_put(cJSON *obj, const char *key, cJSON *value);
 /* NULL: JSON null. Text that is not UTF-8 is quoted as json_bytes does; newlines and the like stay text. */
 void json_put_str(cJSON *obj, const char *key, const char *value);

@@ -72,6 +72,18 @@ cJSON *json_bytes(const void *p, size_t n) {
     return j;
 }
 
+cJSON *json_new_object(void) {
+    cJSON *o = cJSON_CreateObject();
+    BUG_UNLESS(o != NULL);
+    return o;
+}
+
+cJSON *json_new_array(void) {
+    cJSON *a = cJSON_CreateArray();
+    BUG_UNLESS(a != NULL);
+    return a;
+}
+
 void json_put(cJSON *obj, const char *key, cJSON *value) {
     BUG_UNLESS(value != NULL && cJSON_AddItemToObject(obj, key, value));
 }

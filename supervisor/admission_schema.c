@@ -5,15 +5,9 @@
 #include "supervisor/admission.h"
 #include "supervisor/case.h"
 
-static cJSON *object(void) {
-    cJSON *o = cJSON_CreateObject();
-    BUG_UNLESS(o != NULL);
-    return o;
-}
-
 cJSON *admission_template(enum admission_kind k) {
     const struct admission_rules *r = admission_rules(k);
-    cJSON *o = object();
+    cJSON *o = json_new_object();
     for (size_t i = 0; i < r->n_fields; i++) {
         if (!r->fields[i].example) continue;
         cJSON *v = cJSON_Parse(r->fields[i].example);
@@ -47,7 +41,7 @@ static void put_text(cJSON *o, const struct admission_field *f) {
 }
 
 static void put_list(cJSON *o, const struct admission_field *f) {
-    cJSON *items = object();
+    cJSON *items = json_new_object();
     json_put_str(o, "type", "array");
     json_put_str(items, "type", "string");
     if (f->type == FIELD_ACTIONS) put_words(items, forbidden_actions_all);
@@ -57,7 +51,7 @@ static void put_list(cJSON *o, const struct admission_field *f) {
 }
 
 static cJSON *property(const struct admission_field *f) {
-    cJSON *o = object();
+    cJSON *o = json_new_object();
     json_put_str(o, "description", f->meaning);
     switch (f->type) {
     case FIELD_ENUM: put_words(o, f->words); break;
@@ -73,7 +67,7 @@ static cJSON *property(const struct admission_field *f) {
 
 cJSON *admission_schema(enum admission_kind k) {
     const struct admission_rules *r = admission_rules(k);
-    cJSON *o = object(), *properties = object(), *required = cJSON_CreateArray();
+    cJSON *o = json_new_object(), *properties = json_new_object(), *required = cJSON_CreateArray();
     BUG_UNLESS(required != NULL);
     char id[96] = "urn:cto-harness:schema:";
     strncat(id, r->schema, sizeof id - strlen(id) - 1);

@@ -9,12 +9,6 @@
 #include "common/json.h"
 #include "supervisor/tree_digest.h"
 
-static cJSON *object(void) {
-    cJSON *o = cJSON_CreateObject();
-    BUG_UNLESS(o != NULL);
-    return o;
-}
-
 static cJSON *list(const struct case_list *l) { return json_strings(l->v, (size_t)l->n); }
 
 static cJSON *commands(const struct cto_case *c) {
@@ -39,7 +33,7 @@ cJSON *approval_scope(const struct cto_case *c, const struct approval_for *of, s
     const char *text = c->task ? c->task : "";
     digest_bytes(text, strlen(text), task);
     approval_target(c, of, target, sizeof target);
-    cJSON *o = object();
+    cJSON *o = json_new_object();
     json_put_str(o, "execution_scope", "one approved Harness run only");
     json_put_str(o, "task_id", c->id);
     json_put_str(o, "task_sha256", task);
@@ -84,7 +78,7 @@ cJSON *approval_request(const struct cto_case *c, const struct approval_for *of,
     approval_sentence(c, of, sentence);
     approval_scope_digest(scope, digest);
     snprintf(command, sizeof command, "cto-harness run-case %s --engine %s", c->id, of->engine);
-    cJSON *o = object();
+    cJSON *o = json_new_object();
     json_put_str(o, "schema_version", "1.0");
     json_put_str(o, "request_id", id);
     json_put_str(o, "task_id", c->id);

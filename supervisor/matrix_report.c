@@ -113,14 +113,8 @@ static int slowest(const struct matrix_summary *m, int ret[SLOWEST]) {
     return n;
 }
 
-static cJSON *object(void) {
-    cJSON *o = cJSON_CreateObject();
-    BUG_UNLESS(o != NULL);
-    return o;
-}
-
 static cJSON *row_json(const struct matrix_row *r) {
-    cJSON *o = object(), *reasons = cJSON_CreateArray();
+    cJSON *o = json_new_object(), *reasons = cJSON_CreateArray();
     char path[RUN_ID_MAX + 32];
     for (int i = 0; i < r->n_blockers; i++)
         cJSON_AddItemToArray(reasons, cJSON_CreateString(blocker_rule(r->blockers[i])->reason));
@@ -140,13 +134,14 @@ static cJSON *row_json(const struct matrix_row *r) {
 }
 
 static void put_lists(cJSON *o, const struct matrix_summary *m, const struct totals *t) {
-    cJSON *rows = cJSON_CreateArray(), *slow = cJSON_CreateArray(), *tally = object(), *sums = object();
+    cJSON *rows = cJSON_CreateArray(), *slow = cJSON_CreateArray(), *tally = json_new_object(),
+          *sums = json_new_object();
     int at[SLOWEST], n = slowest(m, at);
     BUG_UNLESS(rows && slow);
     for (int i = 0; i < m->n_rows; i++) cJSON_AddItemToArray(rows, row_json(&m->rows[i]));
     for (int i = 0; i < n; i++) {
         const struct matrix_row *r = &m->rows[at[i] / RUN_STATE_COUNT];
-        cJSON *x = object();
+        cJSON *x = json_new_object();
         json_put_str(x, "case_id", r->case_id);
         json_put_str(x, "run_id", r->run_id);
         json_put_str(x, "phase", run_state_name((enum run_state)(at[i] % RUN_STATE_COUNT)));
@@ -171,7 +166,7 @@ static char *json_text(const struct matrix_summary *m, const struct totals *t) {
     char started[CLOCK_STAMP_SIZE], finished[CLOCK_STAMP_SIZE];
     clock_stamp(m->started_ms, started);
     clock_stamp(m->finished_ms, finished);
-    cJSON *o = object(), *env = object();
+    cJSON *o = json_new_object(), *env = json_new_object();
     json_put_str(o, "schema_version", "1.0");
     json_put_str(o, "matrix_id", m->matrix_id);
     json_put_str(o, "kind", m->kind);

@@ -52,12 +52,6 @@
 
 /* --- writing ------------------------------------------------------------------------------------------------------------ */
 
-static cJSON *object(void) {
-    cJSON *o = cJSON_CreateObject();
-    BUG_UNLESS(o != NULL);
-    return o;
-}
-
 static cJSON *add_array(cJSON *o, const char *key) {
     cJSON *a = cJSON_CreateArray();
     BUG_UNLESS(a != NULL);
@@ -75,7 +69,7 @@ static void put_bytes(cJSON *o, const char *key, const char *text) {
     char *hex = malloc(2 * n + 1);
     BUG_UNLESS(hex != NULL);
     for (size_t i = 0; i < n; i++) snprintf(hex + 2 * i, 3, "%02x", (unsigned char)text[i]);
-    cJSON *x = object();
+    cJSON *x = json_new_object();
     json_put(x, "hex", cJSON_CreateString(hex));
     json_put(o, key, x);
     free(hex);
@@ -84,7 +78,7 @@ static void put_bytes(cJSON *o, const char *key, const char *text) {
 static void put_gates(cJSON *o, const struct run_record *r) {
     cJSON *a = add_array(o, "gates");
     for (int i = 0; i < r->n_gates; i++) {
-        cJSON *x = object();
+        cJSON *x = json_new_object();
         json_put(x, "name", cJSON_CreateString(r->gates[i].name));
         cJSON_AddItemToArray(a, x); /* all have passed, or the run would not wait */
     }
@@ -94,7 +88,7 @@ static void put_lists(cJSON *o, const struct run_record *r) {
     cJSON *a = add_array(o, "changes");
     for (int i = 0; i < r->n_changes; i++) {
         const struct change *c = &r->changes[i];
-        cJSON *x = object();
+        cJSON *x = json_new_object();
         json_put_int(x, "letter", c->letter);
         json_put_int(x, "old_mode", c->old_mode);
         json_put_int(x, "new_mode", c->new_mode);
@@ -107,7 +101,7 @@ static void put_lists(cJSON *o, const struct run_record *r) {
     a = add_array(o, "verify");
     for (int i = 0; i < r->c->n_verify; i++) {
         const struct verify_result *v = record_verify(r, i);
-        cJSON *x = object();
+        cJSON *x = json_new_object();
         json_put_bool(x, "seen", v->seen);
 #define X(f) json_put_int(x, #f, (int64_t)v->f);
         VERIFY_INTS(X)
@@ -118,7 +112,7 @@ static void put_lists(cJSON *o, const struct run_record *r) {
     a = add_array(o, "limits");
     for (int i = 0; i < r->n_limits; i++) {
         const struct limit_seen *l = &r->limits[i];
-        cJSON *x = object();
+        cJSON *x = json_new_object();
         json_put_bool(x, "of_backend", l->of_backend);
         json_put_bool(x, "ended", l->ended);
         put_bytes(x, "name", l->name);
@@ -134,7 +128,7 @@ static void put_denied(cJSON *o, const struct run_record *r) {
     cJSON *a = add_array(o, "denied");
     for (int i = 0; i < r->n_denied; i++) {
         const struct denied_call *d = &r->denied[i];
-        cJSON *x = object();
+        cJSON *x = json_new_object();
         put_bytes(x, "name", d->name);
         json_put_bool(x, "closed", d->closed);
 #define X(f) json_put_int(x, #f, (int64_t)d->f);
@@ -156,7 +150,7 @@ static void put_phases(cJSON *o, const struct run_record *r) {
     const uint64_t first = r->phases[RUN_PLANNED].entered_us;
     for (int i = 0; i < RUN_STATE_COUNT; i++) {
         const struct phase_time *p = &r->phases[i];
-        cJSON *x = object();
+        cJSON *x = json_new_object();
         json_put_int(x, "real_ms", p->entered_real_ms);
         json_put_int(x, "after_us", p->entered_us ? (int64_t)(p->entered_us - first) : -1);
         cJSON_AddItemToArray(a, x);
@@ -165,7 +159,7 @@ static void put_phases(cJSON *o, const struct run_record *r) {
 
 static void put_people(cJSON *o, const struct run_record *r) {
     if (r->governed) {
-        cJSON *x = object();
+        cJSON *x = json_new_object();
         json_put_int(x, "stage", r->governed->stage);
         json_put_bool(x, "proof_double", r->governed->proof_double);
 #define X(f) put_bytes(x, #f, r->governed->f);
@@ -174,7 +168,7 @@ static void put_people(cJSON *o, const struct run_record *r) {
         json_put(o, "governed", x);
     }
     if (r->approval) {
-        cJSON *x = object();
+        cJSON *x = json_new_object();
 #define X(f) put_bytes(x, #f, r->approval->f);
         APPROVAL_TEXTS(X)
 #undef X
@@ -184,7 +178,7 @@ static void put_people(cJSON *o, const struct run_record *r) {
         json_put(o, "approval", x);
     }
     if (r->subject) {
-        cJSON *x = object();
+        cJSON *x = json_new_object();
         json_put_int(x, "kind", r->subject->kind);
 #define X(f) put_bytes(x, #f, r->subject->f);
         SUBJECT_TEXTS(X)
@@ -204,7 +198,7 @@ static void put_cases(cJSON *o, const struct cto_case *c) {
 }
 
 char *record_to_json(const struct run_record *r, const char *case_json, const char *engine_file) {
-    cJSON *o = object();
+    cJSON *o = json_new_object();
     json_put_int(o, "format", 1);
     put_bytes(o, "case_id", r->c->id);
     json_put_bool(o, "is_failure", strcmp(r->c->kind, "failure") == 0);

@@ -14,18 +14,6 @@
 #include "supervisor/standing.h"
 #include "supervisor/verdict.h"
 
-static cJSON *object(void) {
-    cJSON *o = cJSON_CreateObject();
-    BUG_UNLESS(o != NULL);
-    return o;
-}
-
-static cJSON *array(void) {
-    cJSON *a = cJSON_CreateArray();
-    BUG_UNLESS(a != NULL);
-    return a;
-}
-
 static void put_stamp(cJSON *o, const char *key, int64_t ms) {
     char stamp[CLOCK_STAMP_SIZE];
     clock_stamp(ms, stamp);
@@ -69,7 +57,7 @@ int64_t report_phase_ms(const struct run_record *r, int64_t ret[RUN_STATE_COUNT]
 }
 
 static cJSON *changed_files(const struct run_record *r) {
-    cJSON *a = array();
+    cJSON *a = json_new_array();
     for (int i = 0; i < r->n_changes; i++)
         if (r->changes[i].scope == 0)
             cJSON_AddItemToArray(a, json_bytes(r->changes[i].path, strlen(r->changes[i].path)));
@@ -77,12 +65,12 @@ static cJSON *changed_files(const struct run_record *r) {
 }
 
 static cJSON *changes(const struct run_record *r) {
-    cJSON *a = array();
+    cJSON *a = json_new_array();
     for (int i = 0; i < r->n_changes; i++) {
         const struct change *c = &r->changes[i];
         char letter[2] = {c->letter, '\0'}, modes[32];
         snprintf(modes, sizeof modes, "%06o %06o", c->old_mode, c->new_mode);
-        cJSON *o = object();
+        cJSON *o = json_new_object();
         json_put(o, "path", json_bytes(c->path, strlen(c->path)));
         json_put_str(o, "change", letter);
         json_put_str(o, "modes", modes);
@@ -113,10 +101,10 @@ static cJSON *command_line(const struct spec_command *c) {
 }
 
 static cJSON *verification(const struct run_record *r) {
-    cJSON *a = array();
+    cJSON *a = json_new_array();
     for (int i = 0; i < r->c->n_verify; i++) {
         const struct verify_result *v = record_verify(r, i);
-        cJSON *o = object();
+        cJSON *o = json_new_object();
         json_put(o, "command", command_line(&r->c->verify[i]));
         json_put(o, "argv", json_strings(r->c->verify[i].argv, (size_t)r->c->verify[i].argc));
         put_exit(o, "exit_code", "signal", v->kind, v->code, v->seen);
@@ -129,7 +117,7 @@ static cJSON *verification(const struct run_record *r) {
         cJSON_AddItemToArray(a, o);
     }
     if (r->c->n_verify == 0 && has_blocker(r, BLOCKER_missing_test_command)) {
-        cJSON *o = object();
+        cJSON *o = json_new_object();
         json_put(o, "command", cJSON_CreateNull());
         json_put(o, "exit_code", cJSON_CreateNull());
         json_put(o, "signal", cJSON_CreateNull());
@@ -143,10 +131,10 @@ static cJSON *verification(const struct run_record *r) {
 }
 
 static void put_blockers(cJSON *o, const struct run_record *r) {
-    cJSON *full = array(), *reasons = array();
+    cJSON *full = json_new_array(), *reasons = json_new_array();
     for (int i = 0; i < r->n_blockers; i++) {
         const struct blocker_rule *rule = blocker_rule(r->blockers[i].id);
-        cJSON *b = object();
+        cJSON *b = json_new_object();
         json_put_str(b, "reason", rule->reason);
         json_put(b, "detail", json_bytes(r->blockers[i].detail, strlen(r->blockers[i].detail)));
         json_put_str(b, "event", rule->event);
@@ -188,7 +176,7 @@ static void put_events(cJSON *o, const struct run_record *r, const struct report
     bool in_order = !evidence_misplaced(f->types, f->n_types, required, n, &absent);
     bool missing = has_blocker(r, BLOCKER_missing_required_event);
     json_put_bool(o, "required_events_passed", in_order && !missing && (!absent || r->n_blockers > 0));
-    cJSON *list = array();
+    cJSON *list = json_new_array();
     n = evidence_required_whole(r, &required);
     const char *asked[CASE_MAX_EVENTS * 2];
     cJSON *keep = NULL;
@@ -202,14 +190,14 @@ static void put_events(cJSON *o, const struct run_record *r, const struct report
         char why[500];
         snprintf(why, sizeof why, "not reached: %s: %s", blocker_rule(r->blockers[0].id)->reason,
                  r->blockers[0].detail);
-        cJSON *x = object();
+        cJSON *x = json_new_object();
         json_put_str(x, "event", required[i]);
         json_put(x, "reason", json_bytes(why, strlen(why)));
         cJSON_AddItemToArray(list, x);
     }
     json_put(o, "not_applicable", list);
     cJSON_Delete(keep);
-    cJSON *events = object();
+    cJSON *events = json_new_object();
     json_put_int(events, "count", f->events_total);
     json_put_str(events, "head", f->events_head);
     json_put(o, "events", events);
@@ -223,13 +211,13 @@ static const char *approval_status(const struct run_record *r, const struct repo
 }
 
 static void put_artifacts(cJSON *o, const struct report_facts *f) {
-    cJSON *paths = array(), *digests = object(), *fresh = object();
+    cJSON *paths = json_new_array(), *digests = json_new_object(), *fresh = json_new_object();
     bool placed = false;
     for (int i = 0; i <= f->n_artifacts; i++) {
         const struct seal_artifact *a = i < f->n_artifacts ? &f->artifacts[i] : NULL;
         if (!placed && (!a || strcmp(a->path, EVIDENCE_REPORT) > 0)) { /* our own row, at its place in the order */
             placed = true;
-            cJSON *own = object();
+            cJSON *own = json_new_object();
             put_stamp(own, "written_at", f->now_ms);
             put_stamp(own, "checked_at", f->now_ms);
             json_put_bool(own, "fresh", true);
@@ -238,7 +226,7 @@ static void put_artifacts(cJSON *o, const struct report_facts *f) {
             json_put(fresh, EVIDENCE_REPORT, own);
         }
         if (!a) break;
-        cJSON *x = object();
+        cJSON *x = json_new_object();
         put_stamp(x, "written_at", a->written_ms);
         put_stamp(x, "checked_at", a->checked_ms);
         json_put_bool(x, "fresh", true); /* evidence_seal refuses to seal what is not */
@@ -256,7 +244,7 @@ static void put_limit(cJSON *o, const char *key, int64_t v) {
 }
 
 static cJSON *case_limits(const struct cto_case *c) {
-    cJSON *o = object();
+    cJSON *o = json_new_object();
     put_limit(o, "memory_bytes", c->limits.memory_bytes);
     put_limit(o, "processes", c->limits.processes);
     put_limit(o, "cpu_s", c->limits.cpu_s);
@@ -281,7 +269,7 @@ static cJSON *sandbox(const struct run_record *r) {
     bool reported = cJSON_IsObject(o);
     if (!reported) {
         cJSON_Delete(o);
-        o = object();
+        o = json_new_object();
     }
     cJSON_DeleteItemFromObjectCaseSensitive(o, "reported");
     cJSON_DeleteItemFromObjectCaseSensitive(o, "case_limits");
@@ -293,10 +281,10 @@ static cJSON *sandbox(const struct run_record *r) {
 }
 
 static cJSON *limits_hit(const struct run_record *r) {
-    cJSON *a = array();
+    cJSON *a = json_new_array();
     for (int i = 0; i < r->n_limits; i++) {
         const struct limit_seen *l = &r->limits[i];
-        cJSON *o = object();
+        cJSON *o = json_new_object();
         json_put_str(o, "name", l->name);
         json_put_int(o, "limit", (int64_t)l->limit);
         json_put_int(o, "seen", (int64_t)l->seen);
@@ -310,7 +298,7 @@ static cJSON *limits_hit(const struct run_record *r) {
 }
 
 static cJSON *environment(const struct seal_input *in) {
-    cJSON *o = object(), *digests = object();
+    cJSON *o = json_new_object(), *digests = json_new_object();
     put_text(o, "host", in->host);
     put_text(o, "kernel", in->kernel);
     put_text(o, "harness_version", in->harness_version);
@@ -322,7 +310,7 @@ static cJSON *environment(const struct seal_input *in) {
 
 static void put_backend(cJSON *o, const struct run_record *r) {
     put_exit(o, "backend_exit_code", "backend_signal", r->engine_kind, r->engine_code, r->engine_ended);
-    cJSON *end = object();
+    cJSON *end = json_new_object();
     json_put_bool(end, "started", r->engine_started);
     json_put_str(end, "end", r->engine_ended ? end_kind_name(r->engine_kind) : NULL);
     put_text(end, "detail", r->engine_detail);
@@ -340,7 +328,7 @@ static void put_repository(cJSON *o, const struct run_record *r) {
     json_put(o, "changes", changes(r));
     json_put_bool(o, "changes_truncated", r->changes_truncated);
     put_tristate(o, "allowed_writes_passed", report_allowed_writes(r));
-    cJSON *res = object(), *dirty = array();
+    cJSON *res = json_new_object(), *dirty = json_new_array();
     json_put_str(res, "kind", r->result_seen ? result_kind_name(r->result_kind) : NULL);
     put_tristate(res, "clean", r->result_seen ? r->result_clean : -1);
     json_put_int(res, "commits", r->result_commits);
@@ -353,9 +341,9 @@ static void put_repository(cJSON *o, const struct run_record *r) {
 }
 
 static cJSON *gates(const struct run_record *r) {
-    cJSON *a = array();
+    cJSON *a = json_new_array();
     for (int i = 0; i < r->n_gates; i++) {
-        cJSON *o = object();
+        cJSON *o = json_new_object();
         json_put_str(o, "gate", r->gates[i].name);
         json_put_str(o, "status", r->gates[i].status);
         put_text(o, "reason", r->gates[i].reason);
@@ -366,7 +354,7 @@ static cJSON *gates(const struct run_record *r) {
 
 static cJSON *timings(const struct run_record *r) {
     int64_t ms[RUN_STATE_COUNT], total = report_phase_ms(r, ms);
-    cJSON *o = object();
+    cJSON *o = json_new_object();
     for (int i = 0; i < RUN_DONE; i++)
         if (r->phases[i].entered_us) json_put_int(o, run_state_name((enum run_state)i), ms[i]);
     json_put_int(o, "total", total);
@@ -374,7 +362,7 @@ static cJSON *timings(const struct run_record *r) {
 }
 
 static cJSON *resources(const struct run_record *r, const struct report_facts *f) {
-    cJSON *o = object();
+    cJSON *o = json_new_object();
     json_put_int(o, "cpu_ms", (int64_t)(r->engine_cpu_us / 1000));
     json_put_int(o, "peak_memory_kib", (int64_t)r->engine_rss_kib);
     json_put_int(o, "processes", (int64_t)r->engine_processes);
@@ -398,7 +386,7 @@ static void put_identity(cJSON *o, const struct run_record *r) {
 }
 
 char *report_json_text(const struct run_record *r, const struct seal_input *in, const struct report_facts *f) {
-    cJSON *o = object();
+    cJSON *o = json_new_object();
     put_identity(o, r);
     put_blockers(o, r);
     put_backend(o, r);

@@ -37,22 +37,10 @@ const char help_guard[] = "Usage: cto-harness guard core-route --core DIR [--con
                           "  cto-harness guard core-route --core /srv/core --conflict CORE-WORK-172 \\\n"
                           "      --conflict worktrees/core-keyvault-authmd-promotion-135 --json\n";
 
-static cJSON *object(void) {
-    cJSON *o = cJSON_CreateObject();
-    BUG_UNLESS(o != NULL);
-    return o;
-}
-
-static cJSON *array(void) {
-    cJSON *a = cJSON_CreateArray();
-    BUG_UNLESS(a != NULL);
-    return a;
-}
-
 static cJSON *checks_json(const struct core_guard *g) {
-    cJSON *list = array();
+    cJSON *list = json_new_array();
     for (int i = 0; i < GUARD_CHECKS; i++) {
-        cJSON *o = object();
+        cJSON *o = json_new_object();
         json_put_str(o, "name", guard_check_name(i));
         json_put_bool(o, "passed", g->checks[i].passed);
         json_put_str(o, "why_not", g->checks[i].passed ? NULL : g->checks[i].why);
@@ -62,10 +50,10 @@ static cJSON *checks_json(const struct core_guard *g) {
 }
 
 static cJSON *trees_json(const struct core_guard *g) {
-    cJSON *list = array();
+    cJSON *list = json_new_array();
     for (int i = 0; i < g->n_trees; i++) {
         const struct guard_worktree *t = &g->trees[i];
-        cJSON *o = object();
+        cJSON *o = json_new_object();
         json_put(o, "name", json_bytes(t->name, strlen(t->name)));
         json_put(o, "path", json_bytes(t->path, strlen(t->path)));
         json_put_str(o, "head", t->head);
@@ -78,7 +66,7 @@ static cJSON *trees_json(const struct core_guard *g) {
 
 static cJSON *guard_json(const struct core_guard *g) {
     bool clear = core_guard_clear(g);
-    cJSON *o = object();
+    cJSON *o = json_new_object();
     json_put_str(o, "guard", "core-route");
     json_put_str(o, "core_route_admission_status", clear ? "admissible" : "not_admitted");
     json_put_str(o, "guard_status", clear ? "clear" : "blocked");

@@ -75,18 +75,12 @@ struct packet {
 
 /* --- as JSON ------------------------------------------------------------------------------------------------------------------- */
 
-static cJSON *object(void) {
-    cJSON *o = cJSON_CreateObject();
-    BUG_UNLESS(o != NULL);
-    return o;
-}
-
 static void put_path(cJSON *o, const char *key, const char *path) {
     json_put(o, key, path[0] ? json_bytes(path, strlen(path)) : cJSON_CreateNull());
 }
 
 static cJSON *rung_json(const struct rung *r) {
-    cJSON *o = object();
+    cJSON *o = json_new_object();
     char stamp[CLOCK_STAMP_SIZE] = "";
     if (r->status != RUNG_NOT_PROVEN) clock_stamp(r->proven_ms, stamp);
     json_put_str(o, "status", rung_status_name(r->status));
@@ -99,7 +93,7 @@ static cJSON *rung_json(const struct rung *r) {
 }
 
 static cJSON *evidence_json(const struct ladder *l) {
-    cJSON *o = object(), *runs = cJSON_CreateArray();
+    cJSON *o = json_new_object(), *runs = cJSON_CreateArray();
     BUG_UNLESS(runs != NULL);
     for (int i = 1; i <= STAGE_COUNT; i++) {
         char key[32];
@@ -108,7 +102,7 @@ static cJSON *evidence_json(const struct ladder *l) {
     }
     json_put_bool(o, "stage6_comparison_accepted", l->comparison_accepted);
     for (int i = 0; i < l->repeatability_count && i < LADDER_REPEATS; i++) {
-        cJSON *r = object();
+        cJSON *r = json_new_object();
         json_put_str(r, "case_id", l->repeats[i].case_id);
         json_put_str(r, "run_id", l->repeats[i].run_id);
         put_path(r, "report", l->repeats[i].report_path);
@@ -121,7 +115,7 @@ static cJSON *evidence_json(const struct ladder *l) {
 
 static cJSON *decision_json(const struct core_decision *d) {
     if (d->state == 0) return cJSON_CreateNull();
-    cJSON *o = object();
+    cJSON *o = json_new_object();
     char stamp[CLOCK_STAMP_SIZE];
     clock_stamp(d->decided_ms, stamp);
     json_put_str(o, "id", d->id);
@@ -132,7 +126,7 @@ static cJSON *decision_json(const struct core_decision *d) {
 }
 
 static void put_lists(cJSON *o) {
-    cJSON *names = cJSON_CreateArray(), *meanings = object(), *before = cJSON_CreateArray();
+    cJSON *names = cJSON_CreateArray(), *meanings = json_new_object(), *before = cJSON_CreateArray();
     BUG_UNLESS(names && before);
     for (int i = 0; i < CORE_STATES; i++) {
         cJSON_AddItemToArray(names, cJSON_CreateString(core_state(i)->name));
@@ -141,7 +135,7 @@ static void put_lists(cJSON *o) {
     json_put(o, "allowed_decision_states", names);
     json_put(o, "decision_state_meanings", meanings);
     for (size_t i = 0; i < N_BLOCKERS; i++) {
-        cJSON *b = object();
+        cJSON *b = json_new_object();
         json_put_str(b, "blocker", blockers[i].name);
         json_put_str(b, "detail", blockers[i].meaning);
         cJSON_AddItemToArray(before, b);
@@ -151,7 +145,7 @@ static void put_lists(cJSON *o) {
 }
 
 static cJSON *packet_json(const struct packet *p) {
-    cJSON *o = object();
+    cJSON *o = json_new_object();
     json_put_str(o, "packet", "core-promotion");
     json_put_str(o, "generated_at", p->now);
     json_put_str(o, "build_id", CTO_BUILD_ID);
@@ -262,7 +256,7 @@ static int decide(const struct global_options *g, const char *state, const char 
     store_close(s);
     if (rc < 0) return cli_error(&e);
     if (g->json) {
-        cJSON *o = object();
+        cJSON *o = json_new_object();
         json_put_bool(o, "ok", true);
         json_put_str(o, "id", id);
         json_put_str(o, "decision_status", core_state(k)->name);

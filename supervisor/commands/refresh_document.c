@@ -9,12 +9,6 @@
 #include "supervisor/seal.h"
 #include "supervisor/standing.h"
 
-static cJSON *object(void) {
-    cJSON *o = cJSON_CreateObject();
-    BUG_UNLESS(o != NULL);
-    return o;
-}
-
 static const cJSON *get(const cJSON *o, const char *key) { return cJSON_GetObjectItemCaseSensitive(o, key); }
 
 /* Exactly as it stands there, also when it is nothing. */
@@ -35,7 +29,7 @@ static cJSON *pass_json(const struct imported *p) {
                                              "target_repository_admission_id",
                                              "operator_outcome",
                                              "target_repository_admission_sha256"};
-    cJSON *o = object();
+    cJSON *o = json_new_object();
     json_put_str(o, "case_id", p->row.case_id);
     json_put_str(o, "run_id", p->row.run_id);
     json_put_str(o, "backend", p->row.backend);
@@ -60,7 +54,7 @@ static void put_path(cJSON *o, const char *key, const struct refresh *x, int i, 
 }
 
 static void put_stage6(cJSON *o, const struct refresh *x) {
-    cJSON *c = object();
+    cJSON *c = json_new_object();
     json_put_str(c, "comparison_id", x->compared.id[0] ? x->compared.id : NULL);
     json_put_str(c, "path", x->stage6 ? x->compared.path : NULL);
     json_put_str(c, "sha256", x->stage6 ? x->compared.sha256 : NULL);
@@ -73,7 +67,7 @@ static void put_stage6(cJSON *o, const struct refresh *x) {
 }
 
 cJSON *refresh_document(const struct refresh *x) {
-    cJSON *o = object(), *passes = cJSON_CreateArray();
+    cJSON *o = json_new_object(), *passes = cJSON_CreateArray();
     char stamp[CLOCK_STAMP_SIZE];
     BUG_UNLESS(passes != NULL);
     clock_stamp(x->made.made_ms, stamp);

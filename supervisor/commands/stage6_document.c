@@ -10,18 +10,6 @@
 #include "supervisor/seal.h"
 #include "supervisor/standing.h"
 
-static cJSON *object(void) {
-    cJSON *o = cJSON_CreateObject();
-    BUG_UNLESS(o != NULL);
-    return o;
-}
-
-static cJSON *array(void) {
-    cJSON *a = cJSON_CreateArray();
-    BUG_UNLESS(a != NULL);
-    return a;
-}
-
 static const char *or_null(const char *text) { return text[0] ? text : NULL; }
 
 static const char *kind_of(const struct stage6 *x) {
@@ -33,7 +21,7 @@ static const char *kind_of(const struct stage6 *x) {
 
 static cJSON *row_lane(const char *lane, enum lane_status s, const char *kind, const char *why, const char *report) {
     static const char *const words[] = {"blocked", "fail", "covered"};
-    cJSON *o = object();
+    cJSON *o = json_new_object();
     json_put_str(o, "lane", lane);
     json_put_str(o, "status", words[s]);
     json_put_str(o, "proof_kind", s == LANE_BLOCKED ? NULL : kind);
@@ -43,12 +31,12 @@ static cJSON *row_lane(const char *lane, enum lane_status s, const char *kind, c
 }
 
 static cJSON *coverage(const struct stage6 *x) {
-    cJSON *a = array();
+    cJSON *a = json_new_array();
     for (int i = 0; i < FAILURE_CLASSES; i++) {
         const struct failure_class *c = failure_class_at(i);
         const struct stage6_row *r = &x->rows[i];
         const struct blocker_rule *rule = blocker_rule(c->blocker);
-        cJSON *o = object();
+        cJSON *o = json_new_object();
         json_put_str(o, "class", c->name);
         json_put_str(o, "reason", rule->reason);
         json_put_str(o, "event", rule->event);
@@ -63,9 +51,9 @@ static cJSON *coverage(const struct stage6 *x) {
 }
 
 static cJSON *checks(const struct stage6 *x) {
-    cJSON *a = array();
+    cJSON *a = json_new_array();
     for (int i = 0; i < x->n_checks; i++) {
-        cJSON *o = object();
+        cJSON *o = json_new_object();
         json_put_str(o, "name", x->checks[i].name);
         json_put_str(o, "status", lane_status_name(x->checks[i].status));
         json_put_str(o, "rationale", or_null(x->checks[i].why));
@@ -75,7 +63,7 @@ static cJSON *checks(const struct stage6 *x) {
 }
 
 static cJSON *texts(const struct stage6 *x, enum lane_status s) {
-    cJSON *a = array();
+    cJSON *a = json_new_array();
     for (int i = 0; i < x->n_checks; i++) {
         char line[500];
         if (x->checks[i].status != s) continue;
@@ -86,7 +74,7 @@ static cJSON *texts(const struct stage6 *x, enum lane_status s) {
 }
 
 static cJSON *acceptance(const struct stage6 *x) {
-    cJSON *o = object();
+    cJSON *o = json_new_object();
     char how[RUN_ID_MAX + 80];
     snprintf(how, sizeof how, "cto-harness outcome %s accepted|rejected --actor NAME", x->made.id);
     json_put_bool(o, "required", true);
@@ -96,7 +84,7 @@ static cJSON *acceptance(const struct stage6 *x) {
 }
 
 static cJSON *ladder_json(const struct ladder *l) {
-    cJSON *o = object();
+    cJSON *o = json_new_object();
     for (int i = 1; i < STAGE_COUNT; i++) {
         char key[32];
         snprintf(key, sizeof key, "stage%d", i);
@@ -107,7 +95,7 @@ static cJSON *ladder_json(const struct ladder *l) {
 
 cJSON *stage6_document(const struct stage6 *x) {
     char stamp[CLOCK_STAMP_SIZE];
-    cJSON *o = object();
+    cJSON *o = json_new_object();
     clock_stamp(x->made.made_ms, stamp);
     json_put_str(o, "schema_version", "1.0");
     json_put_str(o, "comparison_id", x->made.id);
@@ -178,7 +166,7 @@ char *stage6_text(const struct stage6 *x) {
 /* --- the result ---------------------------------------------------------------------------------------------------------------- */
 
 static void put_reports(cJSON *o, const struct stage6 *x) {
-    cJSON *pass = array(), *failures = array(), *base = object();
+    cJSON *pass = json_new_array(), *failures = json_new_array(), *base = json_new_object();
     for (int i = 0; i < x->n_lanes; i++)
         if (x->lanes[i].ran && x->lanes[i].report[0])
             cJSON_AddItemToArray(pass, cJSON_CreateString(x->lanes[i].report));
@@ -195,7 +183,7 @@ static void put_reports(cJSON *o, const struct stage6 *x) {
 }
 
 static int print_json(const struct stage6 *x, bool ok, int code) {
-    cJSON *o = object(), *names = array(), *errors = texts(x, LANE_FAIL), *line;
+    cJSON *o = json_new_object(), *names = json_new_array(), *errors = texts(x, LANE_FAIL), *line;
     for (int i = 0; i < x->n_checks; i++) cJSON_AddItemToArray(names, cJSON_CreateString(x->checks[i].name));
     cJSON *blocked = texts(x, LANE_BLOCKED);
     if (!ok && cJSON_GetArraySize(errors) == 0) /* nothing failed: what is missing is why it is not proven */
@@ -208,7 +196,7 @@ static int print_json(const struct stage6 *x, bool ok, int code) {
     json_put(o, "checked", names);
     json_put(o, "errors", errors);
     json_put(o, "blocked", blocked);
-    json_put(o, "predecessors", x->below ? cJSON_Duplicate(x->below, true) : array());
+    json_put(o, "predecessors", x->below ? cJSON_Duplicate(x->below, true) : json_new_array());
     put_reports(o, x);
     json_put_str(o, "comparison_id", x->made.id);
     json_put_str(o, "stage6_candidate_default_comparison_path", x->made.path);
