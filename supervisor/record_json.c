@@ -11,6 +11,8 @@
 #include "supervisor/gates.h"
 #include "supervisor/subject.h"
 
+/* It never settles on these lists: */
+/* clang-format off */
 #define INT_FIELDS(X)                                                                                                  \
     X(attempt)                                                                                                         \
     X(generation)                                                                                                      \
@@ -27,6 +29,7 @@
     X(committed_seen)                                                                                          \
     X(engine_ended) X(result_seen) X(result_clean) X(made_by_harness) X(changes_truncated) X(denied_truncated) \
         X(denied_unseen) X(worker_done) X(worker_clean) X(patch_whole)
+/* clang-format on */
 #define TEXT_FIELDS(X) \
     X(run_id)          \
     X(matrix_id)       \
