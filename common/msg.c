@@ -67,3 +67,43 @@ const char *result_kind_name(unsigned k) {
     default: return "invalid";
     }
 }
+
+const char *gw_path_name(unsigned k) {
+    switch (k) {
+#define X(name, number, text) \
+    case (number): return text;
+        GW_PATHS(X)
+#undef X
+    default: return "invalid";
+    }
+}
+
+const char *gw_outcome_name(unsigned k) {
+    switch (k) {
+#define X(name, number, text, infrastructure) \
+    case (number): return text;
+        GW_OUTCOMES(X)
+#undef X
+    default: return "invalid";
+    }
+}
+
+bool gw_outcome_is_infrastructure(unsigned k) {
+    switch (k) {
+#define X(name, number, text, infrastructure) \
+    case (number): return (infrastructure) != 0;
+        GW_OUTCOMES(X)
+#undef X
+    default: return false;
+    }
+}
+
+const char *gw_budget_name(unsigned k) {
+    switch (k) {
+#define X(name, number, text) \
+    case (number): return text;
+        GW_BUDGETS(X)
+#undef X
+    default: return "invalid";
+    }
+}

@@ -5,6 +5,9 @@
  * permitted in every state from ENGINE on. Each channel of itself is ordered. There is no request and no answer: what a
  * worker would ask for belongs in the RUN_SPEC.
  *
+ * A gateway (worker/gateway/) has one stream socket of its own to the supervisor, the channel GATEWAY: its configuration goes down
+ * once, what it saw comes up. What it saw was made by an agent and by a model's server: data, never a verdict of theirs.
+ *
  * An inspector writes the same frames to its standard output, for the worker to hand up. The worker checks that the frame is
  * one that this inspector step may send (the INSPECT_* column) and its size, and never looks inside.
  *
@@ -46,11 +49,12 @@ enum run_state {
 const char *run_state_name(enum run_state s);
 
 enum msg_direction { MSG_TO_WORKER, MSG_TO_SUPERVISOR };
-enum msg_channel { MSG_CONTROL, MSG_BULK };
+enum msg_channel { MSG_CONTROL, MSG_BULK, MSG_GATEWAY };
 #define MSG_ONCE 1u
 #define IN(state) (1u << RUN_##state)
 #define IN_WORK (IN(STARTING) | IN(BASELINE) | IN(ENGINE) | IN(STOPPING) | IN(INSPECTING) | IN(VERIFYING))
 #define IN_BULK (IN(ENGINE) | IN(STOPPING) | IN(INSPECTING) | IN(VERIFYING) | IN(COLLECTING))
+#define IN_GATEWAY (IN_WORK | IN(COLLECTING))
 /* Inspector steps, as a mask: who may send a frame. 0: no inspector may. */
 #define INSPECT_WATCH 1u  /* makes the baseline, then answers "moved? clean?" while the engine lives */
 #define INSPECT_COMMIT 2u /* harness commit of what a `commit: harness` backend left */
@@ -90,7 +94,19 @@ enum msg_channel { MSG_CONTROL, MSG_BULK };
  *               the first time: what the seccomp filter refused. Shown, never judged.
  *   OUTPUT      u8 enum out_stream, then raw bytes
  *   ARTIFACT    u8 enum artifact_id, then raw bytes
- *   ARTIFACT_END u8 enum artifact_id, u64 total size */
+ *   ARTIFACT_END u8 enum artifact_id, u64 total size
+ *   GW_CONFIG   strict JSON (worker/gateway/config.h)
+ *   GW_READY    bytes JSON: what confines the gateway {mechanisms[], landlock_abi, seccomp_instructions, pid}
+ *   GW_REQUEST  u32 number (from 1), u8 enum gw_path, str model asked for, str model that the answer named ("" unknown), u16 HTTP
+ *               status as the agent got it, u8 enum gw_outcome, u64 tokens in, u64 tokens out (as the answer says; 0 unknown), i64
+ *               start (real ms), u64 latency_us, u64 first_byte_us (0: none came), u64 bytes up, u64 bytes down, str detail (one
+ *               sentence of the gateway's own; never text of the agent's or the server's)
+ *   GW_TRAFFIC  u64 bytes since the last one: at most once a second while bytes move, for the idle clock
+ *   GW_BUDGET   u8 enum gw_budget, u64 limit, u64 seen: this budget is used up; requests are refused from here on. Once for each
+ *   GW_FAILED   str text: the gateway cannot work; nothing follows
+ *   GW_PROBE    u8 enum gw_outcome, u16 HTTP status, str model that the answer named, u64 latency_us, str detail: all that
+ *               `cto-harness-gateway --probe` says
+ *   GW_DONE     u32 requests, u64 tokens in, u64 tokens out, u64 bytes up, u64 bytes down: after the supervisor's end of file */
 #define MSG_TABLE(                                                                                                 \
     X) /* name, number, direction, channel, permitted in states, flags, inspector steps, largest payload */        \
     X(RUN_SPEC, 1, MSG_TO_WORKER, MSG_CONTROL, IN(STARTING), MSG_ONCE, 0, 256u << 10)                              \
@@ -120,7 +136,15 @@ enum msg_channel { MSG_CONTROL, MSG_BULK };
     X(LAND, 36, MSG_TO_SUPERVISOR, MSG_CONTROL, IN(INSPECTING), 0, INSPECT_DIFF, 5u << 10)                         \
     X(OUTPUT, 64, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, 0, 16u << 10)                                           \
     X(ARTIFACT, 65, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, INSPECT_DIFF, 16u << 10)                              \
-    X(ARTIFACT_END, 66, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, INSPECT_DIFF, 9)
+    X(ARTIFACT_END, 66, MSG_TO_SUPERVISOR, MSG_BULK, IN_BULK, 0, INSPECT_DIFF, 9)                                  \
+    X(GW_CONFIG, 40, MSG_TO_WORKER, MSG_GATEWAY, IN(STARTING), MSG_ONCE, 0, 256u << 10)                            \
+    X(GW_READY, 41, MSG_TO_SUPERVISOR, MSG_GATEWAY, IN_GATEWAY, MSG_ONCE, 0, 2048)                                 \
+    X(GW_REQUEST, 42, MSG_TO_SUPERVISOR, MSG_GATEWAY, IN_GATEWAY, 0, 0, 1024)                                      \
+    X(GW_TRAFFIC, 43, MSG_TO_SUPERVISOR, MSG_GATEWAY, IN_GATEWAY, 0, 0, 8)                                         \
+    X(GW_BUDGET, 44, MSG_TO_SUPERVISOR, MSG_GATEWAY, IN_GATEWAY, 0, 0, 17)                                         \
+    X(GW_FAILED, 45, MSG_TO_SUPERVISOR, MSG_GATEWAY, IN_GATEWAY, MSG_ONCE, 0, 512)                                 \
+    X(GW_PROBE, 46, MSG_TO_SUPERVISOR, MSG_GATEWAY, IN_GATEWAY, MSG_ONCE, 0, 1024)                                 \
+    X(GW_DONE, 47, MSG_TO_SUPERVISOR, MSG_GATEWAY, IN_GATEWAY, MSG_ONCE, 0, 40)
 
 enum msg_type {
 #define X(name, number, dir, chan, states, flags, steps, largest) MSG_##name = (number),
@@ -186,6 +210,62 @@ enum attempt_kind {
 const char *attempt_action(unsigned k); /* one of the ten forbidden actions; NULL when it is none */
 const char *attempt_text(unsigned k);
 
+/* What the agent asked a gateway for. */
+#define GW_PATHS(X)                    \
+    X(MODELS, 1, "/v1/models")         \
+    X(CHAT, 2, "/v1/chat/completions") \
+    X(RESPONSES, 3, "/v1/responses")   \
+    X(OTHER, 4, "other") /* refused; its text is the agent's */
+enum gw_path {
+#define X(name, number, text) GW_PATH_##name = (number),
+    GW_PATHS(X)
+#undef X
+};
+const char *gw_path_name(unsigned k); /* "invalid" when it is none */
+
+/* How a request ended. `infrastructure`: counts for the endpoint's circuit breaker and against no agent; recorded in the store, append
+ * only. */
+#define GW_OUTCOMES(X) /* name, number, text, infrastructure */                                              \
+    X(OK, 1, "ok", 0)                                                                                        \
+    X(REFUSED_PATH, 2, "refused_path", 0)                                                                    \
+    X(REFUSED_REQUEST, 3, "refused_request", 0) /* malformed, smuggled, too large, upgraded */               \
+    X(REFUSED_MODEL, 4, "refused_model", 0)     /* another model than the admitted one was asked for */      \
+    X(REFUSED_BUDGET, 5, "refused_budget", 0)                                                                \
+    X(AGENT_LEFT, 6, "agent_left", 0)   /* the agent closed before the answer was whole */                   \
+    X(WRONG_MODEL, 7, "wrong_model", 0) /* the answer names another model: withheld where it still can be */ \
+    X(REJECTED, 8, "rejected", 0)       /* another 4xx of the server's */                                    \
+    X(UNREACHABLE, 9, "unreachable", 1) /* no connection, or it broke before an answer */                    \
+    X(TLS, 10, "tls_failed", 1)                                                                              \
+    X(UNAUTHORIZED, 11, "unauthorized", 1)     /* 401, 403 */                                                \
+    X(RATE_LIMITED, 12, "rate_limited", 1)     /* 429 */                                                     \
+    X(SERVER_ERROR, 13, "server_error", 1)     /* 5xx */                                                     \
+    X(GARBAGE, 14, "garbage", 1)               /* not what the interface promises */                         \
+    X(TIMED_OUT, 15, "timed_out", 1)           /* connect, first byte, idle or total limit */                \
+    X(BROKEN, 16, "broken", 1)                 /* the answer ended before its end */                         \
+    X(REDIRECTED, 17, "redirected", 1)         /* 3xx: refused, never followed */                            \
+    X(REASONING_ONLY, 18, "reasoning_only", 0) /* a probe's: an answer without any content */                \
+    X(NO_REPLAY, 19, "no_replay", 0)           /* the cassette has no such request */
+enum gw_outcome {
+#define X(name, number, text, infrastructure) GW_##name = (number),
+    GW_OUTCOMES(X)
+#undef X
+};
+const char *gw_outcome_name(unsigned k); /* "invalid" when it is none */
+bool gw_outcome_is_infrastructure(unsigned k);
+
+#define GW_BUDGETS(X)              \
+    X(REQUESTS, 1, "requests")     \
+    X(TOKENS_IN, 2, "tokens_in")   \
+    X(TOKENS_OUT, 3, "tokens_out") \
+    X(BYTES, 4, "bytes")           \
+    X(WALL, 5, "wall_ms")
+enum gw_budget {
+#define X(name, number, text) GW_BUDGET_OF_##name = (number),
+    GW_BUDGETS(X)
+#undef X
+};
+const char *gw_budget_name(unsigned k); /* "invalid" when it is none */
+
 enum failed_class {
     FAILED_SANDBOX = 1, /* a mechanism that the profile requires is not there: sandbox_unavailable */
     FAILED_WORKER = 2,  /* the worker itself could not go on (ENOSPC, a missing fixture): infrastructure */
@@ -211,7 +291,23 @@ enum worker_fd {
     WORKER_FD_CONTROL = 3, /* stream socket */
     WORKER_FD_BULK = 4,    /* write end of a pipe */
     WORKER_FD_WAKE = 5,    /* eventfd: the supervisor adds 1 for "look now"; the inspector alone reads it */
+    WORKER_FD_GATEWAY =
+        6, /* stream socket to the run's gateway: the engine's listener goes there in one SCM_RIGHTS message. Without a
+                            * gateway: /dev/null */
     WORKER_FD_COUNT
+};
+/* Descriptors a gateway is started with; everything above is closed on entry. Those that a run has no use for are not open. */
+enum gateway_fd {
+    GATEWAY_FD_STDIN = 0,  /* /dev/null */
+    GATEWAY_FD_STDOUT = 1, /* /dev/null */
+    GATEWAY_FD_STDERR = 2, /* the supervisor's stderr: only for aborts and sanitizers */
+    GATEWAY_FD_CONTROL =
+        3, /* stream socket to the supervisor: frames of the channel GATEWAY. Its end of file ends the gateway */
+    GATEWAY_FD_LISTENER = 4, /* stream socket to the worker: one byte with the listening socket beside it */
+    GATEWAY_FD_RECORD = 5,   /* the cassette that is written */
+    GATEWAY_FD_REPLAY = 6,   /* the cassette that is played */
+    GATEWAY_FD_SLOTS = 7,    /* and on: one lock file for each request that may be under way at the endpoint at once */
+    GATEWAY_FD_COUNT = GATEWAY_FD_SLOTS + 16
 };
 /* Descriptors an inspector is started with. */
 enum inspect_fd {

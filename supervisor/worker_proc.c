@@ -108,6 +108,7 @@ static int start_process(struct worker_proc *w, uv_loop_t *loop, const char *pro
         [WORKER_FD_CONTROL] = {.flags = UV_INHERIT_FD, .data.fd = p->control[1]},
         [WORKER_FD_BULK] = {.flags = UV_INHERIT_FD, .data.fd = p->bulk[1]},
         [WORKER_FD_WAKE] = {.flags = UV_INHERIT_FD, .data.fd = p->wake},
+        [WORKER_FD_GATEWAY] = {.flags = UV_IGNORE},
     };
     uv_process_options_t o = {.exit_cb = on_exit_cb,
                               .file = program,

@@ -31,7 +31,7 @@ static void sane(void) {
         CHECK(r[i].largest <= 256u << 10);
         CHECK(r[i].direction == MSG_TO_WORKER || r[i].direction == MSG_TO_SUPERVISOR);
         if (r[i].direction == MSG_TO_WORKER)
-            CHECK(r[i].channel == MSG_CONTROL && (r[i].flags & MSG_ONCE) && r[i].steps == 0);
+            CHECK(r[i].channel != MSG_BULK && (r[i].flags & MSG_ONCE) && r[i].steps == 0);
         if (r[i].channel == MSG_BULK)
             CHECK((r[i].states & (IN(STARTING) | IN(BASELINE))) == 0 && (r[i].states & IN_BULK) == IN_BULK &&
                   r[i].largest <= 32u << 10);

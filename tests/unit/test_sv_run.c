@@ -137,6 +137,7 @@ static void every_frame_everywhere(void) {
     const struct msg_rule *rules = msg_rules(&n);
     for (size_t k = 0; k < N_WORKING; k++) {
         for (size_t i = 0; i < n; i++) {
+            if (rules[i].channel == MSG_GATEWAY) continue;
             struct world *w = world_at(working[k]);
             enum msg_type t = (enum msg_type)rules[i].type;
             bool permitted = (rules[i].states >> working[k] & 1u) && rules[i].direction == MSG_TO_SUPERVISOR &&
@@ -166,7 +167,9 @@ static void wrong_shape(void) {
     const struct msg_rule *rules = msg_rules(&n);
     for (size_t i = 0; i < n; i++) {
         enum msg_type t = (enum msg_type)rules[i].type;
-        if (rules[i].direction != MSG_TO_SUPERVISOR || t == MSG_TREE || t == MSG_LAND) continue;
+        if (rules[i].direction != MSG_TO_SUPERVISOR || t == MSG_TREE || t == MSG_LAND ||
+            rules[i].channel == MSG_GATEWAY)
+            continue;
         enum run_state s = RUN_STARTING;
         while (!(rules[i].states >> s & 1u) || (also_refused(s, t) && t != MSG_STARTED) ||
                ((rules[i].flags & MSG_ONCE) && came_before(s, t)))
