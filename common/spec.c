@@ -82,6 +82,7 @@ char *spec_emit(const struct run_spec *s) {
     put_optional(root, "task", s->task);
     json_put_str(root, "commit", commit_by_words[s->commit]);
     json_put_bool(root, "network_none", s->network_none);
+    json_put_int(root, "gateway_port", s->gateway_port);
     json_put_int(root, "inspect_ms", s->inspect_ms);
     put_list(root, "ignore", s->ignore, s->n_ignore);
     put_list(root, "read_roots", s->read_roots, s->n_read_roots);
@@ -193,6 +194,7 @@ int spec_parse(struct run_spec *ret, const void *p, size_t n, struct err *e) {
     s.task = json_str(&o, "task", JSON_OPTIONAL, 64u << 10);
     s.commit = (enum commit_by)json_enum(&o, "commit", commit_by_words, -1);
     s.network_none = json_bool(&o, "network_none", false);
+    s.gateway_port = json_int(&o, "gateway_port", 0, 0, 65535);
     s.inspect_ms = json_int(&o, "inspect_ms", 0, 0, INT64_C(7) * 86400000);
     s.n_ignore = read_list(&o, "ignore", s.ignore, SPEC_MAX_PATHS, 512);
     s.n_read_roots = read_list(&o, "read_roots", s.read_roots, SPEC_MAX_PATHS, 4096);

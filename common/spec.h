@@ -65,8 +65,9 @@ struct run_spec {
         *program; /* absolute host path of the engine's program, shown to it elsewhere; NULL: the adapter has its own */
     const char *task; /* text of task.md */
     enum commit_by commit;
-    bool network_none;                  /* no loopback in the jails */
-    int64_t inspect_ms;                 /* how long one inspector may take; 0: INSPECT_DEADLINE_US of the worker */
+    bool network_none;    /* no loopback in the jails */
+    int64_t gateway_port; /* of the engine's 127.0.0.1, where the model gateway listens; 0: there is none */
+    int64_t inspect_ms;   /* how long one inspector may take; 0: INSPECT_DEADLINE_US of the worker */
     const char *ignore[SPEC_MAX_PATHS]; /* the case's, and what the engine puts there itself */
     int n_ignore;
     const char

@@ -19,10 +19,10 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "common/pass_fd.h"
 #include "sandbox/internal.h"
 
 #define SERVE_AT_ONCE 64
@@ -34,40 +34,12 @@
 _Static_assert(sizeof(struct seccomp_notif) == 80 && sizeof(struct seccomp_notif_resp) == 24, "as the kernel has them");
 
 int denials_send_listener(int socket, int listener, struct err *e) {
-    char nothing = 0;
-    struct iovec iov = {.iov_base = &nothing, .iov_len = 1};
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control;
-    memset(&control, 0, sizeof control);
-    struct msghdr m = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(c), &listener, sizeof listener);
-    return sendmsg(socket, &m, MSG_NOSIGNAL) == 1 ? 0 : err_sys(e, "seccomp: hand the listener on");
+    return pass_fd_send(socket, listener, "the seccomp listener", e);
 }
 
 int denials_take_listener(int socket, struct err *e) {
-    char nothing;
-    struct iovec iov = {.iov_base = &nothing, .iov_len = 1};
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct msghdr m = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
     /* It was sent before the record that brought us here. */
-    if (recvmsg(socket, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != 1) return err_sys(e, "seccomp: take the listener");
-    const struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-    int fd = -1;
-    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof fd))
-        return err_set(e, ERR_PROTO, "seccomp: pid 1 sent no listener");
-    memcpy(&fd, CMSG_DATA(c), sizeof fd);
-    return fd;
+    return pass_fd_take(socket, false, "the seccomp listener", e);
 }
 
 /* One entry for each name. Numbers without one share "unknown": who reads the report knows a call by its name, and a second

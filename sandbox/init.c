@@ -110,7 +110,9 @@ static int set_up_network_and_name(struct init_state *s, struct err *e) {
     const char *name = s->a->spec->hostname ? s->a->spec->hostname : "jail";
     if (!LEFT_OUT(JAIL_M_UTSNS) && sethostname(name, strlen(name)) < 0)
         return mechanism_err(e, JAIL_M_UTSNS, "sethostname");
-    return s->a->spec->loopback && !LEFT_OUT(JAIL_M_NETNS) ? loopback_up(e) : 0;
+    if (!s->a->spec->loopback || LEFT_OUT(JAIL_M_NETNS)) return 0;
+    if (loopback_up(e) < 0) return -1;
+    return s->a->spec->listener ? loopback_listen(s->a->spec->listener, e) : 0;
 }
 
 static int prepare_landlock(struct init_state *s, struct err *e) {

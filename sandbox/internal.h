@@ -108,6 +108,7 @@ int ids_become(uid_t uid, struct err *e); /* root mode: groups, gid, uid; verifi
 
 /* netdev.c */
 int loopback_up(struct err *e);
+int loopback_listen(const struct jail_listener *l, struct err *e);
 
 /* init.c: pid 1 */
 enum status_kind { STATUS_FAILED = 1, STATUS_STARTED, STATUS_ENDED };

@@ -68,6 +68,7 @@ static int check_spec(const struct jail_spec *s, enum jail_mode mode, uint32_t r
         return err_set(e, ERR_USAGE, "the working directory must be an absolute path inside");
     if (mode == JAIL_MODE_ROOT && (s->uid == 0 || s->uid == (uid_t)-1))
         return err_set(e, ERR_USAGE, "unprivileged uid: started by root, so a uid that is not 0 must be given");
+    if (s->listener && !s->loopback) return err_set(e, ERR_USAGE, "a listener needs the loopback");
     if (s->hostname && strlen(s->hostname) > HOSTNAME_BYTES) return err_set(e, ERR_USAGE, "host name: too long");
     if (required & JAIL_M_CGROUP && (!s->cgroups || cgroup_version(s->cgroups) == 0))
         return err_set(e, ERR_UNSUPPORTED, "cgroup limits: required, but %s",

@@ -129,6 +129,13 @@ struct jail_seed {
     const char *text;
 };
 
+/* A listener of the jail's own network namespace, made before the program starts and handed out: who serves it, serves the jail and
+ * nobody else, from outside. No process of the jail has it. Needs spec.loopback. */
+struct jail_listener {
+    int socket;    /* a Unix socket: the listener goes there in one message (pass_fd.h) */
+    uint16_t port; /* of 127.0.0.1 inside */
+};
+
 /* 0: the profile's default (profile.c). */
 struct jail_limits {
     uint64_t memory_bytes;  /* RLIMIT_DATA: of each process */
@@ -157,12 +164,13 @@ struct jail_spec {
     const struct jail_seed *seeds;
     size_t n_seeds;
     struct jail_limits limits;
-    uint32_t required;                  /* 0: jail_required(profile, mode) */
-    int landlock_min;                   /* refuse to start under an older Landlock ABI; 0: any that there is */
-    uid_t uid;                          /* root mode: kernel uid and gid; must not be 0. User mode: ignored */
-    int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null */
-    bool loopback;                      /* bring lo up */
-    const char *hostname;               /* NULL: "jail" */
+    uint32_t required;                    /* 0: jail_required(profile, mode) */
+    int landlock_min;                     /* refuse to start under an older Landlock ABI; 0: any that there is */
+    uid_t uid;                            /* root mode: kernel uid and gid; must not be 0. User mode: ignored */
+    int stdin_fd, stdout_fd, stderr_fd;   /* -1: /dev/null */
+    bool loopback;                        /* bring lo up */
+    const struct jail_listener *listener; /* NULL: none */
+    const char *hostname;                 /* NULL: "jail" */
     /* The jail gets a group of its own there, removed by jail_free. It is part of the jail then: a start without it is
      * ERR_UNSUPPORTED. NULL: no group. Borrowed until jail_free. */
     const struct cgroup_places *cgroups;

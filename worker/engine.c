@@ -28,6 +28,7 @@ struct engine {
     struct engine_plan plan;
     const char *env[ENV_MAX + 1];
     struct jail_bind binds[BINDS_MAX];
+    struct jail_listener listener;
     struct jailed jailed;
 };
 
@@ -204,6 +205,8 @@ static int run_engine(struct worker *w, struct ending *end, struct err *e) {
     g.jailed.stoppable = true;
     g.jailed.observed = DENIED_BY_ENGINE;
     g.jailed.on_started = started;
+    g.listener = (struct jail_listener){.socket = WORKER_FD_GATEWAY, .port = (uint16_t)w->spec.gateway_port};
+    if (w->spec.gateway_port > 0) g.jailed.spec.listener = &g.listener;
     tell_view(w, &g.jailed.spec);
     return jailed_run(w, &g.jailed, end, e);
 }

@@ -1,9 +1,11 @@
 /* What a program in a jail finds, what it can do and what it cannot; how its end is told. */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "common/pass_fd.h"
 #include "tests/unit/sandbox_util.h"
 
 static struct ran r;
@@ -269,6 +271,36 @@ static void network(void) {
     CHECK(strcmp(r.out, "1\n") == 0);
 }
 
+/* The server of listen_for: whoever holds the other end of the pair takes the listener and answers one connection. */
+static pid_t serve_one(int taken_from) {
+    pid_t pid = fork();
+    if (pid != 0) return pid;
+    AUTO_FD int l = pass_fd_take(taken_from, true, "the listener", NULL);
+    AUTO_FD int c = l < 0 ? -1 : accept4(l, NULL, NULL, SOCK_CLOEXEC);
+    _exit(c >= 0 && write(c, "from outside", 12) == 12 ? 0 : 1);
+}
+
+/* A port of the jail's own loopback, served from outside it; no process in the jail has the listener. */
+static void listener(void) {
+    int pair[2], ws = -1;
+    NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+    struct jail_spec s = test_spec(NULL);
+    const struct jail_listener l = {.socket = pair[1], .port = 8791};
+    s.listener = &l;
+    pid_t pid = serve_one(pair[0]);
+    test_sh(&s,
+            "ls -l /proc/1/fd /proc/self/fd 2>/dev/null | grep -c 'socket:'; python3 -c '\nimport socket as s\n"
+            "print(s.create_connection((\"127.0.0.1\",8791),5).recv(99).decode())'",
+            &r);
+    CHECK(test_exited(&r, 0) && strcmp(r.out, "0\nfrom outside\n") == 0);
+    CHECK(waitpid(pid, &ws, 0) == pid && ws == 0);
+    s.loopback = false;
+    struct jail *j = NULL;
+    struct err e = ERR_INIT;
+    CHECK(jail_start(&s, &j, &e) < 0 && e.code == ERR_USAGE);
+    close(pair[0]), close(pair[1]);
+}
+
 static void tools(void) {
     char dir[64];
     test_tempdir(dir);
@@ -364,6 +396,7 @@ static void all(void) {
     seeds();
     links_on_the_way();
     network();
+    listener();
     tools();
     limits();
 }

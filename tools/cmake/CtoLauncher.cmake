@@ -14,7 +14,7 @@ endif()
 
 # Only what the launcher calls: not the worker's way in, not the inspector's confinement.
 set(launcher_common)
-foreach(name err io buf path clock log text cgroup cgroup_find cgroup_sweep)
+foreach(name err io pass_fd buf path clock log text cgroup cgroup_find cgroup_sweep)
   list(APPEND launcher_common ${CMAKE_SOURCE_DIR}/common/${name}.c)
 endforeach()
 file(GLOB launcher_sandbox CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/sandbox/*.c)
