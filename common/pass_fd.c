@@ -31,8 +31,9 @@ int pass_fd_take(int socket, bool wait, const char *what, struct err *e) {
     char nothing;
     struct iovec iov = {.iov_base = &nothing, .iov_len = 1};
     union one_fd control;
+    /* The length of one, without the padding of its space: in that there would be room for a second. */
     struct msghdr m = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = CMSG_LEN(sizeof(int))};
     ssize_t n;
     do n = recvmsg(socket, &m, (wait ? 0 : MSG_DONTWAIT) | MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);

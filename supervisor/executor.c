@@ -17,6 +17,7 @@
 #include "common/io.h"
 #include "supervisor/binaries.h"
 #include "supervisor/flight.h"
+#include "supervisor/orphans.h"
 
 #define TICK_MS 100
 #define LEAST_FILES 64
@@ -90,7 +91,7 @@ int executor_open(const struct home *h, recover_warn_fn warn, struct executor **
     snprintf(x->worker_path, sizeof x->worker_path, "%s/cto-harness-worker", h->libexec);
     if (raise_file_limit(e) < 0 || home_prepare(h, e) < 0 || binaries_check(h->libexec, &x->binaries, e) < 0 ||
         store_open(h->store, true, &x->store, e) < 0 || take_lock(x, e) < 0 ||
-        store_supervisor_add(x->store, x->id, getpid(), e) < 0 || worker_subreaper(e) < 0)
+        store_supervisor_add(x->store, x->id, getpid(), e) < 0 || orphans_adopt(e) < 0)
         goto fail;
     reserve_open(&x->reserve, h->runs);
     describe(x);

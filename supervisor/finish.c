@@ -19,6 +19,7 @@
 #include "common/io.h"
 #include "supervisor/case_log.h"
 #include "supervisor/flight.h"
+#include "supervisor/orphans.h"
 #include "supervisor/gates.h"
 #include "supervisor/outcome.h"
 #include "supervisor/subject.h"
@@ -32,7 +33,7 @@ static void on_retry(uv_timer_t *t) { flight_finish(t->data); }
 
 /* False: something of a dead worker still lives; this is called again. */
 static bool orphans_gone(struct flight *f) {
-    int alive = worker_reap_orphans();
+    int alive = orphans_reap();
     uint64_t now = clock_mono_us();
     if (f->finish_deadline_us == 0) f->finish_deadline_us = now + ORPHAN_LIMIT_US;
     if (alive == 0) return true;
@@ -40,7 +41,7 @@ static bool orphans_gone(struct flight *f) {
         uv_timer_start(&f->timer, on_retry, ORPHAN_RETRY_MS, 0);
         return false;
     }
-    alive = worker_give_up_orphans();
+    alive = orphans_give_up();
     if (alive > 0)
         record_block(&f->rec, BLOCKER_sandbox_violation, "%d processes of a dead worker could not be ended within 10 s",
                      alive);

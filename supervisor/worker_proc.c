@@ -3,9 +3,6 @@
  * Descriptors are made CLOEXEC and handed over by number through uv_spawn, which clears the flag on the child's copies only.
  * Reads land in one buffer for the whole loop: a read callback runs to its end before the next read, so runs in flight cost
  * no read buffer each.
- *
- * Orphans: a worker that is killed leaves its jails' first processes to us, because we are their subreaper. They die by
- * PDEATHSIG; waiting for them here is what makes "nothing of the run lives any more" a fact before the workspace is touched.
  */
 #include "supervisor/worker_proc.h"
 
@@ -16,13 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/frame.h"
 #include "common/io.h"
+#include "supervisor/orphans.h"
 
 struct worker_proc {
     uv_process_t process;
@@ -33,10 +29,8 @@ struct worker_proc {
     bool exited, bulk_reading, closing, has_process;
     const struct worker_events *ev;
     void *ctx;
-    struct worker_proc *prev, *next;
 };
 
-static struct worker_proc *all_workers; /* the loop's thread only: which children are not orphans */
 static char read_buffer[65536];
 
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *ret) {
@@ -59,6 +53,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b) {
 static void on_exit_cb(uv_process_t *p, int64_t status, int signal) {
     struct worker_proc *w = p->data;
     w->exited = true;
+    orphans_include(w->pid);
     if (!w->closing) w->ev->exited(w->ctx, status, signal);
 }
 
@@ -127,6 +122,7 @@ static int start_process(struct worker_proc *w, uv_loop_t *loop, const char *pro
         return err_set(e, ERR_SYS, "start %s: %s", program, uv_strerror(rc));
     }
     w->pid = w->process.pid;
+    orphans_except(w->pid);
     return 0;
 }
 
@@ -183,9 +179,7 @@ int worker_proc_spawn(uv_loop_t *loop, const char *program, const char *spec, si
     if (ends_open(&p, e) < 0) return -1;
     struct worker_proc *w = calloc(1, sizeof *w);
     BUG_UNLESS(w != NULL);
-    *w = (struct worker_proc){.wake = -1, .ev = ev, .ctx = ctx, .next = all_workers};
-    if (all_workers) all_workers->prev = w;
-    all_workers = w;
+    *w = (struct worker_proc){.wake = -1, .ev = ev, .ctx = ctx};
     bool ok = attach(&w->control, loop, w, &p.control[0], e) == 0 && attach(&w->bulk, loop, w, &p.bulk[0], e) == 0 &&
               start_process(w, loop, program, &p, e) == 0;
     w->wake = take_fd(&p.wake);
@@ -227,73 +221,14 @@ static void on_closed(uv_handle_t *h) {
     struct worker_proc *w = h->data;
     if (--w->open_handles > 0) return;
     if (w->wake >= 0) close(w->wake);
-    if (w->prev)
-        w->prev->next = w->next;
-    else
-        all_workers = w->next;
-    if (w->next) w->next->prev = w->prev;
     free(w);
 }
 
 void worker_proc_close(struct worker_proc *w) {
     if (!w || w->closing) return;
     w->closing = true;
+    orphans_include(w->pid); /* nobody's any more: the loop will not reap it */
     uv_handle_t *handles[] = {(uv_handle_t *)&w->control, (uv_handle_t *)&w->bulk, (uv_handle_t *)&w->process};
     for (int i = 0; i < (w->has_process ? 3 : 2); i++)
         if (handles[i]->data == w && !uv_is_closing(handles[i])) uv_close(handles[i], on_closed);
 }
-
-int worker_subreaper(struct err *e) {
-    return prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L) < 0 ? err_sys(e, "become subreaper") : 0;
-}
-
-static bool is_worker(int pid) {
-    for (const struct worker_proc *w = all_workers; w; w = w->next)
-        if (w->pid == pid)
-            return !w->closing; /* one that is being closed is nobody's any more: the loop will not reap it */
-    return false;
-}
-
-/* Processes that not even SIGKILL ended in time: they are one run's finding and must not be waited for by every run after it.
- * When there is no room for one it is waited for again, which is slower and not wrong. */
-static int given_up[256];
-static int n_given_up;
-
-static bool is_given_up(int pid) {
-    for (int i = 0; i < n_given_up; i++)
-        if (given_up[i] == pid) return true;
-    return false;
-}
-
-/* Reaped after all: the number may be another process's tomorrow. */
-static void forget_given_up(int pid) {
-    for (int i = 0; i < n_given_up; i++)
-        if (given_up[i] == pid) given_up[i--] = given_up[--n_given_up];
-}
-
-static int reap_orphans(bool give_up) {
-    char path[64], list[16384];
-    int alive = 0;
-    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return 0;
-    ssize_t n = io_read_full(fd, list, sizeof list - 1, NULL);
-    if (n <= 0) return 0;
-    list[n] = '\0';
-    char *save = NULL;
-    for (char *word = strtok_r(list, " \n", &save); word; word = strtok_r(NULL, " \n", &save)) {
-        int pid = (int)strtol(word, NULL, 10);
-        if (pid <= 1 || is_worker(pid)) continue;
-        kill(pid, SIGKILL);
-        if (waitpid(pid, NULL, WNOHANG | __WALL) != 0) {
-            forget_given_up(pid);
-        } else if (!is_given_up(pid)) {
-            alive++;
-            if (give_up && n_given_up < (int)(sizeof given_up / sizeof given_up[0])) given_up[n_given_up++] = pid;
-        }
-    }
-    return alive;
-}
-
-int worker_reap_orphans(void) { return reap_orphans(false); }
-int worker_give_up_orphans(void) { return reap_orphans(true); }

@@ -1,4 +1,4 @@
-/* worker_proc.h - one worker process and its channels on the loop: spawn, bytes in, frames out, exit, orphans.
+/* worker_proc.h - one worker process and its channels on the loop: spawn, bytes in, frames out, exit.
  *
  * The caller learns of bytes, end of file and exit by callbacks and feeds them to the state machine. worker_proc_close()
  * starts closing the handles; the memory goes with the last close callback, never earlier.
@@ -32,13 +32,5 @@ void worker_proc_stop(struct worker_proc *w, enum stop_reason reason);
 void worker_proc_kill(struct worker_proc *w);
 void worker_proc_wake(struct worker_proc *w);  /* one tick on the eventfd */
 void worker_proc_close(struct worker_proc *w); /* no callback comes after this; NULL is fine */
-
-/* This process adopts what a dying worker leaves (PR_SET_CHILD_SUBREAPER). Call once before the first spawn. */
-int worker_subreaper(struct err *e);
-/* Kills and reaps every child of this process that is not a worker on the loop. Returns how many still live: 0 means that
- * nothing of a dead worker's jails is left. Never blocks. */
-int worker_reap_orphans(void);
-/* The same, and whatever still lives is not counted again by either: it is stuck in the kernel, and only one run pays for it. */
-int worker_give_up_orphans(void);
 
 #endif
