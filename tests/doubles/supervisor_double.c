@@ -92,11 +92,11 @@ static char *make_spec(const struct options *o) {
 static void child_main(const struct options *o, pid_t parent, const int fds[3]) {
     char pid_text[16];
     snprintf(pid_text, sizeof pid_text, "%d", (int)parent);
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    int high[3];
+    int high[3], null = fcntl(open("/dev/null", O_RDWR | O_CLOEXEC), F_DUPFD_CLOEXEC, 20);
     for (int i = 0; i < 3; i++) high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 20);
     dup2(null, WORKER_FD_STDIN);
     dup2(null, WORKER_FD_STDOUT);
+    dup2(null, WORKER_FD_GATEWAY);
     for (int i = 0; i < 3; i++) dup2(high[i], WORKER_FD_CONTROL + i);
     const char *const argv[] = {o->worker, "--supervisor-pid", pid_text, NULL};
     static const char *const env[] = {"PATH=/usr/bin:/bin", "ASAN_OPTIONS=detect_leaks=0:abort_on_error=1", NULL};
