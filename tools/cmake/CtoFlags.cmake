@@ -39,6 +39,8 @@ unset(CMAKE_REQUIRED_INCLUDES)
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib>=1.2.11)
 pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto>=3.0)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1>=0.2.5)
+pkg_check_modules(MHD REQUIRED IMPORTED_TARGET libmicrohttpd>=0.9.75)
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.88)
 pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp>=2.5.4)
 
 add_library(cto_flags INTERFACE)

@@ -58,6 +58,8 @@ if(CTO_GIT2_OBJECT_SIZE)
   set_source_files_properties(${s}/worker/inspect/main.c PROPERTIES COMPILE_DEFINITIONS CTO_GIT2_OBJECT_SIZE=1)
 endif()
 cto_folder(yaml GLOBS ${s}/worker/yaml/*.c LIBS cto_sandbox cto_common PkgConfig::CJSON PkgConfig::YAML)
+cto_folder(gateway GLOBS ${s}/worker/gateway/*.c
+  LIBS cto_sandbox cto_common PkgConfig::UV PkgConfig::MHD PkgConfig::CURL PkgConfig::CJSON PkgConfig::CRYPTO)
 cto_folder(fake_agent GLOBS ${s}/worker/fake_agent/*.c LIBS cto_common PkgConfig::CJSON)
 cto_folder(supervisor GLOBS ${s}/supervisor/*.c ${s}/supervisor/commands/*.c
   LIBS cto_common PkgConfig::UV PkgConfig::SQLITE PkgConfig::CRYPTO PkgConfig::CJSON PkgConfig::GIT2)
