@@ -76,6 +76,13 @@ int cli_bad_option(const char *command, int c, char **argv) {
     return cli_usage(command, "unknown option %.60s", word);
 }
 
+int cli_no_options(const char *command, int argc, char **argv) {
+    static const struct option options[] = {{0}};
+    optind = 0;
+    int c = getopt_long(argc, argv, ":", options, NULL);
+    return c == -1 ? 0 : cli_bad_option(command, c, argv);
+}
+
 int cli_once(const char *command, const char *option, const char **slot, const char *value) {
     if (*slot) return cli_usage(command, "%s is given twice", option);
     *slot = value;

@@ -42,6 +42,8 @@ int cli_usage(const char *command, const char *fmt, ...) __attribute__((format(p
 /* What getopt_long() gave back for an option that it does not like (`c` is '?' or ':', with an option string that begins with
  * ':'), in one line. EXIT_USAGE. */
 int cli_bad_option(const char *command, int c, char **argv);
+/* The front of a command that has no options of its own: skips "--" and leaves optind at the first argument. 0 or EXIT_USAGE. */
+int cli_no_options(const char *command, int argc, char **argv);
 /* Keeps the value of an option that may stand once only: with two values nobody knows which was meant. 0 or EXIT_USAGE. */
 int cli_once(const char *command, const char *option, const char **slot, const char *value);
 /* Prints and frees one JSON document, followed by a newline; a failed write (full disk, closed pipe) is EXIT_HARNESS. */

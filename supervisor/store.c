@@ -140,6 +140,22 @@ void store_bind_text(sqlite3_stmt *st, int i, const char *text) {
         sqlite3_bind_null(st, i);
 }
 
+void store_column(sqlite3_stmt *st, int i, char *out, size_t size) {
+    const unsigned char *p = sqlite3_column_text(st, i);
+    snprintf(out, size, "%s", p ? (const char *)p : "");
+}
+
+int store_word(struct store *s, const char *sql, const char *subject, const char *outcome, const char *actor,
+               int64_t said_ms, struct err *e) {
+    sqlite3_stmt *st = store_prepare(s, sql, e);
+    if (!st) return -1;
+    store_bind_text(st, 1, subject);
+    store_bind_text(st, 2, outcome);
+    store_bind_text(st, 3, actor);
+    sqlite3_bind_int64(st, 4, said_ms);
+    return store_step_done(s, st, e);
+}
+
 /* --- transactions ----------------------------------------------------------------------------------------------------
  * */
 

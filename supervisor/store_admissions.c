@@ -13,23 +13,18 @@
     "coalesce(a.revoked_why, ''), a.digest, "                                                                       \
     "NOT EXISTS (SELECT 1 FROM admissions b WHERE b.kind = a.kind AND b.subject = a.subject AND b.n > a.n), a.record"
 
-static void column(sqlite3_stmt *st, int i, char *out, size_t size) {
-    const unsigned char *p = sqlite3_column_text(st, i);
-    snprintf(out, size, "%s", p ? (const char *)p : "");
-}
-
 static void read_row(sqlite3_stmt *st, struct store_admission *a) {
     memset(a, 0, sizeof *a);
-    column(st, 0, a->id, sizeof a->id);
-    column(st, 1, a->kind, sizeof a->kind);
-    column(st, 2, a->subject, sizeof a->subject);
-    column(st, 3, a->status, sizeof a->status);
-    column(st, 4, a->actor, sizeof a->actor);
+    store_column(st, 0, a->id, sizeof a->id);
+    store_column(st, 1, a->kind, sizeof a->kind);
+    store_column(st, 2, a->subject, sizeof a->subject);
+    store_column(st, 3, a->status, sizeof a->status);
+    store_column(st, 4, a->actor, sizeof a->actor);
     a->recorded_ms = sqlite3_column_int64(st, 5);
     a->revoked_ms = sqlite3_column_int64(st, 6);
-    column(st, 7, a->revoked_by, sizeof a->revoked_by);
-    column(st, 8, a->revoked_why, sizeof a->revoked_why);
-    column(st, 9, a->digest, sizeof a->digest);
+    store_column(st, 7, a->revoked_by, sizeof a->revoked_by);
+    store_column(st, 8, a->revoked_why, sizeof a->revoked_why);
+    store_column(st, 9, a->digest, sizeof a->digest);
     a->newest = sqlite3_column_int(st, 10) != 0;
     a->record = (char *)sqlite3_column_text(st, 11); /* until the next step or reset */
 }

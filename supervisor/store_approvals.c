@@ -7,11 +7,6 @@
 #include "common/clock.h"
 #include "supervisor/store_internal.h"
 
-static void column(sqlite3_stmt *st, int i, char *out, size_t size) {
-    const unsigned char *p = sqlite3_column_text(st, i);
-    snprintf(out, size, "%s", p ? (const char *)p : "");
-}
-
 static int numbered(struct store *s, const char *sql, const char *word, char ret_id[96], struct err *e) {
     char stamp[CLOCK_COMPACT_SIZE];
     clock_compact(clock_real_ms(), stamp);
@@ -63,11 +58,11 @@ int store_requests(struct store *s, const char *id, store_request_fn each, void 
     struct store_request r;
     int rc = SQLITE_DONE, stop = 0, seen = 0;
     while (stop == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-        column(st, 0, r.id, sizeof r.id);
-        column(st, 1, r.task_id, sizeof r.task_id);
-        column(st, 2, r.backend, sizeof r.backend);
-        column(st, 3, r.actor, sizeof r.actor);
-        column(st, 4, r.scope, sizeof r.scope);
+        store_column(st, 0, r.id, sizeof r.id);
+        store_column(st, 1, r.task_id, sizeof r.task_id);
+        store_column(st, 2, r.backend, sizeof r.backend);
+        store_column(st, 3, r.actor, sizeof r.actor);
+        store_column(st, 4, r.scope, sizeof r.scope);
         r.created_ms = sqlite3_column_int64(st, 5);
         r.document = (const char *)sqlite3_column_text(st, 6);
         seen++;
@@ -143,19 +138,19 @@ int store_approval_revoke(struct store *s, const char *id, const char *actor, st
 
 static void read_approval(sqlite3_stmt *st, struct store_approval *a) {
     memset(a, 0, sizeof *a);
-    column(st, 0, a->id, sizeof a->id);
-    column(st, 1, a->request_id, sizeof a->request_id);
-    column(st, 2, a->scope, sizeof a->scope);
-    column(st, 3, a->state, sizeof a->state);
-    column(st, 4, a->actor, sizeof a->actor);
+    store_column(st, 0, a->id, sizeof a->id);
+    store_column(st, 1, a->request_id, sizeof a->request_id);
+    store_column(st, 2, a->scope, sizeof a->scope);
+    store_column(st, 3, a->state, sizeof a->state);
+    store_column(st, 4, a->actor, sizeof a->actor);
     a->decided_ms = sqlite3_column_int64(st, 5);
     a->expires_ms = sqlite3_column_int64(st, 6);
-    column(st, 7, a->why, sizeof a->why);
-    column(st, 8, a->run_id, sizeof a->run_id);
-    column(st, 9, a->run_verdict, sizeof a->run_verdict);
+    store_column(st, 7, a->why, sizeof a->why);
+    store_column(st, 8, a->run_id, sizeof a->run_id);
+    store_column(st, 9, a->run_verdict, sizeof a->run_verdict);
     a->revoked_ms = sqlite3_column_int64(st, 10);
-    column(st, 11, a->revoked_by, sizeof a->revoked_by);
-    column(st, 12, a->requester, sizeof a->requester);
+    store_column(st, 11, a->revoked_by, sizeof a->revoked_by);
+    store_column(st, 12, a->requester, sizeof a->requester);
     a->requested_ms = sqlite3_column_int64(st, 13);
 }
 

@@ -41,7 +41,11 @@ int store_approval_settle(struct store *s, const struct run_record *r, struct er
 /* The run waits no more, and what a human said of it is kept. Inside the same transaction. */
 int store_waiting_settle(struct store *s, const struct run_record *r, struct err *e);
 
-void store_bind_text(sqlite3_stmt *st, int i, const char *text); /* "" and NULL: NULL */
+void store_bind_text(sqlite3_stmt *st, int i, const char *text);    /* "" and NULL: NULL */
+void store_column(sqlite3_stmt *st, int i, char *out, size_t size); /* NULL: ""; cut when it is longer */
+/* Runs the statement (a literal) with ?1 the run or comparison, ?2 what a human said of it, ?3 who, ?4 when. */
+int store_word(struct store *s, const char *sql, const char *subject, const char *outcome, const char *actor,
+               int64_t said_ms, struct err *e);
 /* Resets when the scope ends, so that no statement keeps a read transaction open. */
 static inline void store_auto_reset(sqlite3_stmt **st) {
     if (*st) sqlite3_reset(*st);

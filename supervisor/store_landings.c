@@ -9,21 +9,16 @@
 
 #define COLUMNS "run_id, kind, target, branch, old_head, new_head, state, why, started_at, coalesce(finished_at, 0)"
 
-static void column(sqlite3_stmt *st, int i, char *out, size_t size) {
-    const unsigned char *p = sqlite3_column_text(st, i);
-    snprintf(out, size, "%s", p ? (const char *)p : "");
-}
-
 static void read_row(sqlite3_stmt *st, struct store_landing *l) {
     memset(l, 0, sizeof *l);
-    column(st, 0, l->run_id, sizeof l->run_id);
-    column(st, 1, l->kind, sizeof l->kind);
-    column(st, 2, l->target, sizeof l->target);
-    column(st, 3, l->branch, sizeof l->branch);
-    column(st, 4, l->old_head, sizeof l->old_head);
-    column(st, 5, l->new_head, sizeof l->new_head);
-    column(st, 6, l->state, sizeof l->state);
-    column(st, 7, l->why, sizeof l->why);
+    store_column(st, 0, l->run_id, sizeof l->run_id);
+    store_column(st, 1, l->kind, sizeof l->kind);
+    store_column(st, 2, l->target, sizeof l->target);
+    store_column(st, 3, l->branch, sizeof l->branch);
+    store_column(st, 4, l->old_head, sizeof l->old_head);
+    store_column(st, 5, l->new_head, sizeof l->new_head);
+    store_column(st, 6, l->state, sizeof l->state);
+    store_column(st, 7, l->why, sizeof l->why);
     l->started_ms = sqlite3_column_int64(st, 8);
     l->finished_ms = sqlite3_column_int64(st, 9);
 }
@@ -42,8 +37,8 @@ static int refuse_second(struct store *s, const struct store_landing *l, struct 
     if (rc == SQLITE_DONE) return 0;
     if (rc != SQLITE_ROW) return store_fail(s, e, "read the landings");
     char run[RUN_ID_MAX], state[16];
-    column(st, 0, run, sizeof run);
-    column(st, 1, state, sizeof state);
+    store_column(st, 0, run, sizeof run);
+    store_column(st, 1, state, sizeof state);
     if (strcmp(run, l->run_id) == 0)
         return err_set(e, ERR_CONFLICT, "run %s has such a landing already (%s)", run, state);
     return err_set(e, ERR_CONFLICT, "the landing of run %s on this target is not settled (%s)", run, state);

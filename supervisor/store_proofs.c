@@ -39,11 +39,6 @@ int store_stage_prove(struct store *s, const struct store_proof *p, struct err *
     return store_leave(s, own, rc, e);
 }
 
-static void column(sqlite3_stmt *st, int i, char *out, size_t size) {
-    const unsigned char *p = sqlite3_column_text(st, i);
-    snprintf(out, size, "%s", p ? (const char *)p : "");
-}
-
 int store_proofs(struct store *s, const char *backend, store_proof_fn each, void *ctx, struct err *e) {
     AUTO_RESET sqlite3_stmt *st =
         store_prepare(s,
@@ -55,10 +50,10 @@ int store_proofs(struct store *s, const char *backend, store_proof_fn each, void
     struct store_proof_row row;
     int rc = SQLITE_DONE, stop = 0;
     while (stop == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-        column(st, 0, row.build_id, sizeof row.build_id);
-        column(st, 1, row.kind, sizeof row.kind);
-        column(st, 2, row.report_path, sizeof row.report_path);
-        column(st, 3, row.sha256, sizeof row.sha256);
+        store_column(st, 0, row.build_id, sizeof row.build_id);
+        store_column(st, 1, row.kind, sizeof row.kind);
+        store_column(st, 2, row.report_path, sizeof row.report_path);
+        store_column(st, 3, row.sha256, sizeof row.sha256);
         row.stage = sqlite3_column_int(st, 4);
         row.proven_ms = sqlite3_column_int64(st, 5);
         stop = each(ctx, &row);
@@ -86,8 +81,8 @@ int store_outcome_get(struct store *s, const char *subject, struct store_outcome
     int rc = sqlite3_step(st);
     if (rc != SQLITE_ROW && rc != SQLITE_DONE) return store_fail(s, e, "outcome");
     if (rc == SQLITE_DONE) return 0;
-    column(st, 0, ret->outcome, sizeof ret->outcome);
-    column(st, 1, ret->actor, sizeof ret->actor);
+    store_column(st, 0, ret->outcome, sizeof ret->outcome);
+    store_column(st, 1, ret->actor, sizeof ret->actor);
     ret->said_ms = sqlite3_column_int64(st, 2);
     return 0;
 }
@@ -99,14 +94,8 @@ static int say_once(struct store *s, const char *subject, const char *outcome, c
     if (store_outcome_get(s, subject, &was, e) < 0) return -1;
     if (strcmp(was.outcome, outcome) == 0) return 0;
     if (was.outcome[0]) return err_set(e, ERR_CONFLICT, "%.120s was %s by %.80s", subject, was.outcome, was.actor);
-    sqlite3_stmt *st =
-        store_prepare(s, "INSERT INTO outcomes (subject, outcome, actor, recorded_at) VALUES (?1, ?2, ?3, ?4)", e);
-    if (!st) return -1;
-    store_bind_text(st, 1, subject);
-    store_bind_text(st, 2, outcome);
-    store_bind_text(st, 3, actor);
-    sqlite3_bind_int64(st, 4, said_ms);
-    return store_step_done(s, st, e);
+    return store_word(s, "INSERT INTO outcomes (subject, outcome, actor, recorded_at) VALUES (?1, ?2, ?3, ?4)", subject,
+                      outcome, actor, said_ms, e);
 }
 
 int store_outcome_say(struct store *s, const char *subject, const char *outcome, const char *actor, int64_t said_ms,

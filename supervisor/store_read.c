@@ -19,11 +19,6 @@
     "coalesce(r.report_sha256, ''), "                                                                           \
     "coalesce(r.sums_sha256, ''), coalesce((SELECT group_concat(b.reason) FROM blockers b WHERE b.run = r.id), '')"
 
-static void column(sqlite3_stmt *st, int i, char *out, size_t size) {
-    const unsigned char *p = sqlite3_column_text(st, i);
-    snprintf(out, size, "%s", p ? (const char *)p : "");
-}
-
 /* Unknown words come only from a damaged file or a newer program: they become "none", and store_check names them. */
 static enum run_state state_by_name(const char *name) {
     for (int i = 0; i < RUN_STATE_COUNT; i++)
@@ -41,24 +36,24 @@ static void read_row(sqlite3_stmt *st, struct store_run_row *row) {
     char word[16];
     memset(row, 0, sizeof *row);
     row->id = sqlite3_column_int64(st, 0);
-    column(st, 1, row->run_id, sizeof row->run_id);
-    column(st, 2, row->case_id, sizeof row->case_id);
-    column(st, 3, row->backend, sizeof row->backend);
-    column(st, 4, row->matrix_id, sizeof row->matrix_id);
-    column(st, 5, row->supervisor_id, sizeof row->supervisor_id);
-    column(st, 6, row->run_dir, sizeof row->run_dir);
-    column(st, 7, row->work_dir, sizeof row->work_dir);
+    store_column(st, 1, row->run_id, sizeof row->run_id);
+    store_column(st, 2, row->case_id, sizeof row->case_id);
+    store_column(st, 3, row->backend, sizeof row->backend);
+    store_column(st, 4, row->matrix_id, sizeof row->matrix_id);
+    store_column(st, 5, row->supervisor_id, sizeof row->supervisor_id);
+    store_column(st, 6, row->run_dir, sizeof row->run_dir);
+    store_column(st, 7, row->work_dir, sizeof row->work_dir);
     row->attempt = sqlite3_column_int(st, 8);
     row->generation = sqlite3_column_int64(st, 9);
     row->started_ms = sqlite3_column_int64(st, 10);
     row->finished_ms = sqlite3_column_int64(st, 11);
-    column(st, 12, word, sizeof word);
+    store_column(st, 12, word, sizeof word);
     row->state = state_by_name(word);
-    column(st, 13, word, sizeof word);
+    store_column(st, 13, word, sizeof word);
     row->verdict = verdict_by_name(word);
-    column(st, 14, row->report_sha256, sizeof row->report_sha256);
-    column(st, 15, row->sums_sha256, sizeof row->sums_sha256);
-    column(st, 16, row->reasons, sizeof row->reasons);
+    store_column(st, 14, row->report_sha256, sizeof row->report_sha256);
+    store_column(st, 15, row->sums_sha256, sizeof row->sums_sha256);
+    store_column(st, 16, row->reasons, sizeof row->reasons);
 }
 
 /* Rows are collected before the first callback: it may write to the tables that the query reads. */
@@ -183,11 +178,11 @@ int store_run_get(struct store *s, const char *run_id, struct store_run_row *ret
 
 static void read_matrix(sqlite3_stmt *st, struct store_matrix *ret) {
     memset(ret, 0, sizeof *ret);
-    column(st, 0, ret->id, sizeof ret->id);
-    column(st, 1, ret->kind, sizeof ret->kind);
-    column(st, 2, ret->backend, sizeof ret->backend);
-    column(st, 3, ret->report_path, sizeof ret->report_path);
-    column(st, 4, ret->report_sha256, sizeof ret->report_sha256);
+    store_column(st, 0, ret->id, sizeof ret->id);
+    store_column(st, 1, ret->kind, sizeof ret->kind);
+    store_column(st, 2, ret->backend, sizeof ret->backend);
+    store_column(st, 3, ret->report_path, sizeof ret->report_path);
+    store_column(st, 4, ret->report_sha256, sizeof ret->report_sha256);
     ret->started_ms = sqlite3_column_int64(st, 5);
     ret->finished_ms = sqlite3_column_int64(st, 6);
     ret->planned = sqlite3_column_int64(st, 7);
@@ -196,7 +191,7 @@ static void read_matrix(sqlite3_stmt *st, struct store_matrix *ret) {
     ret->blocked = sqlite3_column_int64(st, 10);
     ret->unexpected = sqlite3_column_int64(st, 11);
     ret->interrupted = sqlite3_column_int(st, 12) != 0;
-    column(st, 13, ret->supervisor_id, sizeof ret->supervisor_id);
+    store_column(st, 13, ret->supervisor_id, sizeof ret->supervisor_id);
 }
 
 int store_matrix_get(struct store *s, const char *matrix_id, struct store_matrix *ret, struct err *e) {

@@ -26,11 +26,6 @@ int store_waiting_add(struct store *s, const struct store_waiting *w, struct err
     return store_leave(s, own, rc, e);
 }
 
-static void column(sqlite3_stmt *st, int i, char *out, size_t size) {
-    const unsigned char *p = sqlite3_column_text(st, i);
-    snprintf(out, size, "%s", p ? (const char *)p : "");
-}
-
 int store_waiting_get(struct store *s, const char *run_id, struct store_waiting *ret, struct err *e) {
     AUTO_RESET sqlite3_stmt *st =
         store_prepare(s,
@@ -45,12 +40,12 @@ int store_waiting_get(struct store *s, const char *run_id, struct store_waiting 
     if (rc != SQLITE_ROW) return store_fail(s, e, "read a waiting run");
     memset(ret, 0, sizeof *ret);
     snprintf(ret->run_id, sizeof ret->run_id, "%s", run_id);
-    column(st, 0, ret->evidence_sha256, sizeof ret->evidence_sha256);
+    store_column(st, 0, ret->evidence_sha256, sizeof ret->evidence_sha256);
     ret->events_bytes = sqlite3_column_int64(st, 1);
     ret->since_ms = sqlite3_column_int64(st, 2);
     ret->due_ms = sqlite3_column_int64(st, 3);
-    column(st, 4, ret->outcome, sizeof ret->outcome);
-    column(st, 5, ret->actor, sizeof ret->actor);
+    store_column(st, 4, ret->outcome, sizeof ret->outcome);
+    store_column(st, 5, ret->actor, sizeof ret->actor);
     ret->said_ms = sqlite3_column_int64(st, 6);
     const char *record = (const char *)sqlite3_column_text(st, 7);
     ret->record = strdup(record ? record : "");
@@ -61,16 +56,10 @@ int store_waiting_get(struct store *s, const char *run_id, struct store_waiting 
 /* The first word counts. */
 static int set_outcome(struct store *s, const char *run_id, const char *outcome, const char *actor, int64_t said_ms,
                        struct err *e) {
-    sqlite3_stmt *st = store_prepare(s,
-                                     "UPDATE waiting SET outcome = ?2, actor = ?3, said_at = ?4 WHERE outcome IS NULL "
-                                     "AND run = (SELECT id FROM runs WHERE run_id = ?1)",
-                                     e);
-    if (!st) return -1;
-    store_bind_text(st, 1, run_id);
-    store_bind_text(st, 2, outcome);
-    store_bind_text(st, 3, actor);
-    sqlite3_bind_int64(st, 4, said_ms);
-    return store_step_done(s, st, e);
+    return store_word(s,
+                      "UPDATE waiting SET outcome = ?2, actor = ?3, said_at = ?4 WHERE outcome IS NULL "
+                      "AND run = (SELECT id FROM runs WHERE run_id = ?1)",
+                      run_id, outcome, actor, said_ms, e);
 }
 
 int store_waiting_say(struct store *s, const char *run_id, const char *outcome, const char *actor, int64_t said_ms,
@@ -89,31 +78,24 @@ int store_waiting_say(struct store *s, const char *run_id, const char *outcome, 
     return store_leave(s, own, rc, e);
 }
 
+static int forget(struct store *s, const char *run_id, struct err *e) {
+    sqlite3_stmt *st = store_prepare(s, "DELETE FROM waiting WHERE run = (SELECT id FROM runs WHERE run_id = ?1)", e);
+    if (!st) return -1;
+    store_bind_text(st, 1, run_id);
+    return store_step_done(s, st, e);
+}
+
 int store_waiting_forget(struct store *s, const char *run_id, struct err *e) {
     bool own;
     if (store_enter(s, true, &own, e) < 0) return -1;
-    int rc = -1;
-    sqlite3_stmt *st = store_prepare(s, "DELETE FROM waiting WHERE run = (SELECT id FROM runs WHERE run_id = ?1)", e);
-    if (st) {
-        store_bind_text(st, 1, run_id);
-        rc = store_step_done(s, st, e);
-    }
-    return store_leave(s, own, rc, e);
+    return store_leave(s, own, forget(s, run_id, e), e);
 }
 
 int store_waiting_settle(struct store *s, const struct run_record *r, struct err *e) {
     const struct run_subject *sub = r->subject;
-    sqlite3_stmt *st = store_prepare(s, "DELETE FROM waiting WHERE run = (SELECT id FROM runs WHERE run_id = ?1)", e);
-    if (!st) return -1;
-    store_bind_text(st, 1, r->run_id);
-    if (store_step_done(s, st, e) < 0) return -1;
+    if (forget(s, r->run_id, e) < 0) return -1;
     if (!sub || (strcmp(sub->outcome, "accepted") != 0 && strcmp(sub->outcome, "rejected") != 0)) return 0;
-    st = store_prepare(
-        s, "INSERT OR REPLACE INTO outcomes (subject, outcome, actor, recorded_at) VALUES (?1, ?2, ?3, ?4)", e);
-    if (!st) return -1;
-    store_bind_text(st, 1, r->run_id);
-    store_bind_text(st, 2, sub->outcome);
-    store_bind_text(st, 3, sub->outcome_actor);
-    sqlite3_bind_int64(st, 4, sub->outcome_ms);
-    return store_step_done(s, st, e);
+    return store_word(s,
+                      "INSERT OR REPLACE INTO outcomes (subject, outcome, actor, recorded_at) VALUES (?1, ?2, ?3, ?4)",
+                      r->run_id, sub->outcome, sub->outcome_actor, sub->outcome_ms, e);
 }

@@ -80,13 +80,10 @@ static int print_table(const struct audit *a) {
 }
 
 int cmd_audit(const struct global_options *g, int argc, char **argv) {
-    static const struct option options[] = {{0}};
     struct err e = ERR_INIT;
     struct home h;
     struct store *s = NULL;
-    optind = 0;
-    int c = getopt_long(argc, argv, ":", options, NULL);
-    if (c != -1) return cli_bad_option("audit", c, argv);
+    if (cli_no_options("audit", argc, argv) != 0) return EXIT_USAGE;
     if (argc - optind != 1 || strcmp(argv[optind], "endgoal") != 0)
         return cli_usage("audit", "one audit is expected: endgoal");
     struct audit *a = calloc(1, sizeof *a);

@@ -37,10 +37,7 @@ static int list_names(bool json) {
 }
 
 int cmd_schema(const struct global_options *g, int argc, char **argv) {
-    static const struct option options[] = {{0}};
-    optind = 0;
-    int c = getopt_long(argc, argv, ":", options, NULL);
-    if (c != -1) return cli_bad_option("schema", c, argv);
+    if (cli_no_options("schema", argc, argv) != 0) return EXIT_USAGE;
     if (optind == argc) return list_names(g->json);
     if (argc - optind > 1) return cli_usage("schema", "one name, not %d", argc - optind);
     for (size_t i = 0; i < embedded_schemas_count; i++) {

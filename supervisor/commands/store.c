@@ -98,13 +98,10 @@ static int info(const struct global_options *g, struct store *s, const char *pat
 }
 
 int cmd_store(const struct global_options *g, int argc, char **argv) {
-    static const struct option options[] = {{0}};
     struct err e = ERR_INIT;
     struct home h;
     struct store *s = NULL;
-    optind = 0;
-    int c = getopt_long(argc, argv, ":", options, NULL);
-    if (c != -1) return cli_bad_option("store", c, argv);
+    if (cli_no_options("store", argc, argv) != 0) return EXIT_USAGE;
     const char *what = optind < argc ? argv[optind] : "";
     bool is_check = strcmp(what, "check") == 0;
     if (!is_check && strcmp(what, "info") != 0) return cli_usage("store", "say info or check, not \"%.60s\"", what);

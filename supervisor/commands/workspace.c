@@ -61,14 +61,11 @@ static int say(const struct global_options *g, cJSON *checked, cJSON *errors) {
 }
 
 int cmd_workspace(const struct global_options *g, int argc, char **argv) {
-    static const struct option options[] = {{0}};
     struct err e = ERR_INIT;
     struct home h;
     char yaml[4096];
     cJSON *checked = NULL, *errors = NULL;
-    optind = 0;
-    int c = getopt_long(argc, argv, ":", options, NULL);
-    if (c != -1) return cli_bad_option("workspace", c, argv);
+    if (cli_no_options("workspace", argc, argv) != 0) return EXIT_USAGE;
     if (argc - optind < 1 || strcmp(argv[optind], "validate") != 0)
         return cli_usage("workspace", "say validate and a directory");
     if (argc - optind != 2 || !argv[optind + 1][0]) return cli_usage("workspace", "validate: one DIR is expected");
