@@ -1,0 +1,1 @@
+"""The parts of scripted-model, a test double of a model box."""
