@@ -69,6 +69,10 @@ const char *blocker_class_name(enum blocker_class c);
       "the provider's credentials cannot reach the backend")                                                           \
     X(provider_local_config_unavailable, BLOCKED, "backend.gate.blocked", INFRASTRUCTURE,                              \
       "provider-local-config-unavailable.txt", "the local provider's endpoint is not configured")                      \
+    X(provider_response_shape, BLOCKED, "backend.gate.blocked", INFRASTRUCTURE, "provider-reasoning-only.txt",         \
+      "provider response shape unavailable")                                                                           \
+    X(model_mismatch, BLOCKED, "run.completed", POLICY, "provider-model-not-admitted.txt",                             \
+      "another model than the admitted one was asked for or answered")                                                 \
     X(agent_protocol_error, FAIL, "run.completed", VERDICT, "provider-agent-protocol.txt",                             \
       "the backend's agents gave no result envelope that it could read")                                               \
     X(target_not_admitted, BLOCKED, "backend.gate.blocked", POLICY, "case-gate.log",                                   \

@@ -124,7 +124,14 @@ static void on_limit(void *ctx, const struct limit_seen *l) {
     if (narrate_limit(&f->nar, l, &e) < 0) flight_artifact_error(f, &e);
 }
 
-static const struct run_ops ops = {on_entered, on_stop, on_kill, on_wake, on_bulk, on_trace, on_denied, on_limit};
+static void on_model(void *ctx, const struct model_request *q) {
+    struct flight *f = ctx;
+    struct err e = ERR_INIT;
+    if (narrate_model(&f->nar, q, &e) < 0) flight_artifact_error(f, &e);
+}
+
+static const struct run_ops ops = {on_entered, on_stop,   on_kill,  on_wake, on_bulk,
+                                   on_trace,   on_denied, on_limit, on_model};
 
 static void on_bytes(void *ctx, enum msg_channel c, const void *p, size_t n) {
     struct flight *f = ctx;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/io.h"
 #include "supervisor/subject.h"
 #include "supervisor/verdict.h"
 
@@ -141,6 +142,10 @@ int narrate_limit(struct narrator *n, const struct limit_seen *l, struct err *e)
     return evidence_event(n->ev, "limit.hit", data, e);
 }
 
+int narrate_model(struct narrator *n, const struct model_request *q, struct err *e) {
+    return evidence_event(n->ev, "gateway.request", model_use_event(q), e);
+}
+
 static int tell_gates(struct narrator *n, struct err *e) {
     const struct run_record *rec = n->rec;
     for (int i = 0; i < rec->n_gates; i++) {
@@ -271,6 +276,8 @@ int narrate_findings(struct narrator *n, struct err *e) {
     if (n->rec->gated_out && (tell_approval(n, false, e) < 0 || tell_gates(n, e) < 0)) return -1;
     if (tell_result(n, e) < 0 || tell_diff(n, e) < 0 || tell_verification(n, e) < 0) return -1;
     if (!n->rec->gated_out && close_test_log(n, e) < 0) return -1;
+    AUTO_FREE char *requests = model_use_log(n->rec->model_use);
+    if (requests && requests[0] && evidence_marker(n->ev, "gateway-requests.jsonl", requests, e) < 0) return -1;
     return write_markers(n, e);
 }
 

@@ -7,6 +7,7 @@
 #define CTO_SUPERVISOR_NARRATE_H
 
 #include "supervisor/evidence.h"
+#include "supervisor/model_use.h"
 #include "supervisor/record.h"
 
 struct narrator {
@@ -24,6 +25,8 @@ int narrate_committed(struct narrator *n, struct err *e); /* lifecycle.committed
 int narrate_engine_end(struct narrator *n, struct err *e);
 /* limit.hit: once for each. */
 int narrate_limit(struct narrator *n, const struct limit_seen *l, struct err *e);
+/* gateway.request: as the gateway told of it. */
+int narrate_model(struct narrator *n, const struct model_request *q, struct err *e);
 /* Everything between the end of the work and run.completed, markers and the closing words of test.log included. The verdict
  * must have been judged. */
 int narrate_findings(struct narrator *n, struct err *e);

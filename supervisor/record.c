@@ -9,6 +9,7 @@
 
 #include "common/err.h"
 #include "supervisor/flip.h"
+#include "supervisor/model_use.h"
 #include "supervisor/subject.h"
 
 void record_release(struct run_record *r) {
@@ -39,6 +40,8 @@ void record_release(struct run_record *r) {
     free(r->denied);
     r->denied = NULL;
     r->n_denied = 0;
+    model_use_free(r->model_use);
+    r->model_use = NULL;
     free(r->blockers);
     r->blockers = NULL;
     r->n_blockers = 0;

@@ -46,6 +46,7 @@ struct governed {
 };
 
 struct run_subject;
+struct model_use;
 
 /* What a human said to this run's scope. */
 struct approval_seen {
@@ -144,6 +145,7 @@ struct run_record {
 
     struct verify_result *verify; /* owned, c->n_verify of them, or NULL: record_verify(), record_verify_slot() */
     char verify_skip[400];        /* "" when not skipped */
+    struct model_use *model_use;  /* owned, see model_use.h; NULL: no gateway said anything */
     unsigned case_marks;          /* what the backend's log claims, of enum case_mark (case_log.h) */
     struct limit_seen *limits;    /* owned, as they came; at most RECORD_MAX_LIMITS */
     int n_limits;

@@ -7,6 +7,7 @@
 #include "common/json.h"
 #include "supervisor/case_task.h"
 #include "supervisor/evidence_internal.h"
+#include "supervisor/model_use.h"
 #include "supervisor/seal.h"
 #include "supervisor/stages.h"
 #include "supervisor/subject.h"
@@ -20,6 +21,7 @@ const char *report_failure_reason(const struct run_record *r, char *out, size_t 
     enum blocker b = r->blockers[0].id;
     if (b == BLOCKER_provider_unavailable || b == BLOCKER_provider_local_config_unavailable)
         return "provider unavailable";
+    if (b == BLOCKER_provider_response_shape) return "provider response shape unavailable";
     if (b == BLOCKER_agent_protocol_error) return "case agent result protocol failed";
     if (b == BLOCKER_backend_failed && r->engine_kind == END_EXITED && strcmp(r->engine, "case") == 0) {
         snprintf(out, size, "case engine failed with exit code %d", (int)r->engine_code);
@@ -105,7 +107,8 @@ void report_put_governed(cJSON *o, const struct run_record *r) {
     put_text(o, "case_model_admission_sha256", g->model_admission_sha256);
     put_text(o, "case_bin_sha256", g->executable_sha256);
     put_roots(o, r);
-    json_put(o, "models_observed", cJSON_CreateArray());
+    json_put(o, "models_observed", model_use_models(r));
+    json_put(o, "model_use", model_use_json(r));
     json_put_bool(o, "external_fallback_used", false);
     report_put_subject(o, r);
 }

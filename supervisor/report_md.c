@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/io.h"
 #include "common/text.h"
+#include "supervisor/model_use.h"
 #include "supervisor/seal.h"
 #include "supervisor/standing.h"
 #include "supervisor/verdict.h"
@@ -246,6 +247,7 @@ static void put_reproduce(struct buf *b, const struct run_record *r, const struc
 }
 
 static void put_sandbox(struct buf *b, const struct run_record *r) {
+    model_use_md(b, r);
     buf_puts(b, "\n## Sandbox\n\n");
     report_put_sandbox(b, r);
     for (int i = 0; i < r->n_gates; i++) {

@@ -87,12 +87,14 @@ void run_init(struct run *r, struct run_record *rec, const struct run_ops *ops, 
     *r = (struct run){.state = RUN_PLANNED, .rec = rec, .ops = ops, .ctx = ctx};
     frame_reader_init(&r->control, MSG_TO_SUPERVISOR, MSG_CONTROL);
     frame_reader_init(&r->bulk, MSG_TO_SUPERVISOR, MSG_BULK);
+    frame_reader_init(&r->gateway, MSG_TO_SUPERVISOR, MSG_GATEWAY);
     rec->cause_blocker = BLOCKER_COUNT;
 }
 
 void run_release(struct run *r) {
     frame_reader_release(&r->control);
     frame_reader_release(&r->bulk);
+    frame_reader_release(&r->gateway);
 }
 
 /* First cause wins. */
@@ -136,7 +138,7 @@ static void check_slept(struct run *r, uint64_t now) {
 
 /* The end of the worker's part: everything was seen, or will not come any more. */
 static void maybe_finish(struct run *r, uint64_t now) {
-    if (with_worker(r) && r->exit_seen && r->control_eof && r->bulk_eof)
+    if (with_worker(r) && r->exit_seen && r->control_eof && r->bulk_eof && !r->gateway_open)
         run_set_state(r, now, has_landing(r) ? RUN_LANDING : RUN_SEALING);
 }
 
@@ -170,8 +172,8 @@ void run_bytes(struct run *r, uint64_t now, enum msg_channel c, const void *p, s
     struct run_feed feed = {.run = r, .now = now};
     check_slept(r, now);
     if (!with_worker(r) || r->rec->cause_blocker != BLOCKER_COUNT) return; /* dead to us: drained, not believed */
-    if (frame_feed(c == MSG_CONTROL ? &r->control : &r->bulk, p, n, run_on_frame, &feed, &e) < 0)
-        run_violation(r, e.text);
+    struct frame_reader *reader = c == MSG_CONTROL ? &r->control : c == MSG_BULK ? &r->bulk : &r->gateway;
+    if (frame_feed(reader, p, n, run_on_frame, &feed, &e) < 0) run_violation(r, e.text);
     run_check(r);
 }
 
@@ -206,6 +208,20 @@ void run_exited(struct run *r, uint64_t now, int64_t status, int signal) {
     run_check(r);
 }
 
+void run_gateway_started(struct run *r) { r->gateway_open = true; }
+
+void run_gateway_ended(struct run *r, uint64_t now) {
+    const struct model_use *u = r->rec->model_use;
+    r->gateway_open = false;
+    if (r->state >= RUN_STARTING && r->state <= RUN_STOPPING) {
+        set_cause(r, BLOCKER_worker_failed, "the model gateway ended before the backend did%s%s",
+                  u && u->failed[0] ? ": " : "", u ? u->failed : "");
+        kill_worker(r);
+    }
+    maybe_finish(r, now);
+    run_check(r);
+}
+
 void run_watch(struct run *r, uint64_t now) {
     if (r->state != RUN_ENGINE) return;
     if (r->timers[RUN_TIMER_LOOK] > now + LOOK_DEBOUNCE) r->timers[RUN_TIMER_LOOK] = now + LOOK_DEBOUNCE;
@@ -237,6 +253,7 @@ static void phase_over(struct run *r, uint64_t now) {
     if (r->killed &&
         ++r->kill_waits >= KILL_PATIENCE) { /* not even SIGKILL ends it (stuck in the kernel): go on without */
         r->exit_seen = r->control_eof = r->bulk_eof = true;
+        r->gateway_open = false;
         maybe_finish(r, now);
         return;
     }
@@ -253,6 +270,7 @@ static void drain_over(struct run *r, uint64_t now) {
     }
     /* somebody still holds an end of a channel although the worker is dead: not waited for */
     r->control_eof = r->bulk_eof = true;
+    r->gateway_open = false;
     maybe_finish(r, now);
 }
 

@@ -11,8 +11,10 @@
  *
  * Rules that hold whatever a worker writes:
  *  - a frame that the table (common/msg.h) does not permit in this state kills the worker: worker_protocol_violation;
+ *  - what a gateway says is held against the same table, and its end while the engine works is the end of the run: it is the
+ *    agent's only network, and an agent that could crash it must not win by that;
  *  - first cause wins: what ended the run is recorded once and never overwritten;
- *  - a run is over when the worker's exit, control EOF and bulk EOF have all been seen; after the exit a drain deadline
+ *  - a run is over when the worker's exit, control EOF and bulk EOF, and its gateway's end, have all been seen; after the exit a drain deadline
  *    replaces a missing EOF;
  *  - a supervisor that was itself stopped beyond a deadline says so (supervisor_interrupted), and claims nothing else;
  *  - every state has a deadline, so every run reaches `sealing`, exactly once.
@@ -22,6 +24,7 @@
 #define CTO_SUPERVISOR_RUN_H
 
 #include "common/frame.h"
+#include "supervisor/model_use.h"
 #include "supervisor/record.h"
 
 enum run_timer {
@@ -42,8 +45,9 @@ struct run_ops {
     void (*wake)(void *ctx);                                            /* "look now" to the inspector */
     void (*bulk)(void *ctx, unsigned type, const uint8_t *p, size_t n); /* OUTPUT, ARTIFACT, ARTIFACT_END payloads */
     void (*trace)(void *ctx, const char *step, uint64_t start_us, uint64_t dur_us, bool ok, const char *detail);
-    void (*denied)(void *ctx, const struct denied_call *d); /* for the first time, or its total */
-    void (*limit)(void *ctx, const struct limit_seen *l);   /* a limit was hit, just now */
+    void (*denied)(void *ctx, const struct denied_call *d);  /* for the first time, or its total */
+    void (*limit)(void *ctx, const struct limit_seen *l);    /* a limit was hit, just now */
+    void (*model)(void *ctx, const struct model_request *q); /* the gateway told of a request */
 };
 
 struct run {
@@ -52,9 +56,10 @@ struct run {
     const struct run_ops *ops;
     void *ctx;
     uint64_t timers[RUN_TIMER_COUNT]; /* monotonic us; 0: not armed */
-    struct frame_reader control, bulk;
+    struct frame_reader control, bulk, gateway;
     uint64_t once_seen; /* bit per type of a MSG_ONCE frame */
     bool exit_seen, control_eof, bulk_eof, killed;
+    bool gateway_open; /* there is one, and its end has not been seen */
     unsigned kill_waits;
     bool last_clean; /* of the newest LOOK */
     uint64_t last_fingerprint, first_commit_us;
@@ -71,6 +76,9 @@ void run_spawn_failed(struct run *r, uint64_t now, const char *why);
 void run_bytes(struct run *r, uint64_t now, enum msg_channel c, const void *p, size_t n);
 void run_eof(struct run *r, uint64_t now, enum msg_channel c);
 void run_exited(struct run *r, uint64_t now, int64_t status, int signal);
+void run_gateway_started(struct run *r);
+/* The run's gateway ended, or its channel did. While the engine works, that is the end of the run. */
+void run_gateway_ended(struct run *r, uint64_t now);
 void run_watch(struct run *r, uint64_t now); /* something happened below .git */
 void run_cancel(struct run *r, uint64_t now, enum blocker why, const char *text);
 void run_time(struct run *r, uint64_t now);

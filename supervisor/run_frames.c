@@ -409,6 +409,19 @@ static int on_bulk(struct run *r, uint64_t now, const struct frame *f, struct er
     return 0;
 }
 
+/* Whoever waits for a model is not idle. */
+static int on_gateway(struct run *r, uint64_t now, const struct frame *f, struct err *e) {
+    const struct model_request *told;
+    if (model_use_take(r->rec, f, &told, e) < 0) return -1;
+    bool moved = f->type == MSG_GW_TRAFFIC || f->type == MSG_GW_REQUEST;
+    if (moved && r->state == RUN_ENGINE && r->timers[RUN_TIMER_IDLE]) {
+        r->timers[RUN_TIMER_IDLE] = now + (uint64_t)r->rec->c->idle_timeout_ms * 1000;
+        r->idle_pending = false;
+    }
+    if (told) r->ops->model(r->ctx, told);
+    return 0;
+}
+
 int run_on_frame(void *feed, const struct frame *f, struct err *e) {
     struct run *r = ((struct run_feed *)feed)->run;
     uint64_t now = ((struct run_feed *)feed)->now;
@@ -422,6 +435,7 @@ int run_on_frame(void *feed, const struct frame *f, struct err *e) {
         r->once_seen |= bit;
     }
     if (rule->channel == MSG_BULK) return on_bulk(r, now, f, e);
+    if (rule->channel == MSG_GATEWAY) return on_gateway(r, now, f, e);
     struct rd rd = rd_over(f->payload, f->len);
     on_fn fn = handler(f->type);
     BUG_UNLESS(fn != NULL);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "supervisor/case_log.h"
+#include "supervisor/model_use.h"
 
 static int net_changes(const struct run_record *rec) {
     int n = 0;
@@ -302,6 +303,7 @@ void verdict_judge(struct run_record *rec) {
     if (worker_lost(rec)) judge_limit(rec);
     bool over = judge_worker(rec) || judge_start(rec);
     if (!over) {
+        model_use_judge(rec);
         judge_engine(rec);
         judge_protocol(rec);
         judge_result(rec);

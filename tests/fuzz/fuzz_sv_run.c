@@ -19,7 +19,7 @@ struct world {
     struct run run;
     unsigned entered[RUN_STATE_COUNT];
     unsigned stops, kills;
-    bool exited, eof[2], over, immortal;
+    bool exited, eof[3], over, immortal;
     uint64_t now;
 };
 
@@ -62,8 +62,11 @@ static void on_limit(void *ctx, const struct limit_seen *l) {
     MUST(!((struct world *)ctx)->over && l->name[0] && strlen(l->name) < sizeof l->name);
 }
 
+static void on_model(void *ctx, const struct model_request *q) {
+    MUST(!((struct world *)ctx)->over && q->n > 0 && memchr(q->asked, 0, sizeof q->asked));
+}
+
 static void give(struct world *w, enum msg_channel c, const uint8_t *p, size_t n) {
-    if (c == MSG_GATEWAY) return;
     if (!w->eof[c]) run_bytes(&w->run, w->now, c, p, n);
 }
 
@@ -164,7 +167,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                        .wake = on_wake,
                                        .bulk = on_bulk,
                                        .trace = on_trace,
-                                       .limit = on_limit};
+                                       .limit = on_limit,
+                                       .model = on_model};
     struct rd rd = rd_over(data, size);
     uint8_t flags = rd_u8(&rd);
     struct spec_command commands[3] = {{.argv = {"a"}, .argc = 1, .timeout_ms = 1000},

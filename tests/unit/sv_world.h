@@ -20,7 +20,7 @@ struct world {
     struct run_record rec;
     struct run r;
     uint64_t now;
-    int entered[RUN_STATE_COUNT], kills, stops, wakes, bulks, traces, denied, limits;
+    int entered[RUN_STATE_COUNT], kills, stops, wakes, bulks, traces, denied, limits, asked;
     enum stop_reason stop_reason;
     char order[512]; /* states as they were entered */
     size_t bulk_bytes;
@@ -62,8 +62,13 @@ static inline void world_limit(void *ctx, const struct limit_seen *l) {
     ((struct world *)ctx)->limits++;
 }
 
-static const struct run_ops world_ops = {world_entered, world_stop,  world_kill,   world_wake,
-                                         world_bulk,    world_trace, world_denied, world_limit};
+static inline void world_model(void *ctx, const struct model_request *q) {
+    CHECK(q->n > 0);
+    ((struct world *)ctx)->asked++;
+}
+
+static const struct run_ops world_ops = {world_entered, world_stop,   world_kill,  world_wake, world_bulk,
+                                         world_trace,   world_denied, world_limit, world_model};
 
 /* A case with one verification command of 7 s, 60 s in all, quiet with 2 s of grace and 30 s at most. Planned. */
 static inline struct world *world_new(void) {

@@ -137,7 +137,7 @@ static void every_frame_everywhere(void) {
     const struct msg_rule *rules = msg_rules(&n);
     for (size_t k = 0; k < N_WORKING; k++) {
         for (size_t i = 0; i < n; i++) {
-            if (rules[i].channel == MSG_GATEWAY) continue;
+            if (rules[i].channel == MSG_GATEWAY) continue; /* test_sv_model_use.c */
             struct world *w = world_at(working[k]);
             enum msg_type t = (enum msg_type)rules[i].type;
             bool permitted = (rules[i].states >> working[k] & 1u) && rules[i].direction == MSG_TO_SUPERVISOR &&

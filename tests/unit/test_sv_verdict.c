@@ -440,7 +440,9 @@ static void table(void) {
                                              /* of landings: target.sh */
                                              BLOCKER_landing_failed, BLOCKER_operator_rejected,
                                              BLOCKER_missing_operator_outcome, BLOCKER_target_not_admitted,
-                                             BLOCKER_unowned_repository, BLOCKER_critical_repository};
+                                             BLOCKER_unowned_repository, BLOCKER_critical_repository,
+                                             /* of gateways: test_sv_model_use.c */
+                                             BLOCKER_model_mismatch};
     int twelve = 0;
     for (int i = 0; i < BLOCKER_COUNT; i++) {
         const struct blocker_rule *rule = blocker_rule((enum blocker)i);

@@ -1,0 +1,184 @@
+/* test_sv_model_use.c - what a gateway says of a run: counted, kept, bounded, and what it means for the verdict. What it may not say
+ * ends the run; its end while the backend works does too. */
+#include "sv_world.h"
+
+#include "common/io.h"
+#include "supervisor/model_use.h"
+#include "supervisor/verdict.h"
+
+static struct governed admitted = {.provider = "qwen-local", .model = "m1"};
+
+static struct world *at(enum run_state s) {
+    struct world *w = world_at(s);
+    w->rec.governed = malloc(sizeof admitted);
+    NEED(w->rec.governed != NULL);
+    *w->rec.governed = admitted;
+    run_gateway_started(&w->r);
+    return w;
+}
+
+static void gw(struct world *w, enum msg_type t, const struct buf *b) {
+    AUTO_BUF struct buf f = BUF_INIT(1 << 16);
+    frame_put(&f, t, b ? b->p : NULL, b ? b->len : 0);
+    give(w, MSG_GATEWAY, f.p, f.len);
+}
+
+static void ready(struct world *w) {
+    AUTO_BUF struct buf b = BUF_INIT(100);
+    buf_put_str(&b, "{\"mechanisms\":[\"seccomp\"]}");
+    gw(w, MSG_GW_READY, &b);
+}
+
+static void put_request(struct buf *b, uint32_t n, unsigned outcome, const char *asked, const char *answered) {
+    buf_put_u32(b, n), buf_put_u8(b, GW_PATH_CHAT), buf_put_str(b, asked), buf_put_str(b, answered);
+    buf_put_u16(b, 200), buf_put_u8(b, (uint8_t)outcome), buf_put_u64(b, 11), buf_put_u64(b, 7);
+    buf_put_i64(b, 1700000000000), buf_put_u64(b, 5000), buf_put_u64(b, 1000), buf_put_u64(b, 100);
+    buf_put_u64(b, 200), buf_put_str(b, "");
+}
+
+static void request(struct world *w, uint32_t n, unsigned outcome, const char *asked, const char *answered) {
+    AUTO_BUF struct buf b = BUF_INIT(2048);
+    put_request(&b, n, outcome, asked, answered);
+    gw(w, MSG_GW_REQUEST, &b);
+}
+
+static void done(struct world *w) {
+    AUTO_BUF struct buf b = BUF_INIT(64);
+    buf_put_u32(&b, 1);
+    for (int i = 0; i < 4; i++) buf_put_u64(&b, 1);
+    gw(w, MSG_GW_DONE, &b);
+}
+
+static void counted(void) {
+    struct world *w = at(RUN_ENGINE);
+    ready(w);
+    request(w, 1, GW_OK, "m1", "m1");
+    request(w, 2, GW_RATE_LIMITED, "m1", "");
+    done(w);
+    const struct model_use *u = w->rec.model_use;
+    CHECK(w->kills == 0 && w->asked == 2 && u->total == 2 && u->tokens_in == 22 && u->tokens_out == 14 && u->done);
+    CHECK(u->n_models == 1 && u->models[0].requests == 1 && u->last_outcome == GW_RATE_LIMITED);
+    cJSON *o = model_use_json(&w->rec), *m = model_use_models(&w->rec);
+    CHECK(cJSON_GetObjectItem(o, "requests")->valueint == 2 && cJSON_GetArraySize(m) == 1);
+    CHECK(strcmp(cJSON_GetObjectItem(m->child, "provider")->valuestring, "qwen-local") == 0);
+    AUTO_FREE char *log = model_use_log(u);
+    CHECK(log && strstr(log, "\"outcome\":\"rate_limited\"") && strchr(log, '\n') < log + strlen(log) - 1);
+    cJSON_Delete(o), cJSON_Delete(m);
+    world_free(w);
+}
+
+/* Many requests: all are counted, the first ones kept and told. */
+static void bounded(void) {
+    struct world *w = at(RUN_ENGINE);
+    ready(w);
+    for (uint32_t n = 1; n <= MODEL_USE_REQUESTS + 10; n++) {
+        char name[32];
+        snprintf(name, sizeof name, "m%u", n % 40);
+        request(w, n, GW_OK, "m1", name);
+    }
+    const struct model_use *u = w->rec.model_use;
+    CHECK(w->kills == 0 && w->asked == MODEL_USE_EVENTS && u->n_requests == MODEL_USE_REQUESTS);
+    CHECK(u->total == MODEL_USE_REQUESTS + 10 && u->n_models == MODEL_USE_MODELS);
+    AUTO_FREE char *log = model_use_log(u);
+    CHECK(log && strlen(log) < 256u << 10);
+    world_free(w);
+}
+
+static void violation(struct world *w, const char *word) {
+    if (!CHECK(w->kills == 1 && w->rec.cause_blocker == BLOCKER_worker_protocol_violation &&
+               strstr(w->rec.cause, word)))
+        fprintf(stderr, "    want %s: %s\n", word, w->rec.cause);
+    run_gateway_ended(&w->r, w->now);
+    worker_goes(w);
+    world_free(w);
+}
+
+static void refused(void) {
+    struct world *w = at(RUN_ENGINE);
+    request(w, 1, GW_OK, "m1", "m1");
+    violation(w, "before GW_READY");
+    w = at(RUN_ENGINE), ready(w), request(w, 2, GW_OK, "m1", "m1");
+    violation(w, "malformed"); /* number out of order */
+    w = at(RUN_ENGINE), ready(w), request(w, 1, 99, "m1", "m1");
+    violation(w, "malformed");
+    w = at(RUN_ENGINE), ready(w), request(w, 1, GW_OK, "m1", "\x1b[31m");
+    violation(w, "malformed");
+    w = at(RUN_ENGINE), ready(w), done(w), request(w, 1, GW_OK, "m1", "m1");
+    violation(w, "last word");
+    w = at(RUN_ENGINE), ready(w), ready(w);
+    violation(w, "second time");
+    w = at(RUN_ENGINE);
+    gw(w, MSG_GW_PROBE, NULL);
+    violation(w, "GW_PROBE");
+    w = at(RUN_ENGINE);
+    say(w, MSG_HELLO); /* the worker's words are none of the gateway's channel, and the other way round */
+    violation(w, "HELLO");
+    for (size_t cut = 1; cut <= 2; cut++) { /* a byte less, a byte more */
+        w = at(RUN_ENGINE), ready(w);
+        AUTO_BUF struct buf b = BUF_INIT(2048);
+        put_request(&b, 1, GW_OK, "m1", "m1");
+        if (cut == 1)
+            b.len--;
+        else
+            buf_put_u8(&b, 0);
+        gw(w, MSG_GW_REQUEST, &b);
+        violation(w, "malformed");
+    }
+}
+
+/* Its end: after the backend's it is waited for, before it is the end of the run. */
+static void ends(void) {
+    struct world *w = at(RUN_ENGINE);
+    ready(w);
+    run_gateway_ended(&w->r, w->now);
+    CHECK(w->kills == 1 && w->rec.cause_blocker == BLOCKER_worker_failed && strstr(w->rec.cause, "gateway ended"));
+    worker_goes(w);
+    world_free(w);
+
+    w = at(RUN_VERIFYING);
+    run_eof(&w->r, w->now, MSG_CONTROL), run_eof(&w->r, w->now, MSG_BULK);
+    run_exited(&w->r, w->now, 0, 0);
+    CHECK(w->r.state != RUN_SEALING);
+    run_gateway_ended(&w->r, w->now);
+    CHECK(w->r.state == RUN_SEALING && w->kills == 0);
+    world_free(w);
+}
+
+/* Blockers that a record of these requests leads to. */
+static void judged(const unsigned *outcomes, const char *answered, bool committed, const char *want) {
+    struct world *w = at(RUN_ENGINE);
+    ready(w);
+    for (uint32_t i = 0; outcomes[i]; i++) request(w, i + 1, outcomes[i], "m1", answered);
+    w->rec.result_kind = committed ? RESULT_COMMITTED : RESULT_NONE;
+    model_use_judge(&w->rec);
+    char got[200] = "";
+    for (int i = 0; i < w->rec.n_blockers; i++)
+        snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s", i ? " " : "",
+                 blocker_rule(w->rec.blockers[i].id)->reason);
+    if (!CHECK(strcmp(got, want) == 0)) fprintf(stderr, "    got \"%s\", want \"%s\"\n", got, want);
+    world_free(w);
+}
+
+static void verdicts(void) {
+    judged((const unsigned[]){GW_OK, 0}, "m1", true, "");
+    judged((const unsigned[]){GW_OK, 0}, "m1", false, "");
+    judged((const unsigned[]){GW_OK, 0}, "m2", true, "model_mismatch");
+    judged((const unsigned[]){GW_WRONG_MODEL, 0}, "", true, "model_mismatch");
+    judged((const unsigned[]){GW_OK, GW_REFUSED_MODEL, 0}, "m1", true, "model_mismatch");
+    judged((const unsigned[]){GW_UNREACHABLE, 0}, "", false, "provider_unavailable");
+    judged((const unsigned[]){GW_UNREACHABLE, 0}, "", true, "");
+    judged((const unsigned[]){GW_SERVER_ERROR, GW_OK, 0}, "m1", false, ""); /* it had a model in the end */
+    judged((const unsigned[]){GW_OK, GW_SERVER_ERROR, GW_REFUSED_PATH, 0}, "m1", false, "provider_unavailable");
+    judged((const unsigned[]){GW_UNAUTHORIZED, 0}, "", false, "provider_auth_unavailable");
+    judged((const unsigned[]){GW_OK, GW_REFUSED_BUDGET, 0}, "m1", true, "resource_limit_exceeded");
+    judged((const unsigned[]){GW_NO_REPLAY, 0}, "", true, "provider_unavailable");
+}
+
+int main(void) {
+    counted();
+    bounded();
+    refused();
+    ends();
+    verdicts();
+    return check_done();
+}
