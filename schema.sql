@@ -2,7 +2,7 @@
 -- Stamps are milliseconds since 1970 UTC. Names of states, verdicts and reasons are text: a row reads without the program.
 -- Change: raise user_version here and STORE_VERSION, add the step to the migrations in supervisor/store.c. Forward only.
 PRAGMA application_id = 1129598792; -- "CTOH"
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;
 
 CREATE TABLE supervisors (
     id         TEXT PRIMARY KEY NOT NULL,
@@ -229,12 +229,22 @@ CREATE TABLE gateway_requests (
     at         INTEGER NOT NULL,
     path       TEXT NOT NULL,
     model      TEXT,
+    outcome    TEXT,
     status     INTEGER,
     tokens_in  INTEGER,
     tokens_out INTEGER,
     latency_us INTEGER,
     bytes      INTEGER,
     PRIMARY KEY (run, n)
+) WITHOUT ROWID;
+
+-- Circuit breaker of a model's endpoint, which is known here by a part of a digest. Runs of several supervisors share it.
+CREATE TABLE endpoints (
+    name         TEXT PRIMARY KEY,
+    failures     INTEGER NOT NULL, -- of infrastructure, one after the other
+    retry_at     INTEGER NOT NULL, -- 0: closed; else nobody asks before that (real ms), and then one
+    last_outcome TEXT NOT NULL,
+    at           INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE ledger (

@@ -291,9 +291,8 @@ enum worker_fd {
     WORKER_FD_CONTROL = 3, /* stream socket */
     WORKER_FD_BULK = 4,    /* write end of a pipe */
     WORKER_FD_WAKE = 5,    /* eventfd: the supervisor adds 1 for "look now"; the inspector alone reads it */
-    WORKER_FD_GATEWAY =
-        6, /* stream socket to the run's gateway: the engine's listener goes there in one SCM_RIGHTS message. Without a
-                            * gateway: /dev/null */
+    /* stream socket to the run's gateway: the engine's listener goes there in one SCM_RIGHTS message. Not open without a gateway */
+    WORKER_FD_GATEWAY = 6,
     WORKER_FD_COUNT
 };
 /* Descriptors a gateway is started with; everything above is closed on entry. Those that a run has no use for are not open. */

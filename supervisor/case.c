@@ -303,6 +303,10 @@ static void read_limits(struct json_obj *o, struct cto_case *c) {
         {"output_bytes", &c->limits.output_bytes, huge},
         {"log_lines", &c->limits.log_lines, 1 << 30},
         {"run_dir_bytes", &c->run_dir_bytes, huge},
+        {"model_requests", &c->model_requests, 1 << 30},
+        {"model_tokens_in", &c->model_tokens_in, huge},
+        {"model_tokens_out", &c->model_tokens_out, huge},
+        {"model_bytes", &c->model_bytes, huge},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (json_has(&l, rows[i].key)) *rows[i].value = json_int(&l, rows[i].key, JSON_INT_REQUIRED, 1, rows[i].hi);

@@ -17,7 +17,8 @@
  *   timeouts {backend_s (300), idle_s (0: none), setup_s (120: sandbox, copy and baseline), inspect_s (60: each inspector),
  *             outcome_s (604800: how long a landed result waits for a human's word, see outcome.h)},
  *   limits {memory_bytes, processes, cpu_s, disk_bytes, inodes, open_files, file_bytes, scratch_bytes, output_bytes,
- *           log_lines, run_dir_bytes}: of the whole jail, see README for what holds them,
+ *           log_lines, run_dir_bytes}: of the whole jail, see README for what holds them; and at the model gateway
+ *           {model_requests (1000), model_tokens_in, model_tokens_out, model_bytes (4 GiB)},
  *   baseline {empty, history_commits, submodules [{path*, fixture*}], generate {dir*, count*, size*}},
  *   dirty_start [fake steps], fake {steps* [..], executable},
  *   double {mode* ("fix"|"no-diff"|"disallowed"|"fail-tests"|"hang"|"exit"|"reviewer-reject"|"agent-protocol-error"|
@@ -66,8 +67,9 @@ struct cto_case {
     int64_t grace_ms, grace_max_ms, backend_timeout_ms, idle_timeout_ms, setup_timeout_ms, inspect_timeout_ms,
         outcome_timeout_ms;
     struct spec_limits limits;
-    int64_t landlock_abi_min; /* 0: any */
-    int64_t run_dir_bytes;    /* 0: no own limit */
+    int64_t landlock_abi_min;                                               /* 0: any */
+    int64_t run_dir_bytes;                                                  /* 0: no own limit */
+    int64_t model_requests, model_tokens_in, model_tokens_out, model_bytes; /* 0: the gateway's default */
     int64_t history_commits;
     struct spec_submodule submodules[SPEC_MAX_SUBMODULES];
     int n_submodules;

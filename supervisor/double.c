@@ -107,7 +107,7 @@ void double_facts(struct gate_facts *f, const char *libexec, int stage) {
     f->provider = BY_DOUBLE_PROVIDER;
     f->model = BY_DOUBLE_MODEL;
     f->executable = DOUBLE_PROGRAM;
-    f->local_endpoint = true; /* it talks to no model */
+    f->route.state = ROUTE_THERE; /* it talks to no model */
     double_record(&f->model_record, ADMIT_MODEL,
                   "{\"status\":\"admitted\",\"provider\":\"" BY_DOUBLE_PROVIDER "\",\"model\":\"" BY_DOUBLE_MODEL
                   "\",\"admission_timestamp\":" WHEN "," WHO "}");

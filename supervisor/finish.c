@@ -116,6 +116,8 @@ static void on_timer_closed(uv_handle_t *h) {
     struct flight *f = h->data;
     if (f->file) engine_file_release(f->file);
     free(f->file);
+    if (f->facts) gate_facts_release(f->facts);
+    free(f->facts);
     if (f->task) case_task_release(f->task);
     free(f->task);
     free(f->program);
@@ -238,6 +240,7 @@ void flight_finish(struct flight *f) {
     f->watch = NULL;
     worker_proc_close(f->wp);
     f->wp = NULL;
+    flight_gateway_close(f);
     if (!orphans_gone(f)) return;
     sweep_groups(f);
     f->finishing = true;

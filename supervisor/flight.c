@@ -60,6 +60,7 @@ static void on_entered(void *ctx, struct run *r, enum run_state from) {
         watch_close(f->watch);
         f->watch = NULL;
     }
+    if (r->state >= RUN_INSPECTING) gateway_proc_end(f->gw);
     if (r->state == RUN_INSPECTING && narrate_engine_end(&f->nar, &e) < 0) flight_artifact_error(f, &e);
     if (r->state >= RUN_ENGINE && r->state <= RUN_COLLECTING && f->wp) worker_proc_read_bulk(f->wp);
     if (f->x->ev->state) f->x->ev->state(f->x->ctx, f->index, &f->rec, r->state);
@@ -186,6 +187,7 @@ void flight_after(struct flight *f) {
 }
 
 void flight_cancel(struct flight *f, enum blocker why, const char *text) {
+    if (f->asking) flight_forget_model(f);
     run_cancel(&f->run, clock_mono_us(), why, text);
     if (!f->finishing) flight_after(f);
 }
@@ -233,6 +235,7 @@ static char *build_spec(const struct flight *f) {
                            .task = c->task,
                            .commit = c->commit,
                            .network_none = c->network_none,
+                           .gateway_port = f->has_gateway ? f->route.port : 0,
                            .hidden = {f->x->home.home, f->x->home.runs, f->x->home.work},
                            .n_hidden = 3,
                            .person_home = getenv("HOME"),
@@ -298,8 +301,11 @@ static int launch(struct flight *f, struct err *e) {
     if (f->rec.subject && (subject_prepare(&f->rec, e) < 0 || narrate_branch_policy(&f->nar, e) < 0)) return -1;
     if (slot_claim(&f->slot, e) < 0) return -1;
     if (mkdir(f->rec.work_dir, 0700) < 0) return err_sys(e, "mkdir %s", f->rec.work_dir);
+    AUTO_FD int gateway = -1;
+    if (f->has_gateway && flight_gateway_start(f, &gateway, e) < 0) return -1;
     char *spec = build_spec(f);
-    int rc = worker_proc_spawn(&f->x->loop, f->x->worker_path, spec, strlen(spec), &worker_events, f, &f->wp, e);
+    int rc =
+        worker_proc_spawn(&f->x->loop, f->x->worker_path, spec, strlen(spec), gateway, &worker_events, f, &f->wp, e);
     free(spec);
     return rc;
 }
@@ -352,6 +358,7 @@ static void read_facts(struct flight *f, struct gate_facts *facts) {
                                f->proof_double);
     else
         gate_facts_read(facts, c, f->rec.engine, f->x->store);
+    facts->replay = f->x->jobs[f->index].replay != NULL;
 }
 
 /* What both allow: the case's own list, and forbidden is what either forbids. */
@@ -412,28 +419,65 @@ static bool evaluate(struct flight *f, struct gate_facts *facts) {
     return gates_evaluate(&f->rec, facts);
 }
 
-static bool decide(struct flight *f, struct gate_facts *facts) {
-    if (f->rec.c->approval_denied && !facts->approval.id[0]) {
-        deny_fixture(f->x->store, facts);
-        gate_facts_release(facts);
-        read_facts(f, facts);
-    }
-    bool passed = evaluate(f, facts);
+/* All gates have passed: what the run takes with it. */
+static bool take(struct flight *f, struct gate_facts *facts) {
+    bool passed = true;
     struct err e = ERR_INIT;
     /* Of two runs that want the same approval now, one gets it. */
-    if (passed && f->rec.approval &&
+    if (f->rec.approval &&
         store_approval_claim(f->x->store, f->rec.approval->id, f->rec.run_id, clock_real_ms(), &e) < 0) {
         gates_close(&f->rec, "approval", BLOCKER_approval_consumed, e.text);
-        passed = false;
+        return false;
     }
-    if (passed && facts->file) {
+    if (facts->file) {
         f->file = facts->file;
         facts->file = NULL;
         f->effective = engine_file_apply(f->file, f->rec.c);
         f->rec.c = &f->effective;
     }
-    if (passed && strcmp(f->rec.engine, "case") == 0) passed = prepare_case(f, facts);
+    if (strcmp(f->rec.engine, "case") == 0) passed = prepare_case(f, facts);
+    f->has_gateway = passed && gate_facts_use_model(facts) && !f->proof_double;
+    if (f->has_gateway) {
+        f->route = facts->route;
+        facts->route = (struct model_route){.state = ROUTE_ABSENT};
+    }
     return passed;
+}
+
+static void give_up_facts(struct flight *f) {
+    gate_facts_release(f->facts);
+    free(f->facts);
+    f->facts = NULL;
+}
+
+void flight_decided(struct flight *f, bool passed) {
+    passed = passed && take(f, f->facts);
+    give_up_facts(f);
+    on_trace(f, "gates", f->gates_us, clock_mono_us() - f->gates_us, passed, passed ? "all passed" : "blocked");
+    run_gate(&f->run, clock_mono_us(), !passed);
+    if (passed && !f->nar.contract_written) { /* nothing may be done that was not asked for in writing */
+        run_cancel(&f->run, clock_mono_us(), BLOCKER_artifact_write_failure, f->rec.artifact_detail);
+    } else if (passed) {
+        struct err why = ERR_INIT;
+        if (launch(f, &why) < 0)
+            run_spawn_failed(&f->run, clock_mono_us(), why.text);
+        else
+            run_spawned(&f->run, clock_mono_us());
+    }
+    flight_after(f);
+}
+
+static void decide(struct flight *f) {
+    if (f->rec.c->approval_denied && !f->facts->approval.id[0]) {
+        deny_fixture(f->x->store, f->facts);
+        gate_facts_release(f->facts);
+        read_facts(f, f->facts);
+    }
+    bool passed = evaluate(f, f->facts);
+    if (gates_wait_for_a_probe(&f->rec))
+        flight_ask_model(f);
+    else
+        flight_decided(f, passed);
 }
 
 int flight_start(struct executor *x, int index, struct err *e) {
@@ -452,17 +496,16 @@ int flight_start(struct executor *x, int index, struct err *e) {
     snprintf(f->rec.matrix_id, sizeof f->rec.matrix_id, "%s", job->matrix_id ? job->matrix_id : "");
     run_init(&f->run, &f->rec, &ops, f);
     /* The facts are large: only while they are wanted. */
-    struct gate_facts *facts = malloc(sizeof *facts);
-    BUG_UNLESS(facts != NULL);
-    read_facts(f, facts);
-    set_subject(f, facts);
+    f->facts = malloc(sizeof *f->facts);
+    BUG_UNLESS(f->facts != NULL);
+    read_facts(f, f->facts);
+    set_subject(f, f->facts);
     if (prepare(f, e) < 0) {
         evidence_free(f->ev);
         record_release(&f->rec);
         cJSON_Delete(f->admission);
         free(f->forbidden);
-        gate_facts_release(facts);
-        free(facts);
+        give_up_facts(f);
         free(f);
         return -1;
     }
@@ -471,21 +514,7 @@ int flight_start(struct executor *x, int index, struct err *e) {
     f->next = x->flights;
     x->flights = f;
     x->in_flight++;
-    uint64_t t0 = clock_mono_us();
-    bool passed = decide(f, facts);
-    gate_facts_release(facts);
-    free(facts);
-    on_trace(f, "gates", t0, clock_mono_us() - t0, passed, passed ? "all passed" : "blocked");
-    run_gate(&f->run, clock_mono_us(), !passed);
-    if (passed && !f->nar.contract_written) { /* nothing may be done that was not asked for in writing */
-        run_cancel(&f->run, clock_mono_us(), BLOCKER_artifact_write_failure, f->rec.artifact_detail);
-    } else if (passed) {
-        struct err why = ERR_INIT;
-        if (launch(f, &why) < 0)
-            run_spawn_failed(&f->run, clock_mono_us(), why.text);
-        else
-            run_spawned(&f->run, clock_mono_us());
-    }
-    flight_after(f);
+    f->gates_us = clock_mono_us();
+    decide(f);
     return 0;
 }

@@ -8,6 +8,9 @@
 #include "supervisor/case_task.h"
 #include "supervisor/engine_file.h"
 #include "supervisor/executor.h"
+#include "supervisor/gate_facts.h"
+#include "supervisor/gateway_proc.h"
+#include "supervisor/model_probe.h"
 #include "supervisor/narrate.h"
 #include "supervisor/reserve.h"
 #include "supervisor/run.h"
@@ -56,6 +59,16 @@ struct flight {
     struct evidence *ev;
     struct narrator nar;
     struct worker_proc *wp;
+    /* flight_model.c */
+    struct gate_facts *facts; /* while the gates are open questions; owned */
+    struct model_probe *probe;
+    struct model_route route; /* of a run that has a gateway; owned */
+    struct gateway_proc *gw;
+    char endpoint[ROUTE_NAME_SIZE], gateway_path[PATH_MAX + 32];
+    int64_t breaker_until_ms;
+    uint64_t gates_us; /* when they were first asked */
+    bool has_gateway;
+    bool asking; /* the model was asked, or its breaker: the gates wait */
     struct watch *watch;
     struct slot slot;
     uv_timer_t timer;
@@ -73,6 +86,14 @@ int flight_start(struct executor *x, int index, struct err *e);
 void flight_cancel(struct flight *f, enum blocker why, const char *text);
 /* After every event that reached the machine: timers, news, and the way into finish.c. */
 void flight_after(struct flight *f);
+/* flight_model.c. Asks the model; flight_decided() comes, at once or later. */
+void flight_ask_model(struct flight *f);
+void flight_forget_model(struct flight *f); /* the answer is not waited for any more */
+/* The gates have been evaluated for the last time. */
+void flight_decided(struct flight *f, bool passed);
+/* *ret_worker_end is the caller's. */
+int flight_gateway_start(struct flight *f, int *ret_worker_end, struct err *e);
+void flight_gateway_close(struct flight *f); /* fine without one */
 /* finish.c: from state sealing to the end. */
 void flight_finish(struct flight *f);
 /* executor.c: the flight is over; it frees itself after this. */

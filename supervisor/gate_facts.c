@@ -84,7 +84,7 @@ static void read_models(struct gate_facts *f, struct store *s) {
     f->provider = setting(f->engine, "MODEL_PROVIDER");
     f->model = setting(f->engine, "MODEL");
     f->auth_bridge = strcmp(setting(f->engine, "OPENAI_CODEX_AUTH_BRIDGE"), "1") == 0;
-    f->local_endpoint = setting(f->engine, "LOCAL_BASE_URL")[0] != '\0';
+    model_route_read(&f->route, f->engine);
     read_file(&f->model_record, ADMIT_MODEL, setting(f->engine, "MODEL_ADMISSION_FILE"));
     read_file(&f->decision, ADMIT_DECISION, setting(f->engine, "PROVIDER_DECISION_FILE"));
     if (f->decision.state == FACT_ABSENT) read_store(&f->decision, ADMIT_DECISION, "provider", s);
@@ -166,6 +166,8 @@ static void read_source_repository(struct gate_facts *f, struct store *s) {
 bool gate_facts_need_look(const struct gate_facts *f) {
     return !f->looked && (f->subject == SUBJECT_SOURCE || f->subject == SUBJECT_TARGET);
 }
+
+bool gate_facts_use_model(const struct gate_facts *f) { return (f->engine->needs & NEED_MODEL) != 0; }
 
 static void read_approval(struct gate_facts *f, struct store *s);
 
@@ -263,5 +265,6 @@ void gate_facts_release(struct gate_facts *f) {
         if (all[i]->state == FACT_THERE) admission_release(&all[i]->admission);
     if (f->file) engine_file_release(f->file);
     free(f->file);
+    model_route_release(&f->route);
     *f = (struct gate_facts){0};
 }

@@ -9,6 +9,7 @@
 #include "supervisor/case.h"
 #include "supervisor/engine_file.h"
 #include "supervisor/engines.h"
+#include "supervisor/model_probe.h"
 #include "supervisor/record.h"
 #include "supervisor/subject.h"
 
@@ -36,7 +37,11 @@ struct gate_facts {
     const char *executable;                  /* path; "" */
     char executable_sha256[DIGEST_HEX_SIZE]; /* "" when it cannot be read */
     bool proof_double;                       /* a validator's run of our test double, see double.h */
-    bool auth_bridge, local_endpoint;        /* the latter: is there one? Its value is nobody's here */
+    bool auth_bridge;
+    struct model_route route; /* of NEED_MODEL; owned. The gates ask for its state alone */
+    bool replay;              /* a recording answers: no endpoint is needed, and none is asked */
+    bool probed;              /* `probe` is filled */
+    struct model_probe_result probe;
     struct fact_record model_record, decision, source, build;
     struct engine_file *file; /* of NEED_FILE; owned, NULL when there is none that can be used */
     char file_why[300];       /* why not; "": none was named */
@@ -59,6 +64,8 @@ void gate_facts_read(struct gate_facts *f, const struct cto_case *c, const char 
 /* The same of a run of our test double at `stage`; the programs are in `libexec`. For struct job's proof_double alone. */
 void gate_facts_read_double(struct gate_facts *f, const struct cto_case *c, const char *engine, struct store *s,
                             const char *libexec, int stage);
+/* Does a run with these facts need a model? */
+bool gate_facts_use_model(const struct gate_facts *f);
 /* For what an approval would be: borrows from the facts. */
 struct approval_for gate_facts_approval(const struct gate_facts *f);
 /* What an approval of such a run is good for; NULL when the case cannot be read. The caller owns it. */

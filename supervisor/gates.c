@@ -198,7 +198,10 @@ static void ask_auth_bridge(const struct gate_facts *f, struct gate_result *g) {
 }
 
 static void ask_local_config(const struct gate_facts *f, struct gate_result *g) {
-    if (strcmp(f->provider, "qwen-local") == 0 && !f->local_endpoint)
+    if (f->replay) return;
+    if (f->route.state == ROUTE_BAD)
+        closed(g, "failed", BLOCKER_provider_local_config_unavailable, "%.190s", f->route.why);
+    if (strcmp(f->provider, "qwen-local") == 0 && f->route.state == ROUTE_ABSENT)
         closed(g, "missing", BLOCKER_provider_local_config_unavailable, "provider qwen-local needs %sLOCAL_BASE_URL",
                f->engine->variables);
 }
@@ -294,14 +297,27 @@ static void ask_provider(const struct gate_facts *f, struct gate_result *g) {
     if (!f->engine->has_adapter)
         closed(g, "failed", BLOCKER_provider_unavailable, "this build has no adapter for the %s backend",
                f->engine->name);
-    if (f->engine->needs & NEED_MODEL && !f->proof_double)
-        closed(g, "failed", BLOCKER_provider_unavailable,
-               "this build has no model gateway, so the %s backend could reach no model and is not started",
-               f->engine->name);
+}
+
+/* A real completion was asked for, and this is what came of it. */
+static void ask_response_shape(const struct gate_facts *f, struct gate_result *g) {
+    const struct model_probe_result *p = &f->probe;
+    if (f->proof_double || f->replay) return; /* the double talks to no model, a recording is one */
+    if (f->route.state == ROUTE_ABSENT)
+        closed(g, "missing", BLOCKER_provider_local_config_unavailable,
+               "no endpoint for provider %.60s: set %sLOCAL_BASE_URL", f->provider, f->engine->variables);
+    if (p->outcome == GW_OK) return;
+    const enum blocker b = p->outcome == GW_REASONING_ONLY ? BLOCKER_provider_response_shape
+                           : p->outcome == GW_UNAUTHORIZED ? BLOCKER_provider_auth_unavailable
+                           : p->outcome == GW_WRONG_MODEL  ? BLOCKER_model_mismatch
+                                                           : BLOCKER_provider_unavailable;
+    closed(g, "failed", b, "the model was asked for a completion, and that ended as %s: %.130s",
+           gw_outcome_name(p->outcome), p->detail);
 }
 
 #define ALL_SUBJECTS 0u
 #define SUBJECT(kind) (1u << SUBJECT_##kind)
+#define PROBE (1u << 31) /* asked when the model was: last of all, and only when everything else has passed */
 static const struct {
     const char *name;
     unsigned needs;    /* applies to backends that need all of these */
@@ -322,6 +338,7 @@ static const struct {
     {"auth_bridge", NEED_MODEL, ALL_SUBJECTS, 0, ask_auth_bridge},
     {"local_config", NEED_MODEL, ALL_SUBJECTS, 0, ask_local_config},
     {"provider", 0, ALL_SUBJECTS, 0, ask_provider},
+    {"response_shape", NEED_MODEL, ALL_SUBJECTS, PROBE, ask_response_shape},
     {"source_repository", NEED_STAGE, SUBJECT(SOURCE), 0, ask_source_repository},
     {"target", NEED_STAGE, SUBJECT(TARGET), 0, ask_target},
     {"repository", NEED_STAGE, SUBJECT(SOURCE) | SUBJECT(TARGET), SUBJECT(SOURCE) | SUBJECT(TARGET), ask_repository},
@@ -334,7 +351,10 @@ static bool applies(size_t i, const struct gate_facts *f) {
     return subject && (f->engine->needs & gates[i].needs) == gates[i].needs;
 }
 
-static bool too_early(size_t i, const struct gate_facts *f) { return !f->looked && gates[i].look >> f->subject & 1u; }
+static bool too_early(size_t i, const struct gate_facts *f) {
+    if (gates[i].look == PROBE) return !f->probed && !f->proof_double && !f->replay;
+    return !f->looked && gates[i].look >> f->subject & 1u;
+}
 
 /* --- results ---------------------------------------------------------------------------------------------------------- */
 
@@ -396,14 +416,28 @@ const char *gates_name(const char *name) {
     return "unknown";
 }
 
-bool gates_wait_for_a_look(const struct run_record *rec) {
-    bool waiting = false;
+static bool of_probe(const char *name) {
+    for (size_t i = 0; i < N_GATES; i++)
+        if (strcmp(gates[i].name, name) == 0) return gates[i].look == PROBE;
+    return false;
+}
+
+/* No gate is closed, and some that ask the one or the other are open questions. */
+static bool waits(const struct run_record *rec, bool probe) {
+    bool asked = false, other = false;
     for (int i = 0; i < rec->n_gates; i++) {
         if (rec->gates[i].reason[0]) return false;
-        waiting |= strcmp(rec->gates[i].status, "not_evaluated") == 0;
+        if (strcmp(rec->gates[i].status, "not_evaluated") != 0) continue;
+        if (of_probe(rec->gates[i].name) == probe)
+            asked = true;
+        else
+            other = true;
     }
-    return waiting;
+    return asked && !(probe && other);
 }
+
+bool gates_wait_for_a_look(const struct run_record *rec) { return waits(rec, false); }
+bool gates_wait_for_a_probe(const struct run_record *rec) { return waits(rec, true); }
 
 void gates_close(struct run_record *rec, const char *name, enum blocker b, const char *why) {
     for (int i = 0; i < rec->n_gates; i++)
@@ -427,8 +461,9 @@ static cJSON *reasons(const struct run_record *rec) {
 }
 
 cJSON *gates_decision(const struct run_record *rec) {
-    bool passed = true;
+    bool passed = true; /* the model itself is asked when a run starts, and not by a decision alone */
     for (int i = 0; i < rec->n_gates; i++) passed &= strcmp(rec->gates[i].status, "passed") == 0;
+    passed |= gates_wait_for_a_probe(rec);
     cJSON *d = cJSON_CreateObject(), *denied = cJSON_CreateArray();
     char id[RUN_ID_MAX + 16];
     snprintf(id, sizeof id, "decision-%s", rec->run_id[0] ? rec->run_id : rec->c->id);

@@ -14,6 +14,8 @@
 bool gates_evaluate(struct run_record *rec, const struct gate_facts *f);
 /* Every gate that could be asked has passed, and others wait for gate_facts_look(): evaluate once more after it. */
 bool gates_wait_for_a_look(const struct run_record *rec);
+/* The same for the model, which is asked last: model_probe.h, then evaluate once more. */
+bool gates_wait_for_a_probe(const struct run_record *rec);
 /* The static name of that gate; "unknown" when there is none. */
 const char *gates_name(const char *name);
 /* Closes a gate that had passed: what it was about changed before the run could take it. */

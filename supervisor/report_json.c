@@ -256,6 +256,10 @@ static cJSON *case_limits(const struct cto_case *c) {
     put_limit(o, "output_bytes", c->limits.output_bytes);
     put_limit(o, "log_lines", c->limits.log_lines);
     put_limit(o, "run_dir_bytes", c->run_dir_bytes);
+    put_limit(o, "model_requests", c->model_requests);
+    put_limit(o, "model_tokens_in", c->model_tokens_in);
+    put_limit(o, "model_tokens_out", c->model_tokens_out);
+    put_limit(o, "model_bytes", c->model_bytes);
     put_limit(o, "backend_timeout_ms", c->backend_timeout_ms);
     put_limit(o, "idle_timeout_ms", c->idle_timeout_ms);
     put_limit(o, "setup_timeout_ms", c->setup_timeout_ms);

@@ -10,6 +10,7 @@
 
 #define SLOT_UID_BASE 1879048200u /* above systemd's container range, below 2^31; used by nobody else on Debian */
 #define SLOT_COUNT 4096
+#define SLOT_PROBE_UID (SLOT_UID_BASE - 1) /* of what is started before a run has its own */
 
 struct slot {
     int lock_fd;                      /* -1: ordinary user, no slot */

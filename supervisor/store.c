@@ -60,7 +60,15 @@ static const char *const migrations[STORE_VERSION] = {
     "TEXT NOT NULL, events_bytes INTEGER NOT NULL, since INTEGER NOT NULL, due INTEGER NOT NULL, record TEXT NOT NULL, "
     "outcome TEXT CHECK (outcome IN ('accepted', 'rejected', 'missing')), actor TEXT, said_at INTEGER, "
     "CHECK ((outcome IS NULL) = (said_at IS NULL)) ); "
-    "PRAGMA user_version = 4;"};
+    "PRAGMA user_version = 4;",
+    /* Version 4 had the table, and nothing that wrote it. */
+    "DROP TABLE gateway_requests;"
+    "CREATE TABLE gateway_requests ( run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, n INTEGER NOT NULL, "
+    "at INTEGER NOT NULL, path TEXT NOT NULL, model TEXT, outcome TEXT, status INTEGER, tokens_in INTEGER, tokens_out "
+    "INTEGER, latency_us INTEGER, bytes INTEGER, PRIMARY KEY (run, n) ) WITHOUT ROWID; "
+    "CREATE TABLE endpoints ( name TEXT PRIMARY KEY, failures INTEGER NOT NULL, retry_at INTEGER NOT NULL, "
+    "last_outcome TEXT NOT NULL, at INTEGER NOT NULL ) WITHOUT ROWID; "
+    "PRAGMA user_version = 5;"};
 
 int store_fail(struct store *s, struct err *e, const char *what) {
     int rc = sqlite3_extended_errcode(s->db);

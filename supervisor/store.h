@@ -20,7 +20,7 @@
 #include "supervisor/evidence.h"
 #include "supervisor/record.h"
 
-#define STORE_VERSION 4
+#define STORE_VERSION 5
 #define STORE_APPLICATION_ID 0x43544f48 /* "CTOH" */
 
 struct store; /* opaque */
@@ -49,6 +49,22 @@ int store_run_transition(struct store *s, const char *run_id, int64_t generation
 /* State done, verdict, blockers, artifacts, events, digests: one durable transaction, in which what the row had of these goes
  * (a store that contradicted itself). Generation as above. */
 int store_run_sealed(struct store *s, const struct run_record *r, const struct seal_summary *sum, struct err *e);
+
+/* --- endpoints ----------------------------------------------------------------------------------------------------------
+ * The circuit breaker (design: providers). `name` is model_route_name(). */
+#define STORE_BREAKER_FAILURES 3 /* one after the other, and it opens */
+#define STORE_BREAKER_PAUSE_MS 30000
+#define STORE_BREAKER_PAUSE_MAX_MS 900000
+#define STORE_BREAKER_CLAIM_MS 240000 /* longer than a probe lasts */
+struct store_endpoint {
+    int64_t failures, retry_ms; /* 0: closed */
+    char last_outcome[24];
+};
+/* May the endpoint be asked now? 1: yes, and when it was open, by this caller alone; 0: it is open, `ret` says until when; -1: error. */
+int store_endpoint_may_ask(struct store *s, const char *name, int64_t now_ms, struct store_endpoint *ret,
+                           struct err *e);
+/* What came of asking: enum gw_outcome. */
+int store_endpoint_told(struct store *s, const char *name, unsigned outcome, int64_t now_ms, struct err *e);
 
 /* --- matrices --------------------------------------------------------------------------------------------------------
  * */

@@ -38,6 +38,10 @@ int store_leave(struct store *s, bool own, int rc,
 /* The approval that this run has claimed, if it has: used up, or given back. Inside the transaction that seals the run. */
 int store_approval_settle(struct store *s, const struct run_record *r, struct err *e);
 
+struct model_use;
+/* What the run asked of its model; NULL: nothing. Inside the same transaction. */
+int store_put_requests(struct store *s, int64_t run, const struct model_use *u, struct err *e);
+
 /* The run waits no more, and what a human said of it is kept. Inside the same transaction. */
 int store_waiting_settle(struct store *s, const struct run_record *r, struct err *e);
 

@@ -208,7 +208,8 @@ static int finish_row(struct store *s, int64_t id, const struct run_record *r, c
 
 static int clear_children(struct store *s, int64_t id, struct err *e) {
     static const char *const sql[] = {"DELETE FROM blockers WHERE run = ?1", "DELETE FROM artifacts WHERE run = ?1",
-                                      "DELETE FROM events WHERE run = ?1"};
+                                      "DELETE FROM events WHERE run = ?1",
+                                      "DELETE FROM gateway_requests WHERE run = ?1"};
     for (size_t i = 0; i < sizeof sql / sizeof sql[0]; i++) {
         sqlite3_stmt *st = store_prepare(s, sql[i], e);
         if (!st) return -1;
@@ -279,6 +280,7 @@ int store_run_sealed(struct store *s, const struct run_record *r, const struct s
     if (rc == 0) rc = put_blockers(s, id, r, e);
     if (rc == 0) rc = put_artifacts(s, id, sum, e);
     if (rc == 0) rc = put_events(s, id, sum, e);
+    if (rc == 0) rc = store_put_requests(s, id, r->model_use, e);
     if (rc == 0) rc = store_waiting_settle(s, r, e);
     if (rc == 0) rc = store_approval_settle(s, r, e);
     if (rc == 0) rc = append_transition(s, id, r->generation, RUN_DONE, r->finished_ms, clock_mono_us(), e);

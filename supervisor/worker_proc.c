@@ -86,7 +86,7 @@ static int ends_open(struct ends *p, struct err *e) {
     return -1;
 }
 
-static int start_process(struct worker_proc *w, uv_loop_t *loop, const char *program, const struct ends *p,
+static int start_process(struct worker_proc *w, uv_loop_t *loop, const char *program, const struct ends *p, int gateway,
                          struct err *e) {
     char pid[24];
     snprintf(pid, sizeof pid, "%d", (int)getpid());
@@ -103,7 +103,7 @@ static int start_process(struct worker_proc *w, uv_loop_t *loop, const char *pro
         [WORKER_FD_CONTROL] = {.flags = UV_INHERIT_FD, .data.fd = p->control[1]},
         [WORKER_FD_BULK] = {.flags = UV_INHERIT_FD, .data.fd = p->bulk[1]},
         [WORKER_FD_WAKE] = {.flags = UV_INHERIT_FD, .data.fd = p->wake},
-        [WORKER_FD_GATEWAY] = {.flags = UV_IGNORE},
+        [WORKER_FD_GATEWAY] = {.flags = gateway >= 0 ? UV_INHERIT_FD : UV_IGNORE, .data.fd = gateway},
     };
     uv_process_options_t o = {.exit_cb = on_exit_cb,
                               .file = program,
@@ -173,15 +173,15 @@ static int attach(uv_pipe_t *pipe, uv_loop_t *loop, struct worker_proc *w, int *
     return 0;
 }
 
-int worker_proc_spawn(uv_loop_t *loop, const char *program, const char *spec, size_t n, const struct worker_events *ev,
-                      void *ctx, struct worker_proc **ret, struct err *e) {
+int worker_proc_spawn(uv_loop_t *loop, const char *program, const char *spec, size_t n, int gateway,
+                      const struct worker_events *ev, void *ctx, struct worker_proc **ret, struct err *e) {
     struct ends p;
     if (ends_open(&p, e) < 0) return -1;
     struct worker_proc *w = calloc(1, sizeof *w);
     BUG_UNLESS(w != NULL);
     *w = (struct worker_proc){.wake = -1, .ev = ev, .ctx = ctx};
     bool ok = attach(&w->control, loop, w, &p.control[0], e) == 0 && attach(&w->bulk, loop, w, &p.bulk[0], e) == 0 &&
-              start_process(w, loop, program, &p, e) == 0;
+              start_process(w, loop, program, &p, gateway, e) == 0;
     w->wake = take_fd(&p.wake);
     ends_close(&p);
     if (!ok || send_frame(w, MSG_RUN_SPEC, spec, n, e) < 0) {

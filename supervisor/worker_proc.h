@@ -21,9 +21,9 @@ struct worker_events {
     void (*exited)(void *ctx, int64_t status, int signal);
 };
 
-/* `spec` (JSON text, n bytes) is sent at once as RUN_SPEC; it is copied. */
-int worker_proc_spawn(uv_loop_t *loop, const char *program, const char *spec, size_t n, const struct worker_events *ev,
-                      void *ctx, struct worker_proc **ret, struct err *e);
+/* `spec` (JSON text, n bytes) is sent at once as RUN_SPEC; it is copied. `gateway`: WORKER_FD_GATEWAY, stays the caller's; -1: none. */
+int worker_proc_spawn(uv_loop_t *loop, const char *program, const char *spec, size_t n, int gateway,
+                      const struct worker_events *ev, void *ctx, struct worker_proc **ret, struct err *e);
 int worker_proc_pid(const struct worker_proc *w);
 /* Bulk is read only from here on: control and bulk are not ordered with each other, and no bulk byte may be taken for the
  * run's before its engine has started or the worker is ending. Idempotent. */

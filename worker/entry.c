@@ -27,6 +27,8 @@ static int check_kind(int fd, struct err *e) {
     socklen_t len = sizeof type;
     if (fd == WORKER_FD_CONTROL && (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_STREAM))
         return err_set(e, ERR_PROTO, "descriptor %d is not a stream socket; cto-harness starts this program", fd);
+    if (fd == WORKER_FD_GATEWAY && (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_STREAM))
+        return err_set(e, ERR_PROTO, "descriptor %d is not a stream socket; cto-harness starts this program", fd);
     if (fd == WORKER_FD_BULK && (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode)))
         return err_set(e, ERR_PROTO, "descriptor %d is not a pipe; cto-harness starts this program", fd);
     return 0;
@@ -35,6 +37,7 @@ static int check_kind(int fd, struct err *e) {
 int entry_check_fds(struct err *e) {
     for (int fd = 0; fd < WORKER_FD_COUNT; fd++) {
         int flags = fcntl(fd, F_GETFD);
+        if (flags < 0 && fd == WORKER_FD_GATEWAY) break; /* a run without one */
         if (flags < 0)
             return err_set(e, ERR_PROTO,
                            "descriptor %d is not open; cto-harness starts this program with its descriptors", fd);

@@ -127,7 +127,7 @@ static void check_providers(struct adapter_check *a) {
 
     adapter_begin(a, "missing_local_config_blocks");
     good(a, &f, STAGE_FIRST);
-    f.local_endpoint = false;
+    f.route.state = ROUTE_ABSENT;
     refused(a, &f, "local_config", BLOCKER_provider_local_config_unavailable, "LOCAL_BASE_URL");
 }
 

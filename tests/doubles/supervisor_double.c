@@ -96,7 +96,6 @@ static void child_main(const struct options *o, pid_t parent, const int fds[3]) 
     for (int i = 0; i < 3; i++) high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 20);
     dup2(null, WORKER_FD_STDIN);
     dup2(null, WORKER_FD_STDOUT);
-    dup2(null, WORKER_FD_GATEWAY);
     for (int i = 0; i < 3; i++) dup2(high[i], WORKER_FD_CONTROL + i);
     const char *const argv[] = {o->worker, "--supervisor-pid", pid_text, NULL};
     static const char *const env[] = {"PATH=/usr/bin:/bin", "ASAN_OPTIONS=detect_leaks=0:abort_on_error=1", NULL};

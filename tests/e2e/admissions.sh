@@ -111,7 +111,7 @@ grep -q "record" out || fail "store check says something else: $(cat out)"
 python3 - old/cto.db <<'PY'
 import sqlite3, sys
 d = sqlite3.connect(sys.argv[1])
-d.executescript("""DROP TABLE admissions; DROP TABLE approvals; DROP TABLE requests; DROP TABLE landings; DROP TABLE waiting;
+d.executescript("""DROP TABLE admissions; DROP TABLE approvals; DROP TABLE requests; DROP TABLE landings; DROP TABLE waiting; DROP TABLE endpoints;
 CREATE TABLE approvals (id TEXT PRIMARY KEY NOT NULL, task_id TEXT NOT NULL, scope TEXT NOT NULL, actor TEXT NOT NULL,
  state TEXT NOT NULL, granted_at INTEGER NOT NULL, expires_at INTEGER, claimed_by TEXT UNIQUE, digest TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE admissions (id TEXT PRIMARY KEY NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, status TEXT NOT NULL,
@@ -135,7 +135,7 @@ same_schema old "version 1"
 
 # --- and of version 3: no landings yet
 "$HARNESS" --home "$W/old3" --cases "$SRC/cases" run-case answer-only --quiet >/dev/null || fail "answer-only"
-python3 -c 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript("DROP TABLE landings; DROP TABLE waiting; PRAGMA user_version = 3;")' old3/cto.db
+python3 -c 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript("DROP TABLE landings; DROP TABLE waiting; DROP TABLE endpoints; PRAGMA user_version = 3;")' old3/cto.db
 "$HARNESS" --home "$W/old3" admit target --record target.json --actor alice >/dev/null || fail "no migration from version 3"
 same_schema old3 "version 3"
 e2e_end

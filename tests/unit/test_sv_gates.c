@@ -89,7 +89,9 @@ static void good(const char *engine) {
                             .provider = "qwen-local",
                             .model = "qwen3.6-35b-a3b",
                             .executable = "/opt/case/ca",
-                            .local_endpoint = true};
+                            .route = {.state = ROUTE_THERE},
+                            .probed = true,
+                            .probe = {.outcome = GW_OK}};
     put_record(&f.model_record, ADMIT_MODEL, ADMITTED);
     put_record(&f.decision, ADMIT_DECISION, LOCAL);
     put_record(&f.source, ADMIT_SOURCE, ADMITTED);
@@ -121,9 +123,7 @@ static bool decision_fits(bool open) {
 
 /* Evaluates; only `name` is closed, for this reason; NULL: all are open but the adapter, which this build may not have. */
 static bool closed(const char *name, const char *status, enum blocker b, const char *word) {
-    /* without a gateway no model is reached, and only our double needs none */
-    bool adapter = f.engine->has_adapter && (!(f.engine->needs & NEED_MODEL) || f.proof_double),
-         fine = gates_evaluate(&r, &f) == (name == NULL && adapter);
+    bool adapter = f.engine->has_adapter, fine = gates_evaluate(&r, &f) == (name == NULL && adapter);
     for (int i = 0; i < r.n_gates; i++) {
         const struct gate_result *g = &r.gates[i];
         bool provider = strcmp(g->name, "provider") == 0, this = name && strcmp(g->name, name) == 0;
@@ -145,6 +145,36 @@ static void approved(void) {
     c.approval_required = true;
     f.now_ms = 1000;
     f.approval = (struct approval_seen){.id = "a", .state = "granted", .decided_ms = 900, .expires_ms = 2000};
+}
+
+/* What the model answered, and what it means; and before it was asked. */
+static void of_the_model(const char *engine) {
+    static const struct {
+        enum gw_outcome outcome;
+        enum blocker b;
+    } rows[] = {{GW_REASONING_ONLY, BLOCKER_provider_response_shape},
+                {GW_UNAUTHORIZED, BLOCKER_provider_auth_unavailable},
+                {GW_WRONG_MODEL, BLOCKER_model_mismatch},
+                {GW_UNREACHABLE, BLOCKER_provider_unavailable},
+                {GW_TIMED_OUT, BLOCKER_provider_unavailable},
+                {GW_GARBAGE, BLOCKER_provider_unavailable},
+                {GW_RATE_LIMITED, BLOCKER_provider_unavailable},
+                {GW_SERVER_ERROR, BLOCKER_provider_unavailable},
+                {GW_REDIRECTED, BLOCKER_provider_unavailable},
+                {(enum gw_outcome)0, BLOCKER_provider_unavailable}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        good(engine);
+        f.probe.outcome = rows[i].outcome;
+        CHECK(closed("response_shape", "failed", rows[i].b, gw_outcome_name(rows[i].outcome)));
+        CHECK(!gates_wait_for_a_probe(&r));
+    }
+    good(engine);
+    f.probed = false;
+    CHECK(!gates_evaluate(&r, &f) && strcmp(gate("response_shape")->status, "not_evaluated") == 0);
+    if (!f.engine->has_adapter) return;
+    CHECK(gates_wait_for_a_probe(&r) && !gates_wait_for_a_look(&r) && decision_fits(true));
+    c.allowed_writes.n = 0; /* nobody is asked for a run that is blocked anyway */
+    CHECK(!gates_evaluate(&r, &f) && !gates_wait_for_a_probe(&r) && decision_fits(false));
 }
 
 static void of_every_engine(const char *engine) {
@@ -339,8 +369,20 @@ static void of_models(const char *engine) {
     f.model = "";
     CHECK(closed("model", "missing", BLOCKER_model_not_admitted, "MODEL_PROVIDER"));
     good(engine);
-    f.local_endpoint = false;
-    CHECK(closed("local_config", "missing", BLOCKER_provider_local_config_unavailable, "LOCAL_BASE_URL"));
+    f.route.state = ROUTE_ABSENT;
+    f.probed = false; /* nobody asks where nobody is */
+    CHECK(!gates_evaluate(&r, &f) && strcmp(gate("local_config")->status, "missing") == 0 &&
+          strstr(gate("local_config")->reason, "LOCAL_BASE_URL") && !gates_wait_for_a_probe(&r));
+    snprintf(closed_names[n_closed++], sizeof closed_names[0], "local_config");
+    f.replay = true; /* a recording needs neither */
+    f.route.state = ROUTE_ABSENT;
+    f.probed = false;
+    CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
+    good(engine);
+    f.route.state = ROUTE_BAD;
+    snprintf(f.route.why, sizeof f.route.why, "LOCAL_API_KEY: too short");
+    CHECK(closed("local_config", "failed", BLOCKER_provider_local_config_unavailable, "too short"));
+    of_the_model(engine);
 }
 
 /* Only Case's own pipeline loses the credentials of openai-codex. */
@@ -522,8 +564,8 @@ static void of_the_double(void) {
     CHECK(closed("executable", "failed", BLOCKER_provider_unavailable, "not there"));
     /* the same facts without the word of a validator */
     good("case");
-    CHECK(!gates_evaluate(&r, &f) && strcmp(gate("provider")->status, "failed") == 0 &&
-          strstr(gate("provider")->reason, "no model gateway") && !r.governed->proof_double);
+    f.probed = false;
+    CHECK(!gates_evaluate(&r, &f) && gates_wait_for_a_probe(&r) && !r.governed->proof_double);
     gate_facts_release(&f);
     gate_facts_read(&f, &c, "case", NULL);
     CHECK(!f.proof_double && !f.allowed);
