@@ -4,7 +4,13 @@
 # also from the terminal's process group.
 . "$2/tests/lib/e2e.bash"
 
-# interrupted DELAY SIGNALS... -- COMMAND: starts it in a process group of its own and sends the signals to the whole group.
+# at_work HOME: until one of its runs is
+at_work() {
+    local i
+    for ((i = 0; i < 1200; i++)); do [ -n "$(ls "$W/$1/work" 2>/dev/null)" ] && break || sleep 0.05; done
+}
+# interrupted DELAY SIGNALS... -- COMMAND: starts it in a process group of its own and sends the signals to the whole group. A DELAY
+# of "busy" is until one of its runs is at work.
 interrupted() {
     local delay=$1 signals=() pid
     shift
@@ -13,7 +19,7 @@ interrupted() {
     # a shell's background job ignores SIGINT; this one is as a terminal's foreground job is
     env --default-signal=INT,TERM,HUP setsid "$HARNESS" --home "$W/home" --cases "$SRC/cases" "$@" >out 2>err </dev/null &
     pid=$!
-    sleep "$delay"
+    if [ "$delay" = busy ]; then at_work home; else sleep "$delay"; fi
     for s in "${signals[@]}"; do kill -s "$s" -- "-$pid" 2>/dev/null && sleep 0.01; done
     # impatience: the same again until it is gone, also while it writes its summary
     while [ -n "${storm:-}" ] && [ "$(ps -o stat= -p "$pid" | cut -c1)" != Z ] && kill -s INT -- "-$pid" 2>/dev/null; do :; done
@@ -33,13 +39,13 @@ matrix() {
     sound
 }
 for s in INT TERM HUP; do
-    interrupted 0.5 "$s" -- run-all-fake -j2 --json
+    interrupted busy "$s" -- run-all-fake -j2 --json
     matrix "$s"
 done
-interrupted 0.5 INT INT TERM INT -- run-all-fake -j2 --json
+interrupted busy INT INT TERM INT -- run-all-fake -j2 --json
 matrix "four signals"
 for _ in 1 2 3; do
-    storm=yes interrupted 0.5 INT -- run-all-fake -j2 --json
+    storm=yes interrupted busy INT -- run-all-fake -j2 --json
     matrix "a storm of signals"
 done
 for delay in 0.02 0.05 0.1 0.2; do # before the first run, or in it
@@ -58,20 +64,21 @@ while read -r f; do
 done <hit
 checks=$((checks + $(wc -l <hit)))
 
-interrupted 0.6 INT -- run-case timeout-idle
+interrupted busy INT -- run-case timeout-idle
 [ "$code" -eq 130 ] || fail "run-case: exit $code, want 130"
 sound
 # Killed by a signal that nobody can catch is the matter of tools/soak-kills; here: a signal while nothing runs any more.
 interrupted 0 TERM -- case list
 case $code in 0 | 143) ;; *) fail "case list: exit $code" ;; esac
 # A validator runs one batch after the other: a signal between two of them is not lost.
-for at in 0.4 0.7 1.0 1.3; do
+for at in 0 0.3 0.6 0.9; do
     "$HARNESS" --home "$W/validated" --cases "$SRC/cases" validate stage2 --json >validated.out 2>&1 &
     pid=$!
+    at_work validated
     sleep "$at"
     kill -TERM "$pid" 2>/dev/null || continue # it was faster
     wait "$pid"
     code=$?
-    check "SIGTERM to a validator after $at s: exit $code" grep -qxE "130|143" <<<"$code" # 143: before its first batch
+    check "SIGTERM to a validator $at s into its work: exit $code" grep -qxE "130|143" <<<"$code" # 143: before its first batch
 done
 e2e_end

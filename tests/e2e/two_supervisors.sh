@@ -23,7 +23,7 @@ h run-case timeout-idle --quiet >long.out 2>long.err & # two seconds
 long=$!
 "$HARNESS" --home "$W/home" --cases "$SRC/cases" run-case timeout --quiet >/dev/null 2>&1 &
 dead=$!
-sleep 0.4
+for _ in $(seq 1200); do grep -qs '"backend.started"' "$W/home/harness-runs/"*"-timeout-$dead/events.normalized.jsonl" && break || sleep 0.05; done
 kill -KILL "$dead"
 wait "$dead" 2>/dev/null
 # The last of several to close a store deletes its WAL: nobody may take himself for the last one while the long one lives.
