@@ -124,8 +124,6 @@ class Planner:
         calls = self.calls()
         if done < len(calls):
             text = "I look at the file, change it, and commit." if done == 0 else ""
-            if self.mode == "huge" and done == 0:
-                text = filler(self.size)
             return Answer(text=text, reasoning=f"Step {done + 1} of {len(calls)}.", call=calls[done])
         k = done - len(calls)
         if self.mode == "linger" and k < LINGER_TURNS:
@@ -135,6 +133,8 @@ class Planner:
         return Answer(text=self.closing())
 
     def closing(self):
+        if self.mode == "huge":  # only now: agents shorten a conversation that has grown too long, and would begin anew
+            return filler(self.size)
         text = "Done: slugs are clean now, the tests pass." if self.mode != "no-diff" else "Done: nothing had to change."
         if self.wants_envelope:
             text += "\n\n<<<AGENT_RESULT\n" + json.dumps(

@@ -111,6 +111,8 @@ class Server(http.server.ThreadingHTTPServer):
                 return
             request.settimeout(None)
         super().finish_request(request, client_address)
+        if self.tls:
+            request.close()
 
     def handle_error(self, request, client_address):
         self.log.write("error", error=repr(sys.exc_info()[1]))
@@ -375,12 +377,15 @@ def main(doc):
         print(f"scripted-model: {e}", file=sys.stderr)
         return 2
     print("scripted-model: a test double, no model", file=sys.stderr)
+    if not o.slow_start:
+        server.server_activate()
     print(server.server_port, flush=True)
     if o.port_file:
         with open(o.port_file + ".new", "w", encoding="ascii") as f:
             f.write(f"{server.server_port}\n")
         os.rename(o.port_file + ".new", o.port_file)
-    time.sleep(o.slow_start)
-    server.server_activate()
+    if o.slow_start:
+        time.sleep(o.slow_start)
+        server.server_activate()
     server.serve_forever()
     return 0
