@@ -36,7 +36,7 @@
 
 #include "sandbox/filter_gen.h"
 
-enum profile_bit { E = 1, V = 2, P = E | V, I = 4, W = 8 };
+enum profile_bit { E = 1, V = 2, P = E | V, I = 4, W = 8, G = 16 };
 
 enum rule {
     ALLOW,
@@ -54,6 +54,7 @@ enum rule {
     NO_HUGE_AT_3,  /* mmap's */
     RENAME_PLAIN,  /* without RENAME_WHITEOUT */
     FCNTL_PROGRAM, /* one of a list */
+    FCNTL_GATEWAY,
     OWN_PRIORITY,  /* PRIO_PROCESS, 0 */
     SELF_AT_0,     /* pid 0 */
     IOCTL_PROGRAM, /* one of a list; TIOCSCTTY without force */
@@ -62,6 +63,7 @@ enum rule {
     IOCTL_LOOPBACK,
     IOCTL_LISTENER,
     IOCTL_PROJECT,
+    IOCTL_NONBLOCK,
     QUOTA_PROJECT,
     PRCTL_PROGRAM, /* one of a list */
     PRCTL_SANDBOX,
@@ -70,6 +72,7 @@ enum rule {
     PERSONALITY,
     SCHED_ORDINARY,
     SOCKET_PROGRAM,
+    SOCKET_TCP,
     SOCKETPAIR_UNIX,
     KEYCTL_JOIN,
 };
@@ -195,6 +198,9 @@ static const uint32_t ioctl_program[] = {
 static const uint32_t fcntl_program[] = {0,    1,    2,    3,    4,    5,    6,    7,    8,    9,    10,   11,
                                          12,   13,   14,   15,   16,   36,   37,   38,   1025, 1027, 1028, 1030,
                                          1031, 1032, 1033, 1034, 1035, 1036, 1037, 1038, 1039, 1040};
+/* F_GETFD, F_SETFD, F_GETFL, F_SETFL; F_OFD_SETLK */
+static const uint32_t fcntl_gateway[] = {1, 2, 3, 4, 37};
+static const uint32_t ioctl_nonblock[] = {FIONBIO};
 static const uint32_t ioctl_layout[] = {FS_IOC_FSGETXATTR, FS_IOC_FIEMAP};
 static const uint32_t ioctl_reflink[] = {FICLONE, FICLONERANGE};
 static const uint32_t ioctl_listener[] = {0xc0502100 /* SECCOMP_IOCTL_NOTIF_RECV */, 0xc0182101 /* ..._SEND */};
@@ -257,6 +263,14 @@ static void allow_sockets(struct decision *d) {
     allow_socket(d, AF_UNIX, SOCK_SEQPACKET, 0);
 }
 
+static void allow_tcp(struct decision *d) {
+    static const uint32_t inet[] = {AF_INET, AF_INET6};
+    for (size_t i = 0; i < 2; i++) {
+        allow_socket(d, inet[i], SOCK_STREAM, 0);
+        allow_socket(d, inet[i], SOCK_STREAM, IPPROTO_TCP);
+    }
+}
+
 static void apply_rule(struct decision *d, enum rule rule) {
     switch (rule) {
     case ALLOW: settle(d, PERMIT); break;
@@ -274,6 +288,7 @@ static void apply_rule(struct decision *d, enum rule rule) {
     case NO_HUGE_AT_3: allow_masked(d, 3, MAP_HUGETLB, 0); break;
     case RENAME_PLAIN: allow_masked(d, 4, 4u /* RENAME_WHITEOUT */, 0); break;
     case FCNTL_PROGRAM: ALLOW_LIST(d, 1, fcntl_program); break;
+    case FCNTL_GATEWAY: ALLOW_LIST(d, 1, fcntl_gateway); break;
     case OWN_PRIORITY: allow_two(d, 0, 0); break;
     case SELF_AT_0: allow_masked(d, 0, LOW32, 0); break;
     case IOCTL_PROGRAM: allow_ioctls(d); break;
@@ -281,6 +296,7 @@ static void apply_rule(struct decision *d, enum rule rule) {
     case IOCTL_REFLINK: ALLOW_LIST(d, 1, ioctl_reflink); break;
     case IOCTL_LOOPBACK: ALLOW_LIST(d, 1, ioctl_loopback); break;
     case IOCTL_PROJECT: ALLOW_LIST(d, 1, ioctl_project); break;
+    case IOCTL_NONBLOCK: ALLOW_LIST(d, 1, ioctl_nonblock); break;
     case QUOTA_PROJECT: ALLOW_LIST(d, 1, quota_project); break;
     case IOCTL_LISTENER: ALLOW_LIST(d, 1, ioctl_listener); break;
     case PRCTL_PROGRAM: ALLOW_LIST(d, 0, prctl_program); break;
@@ -293,15 +309,16 @@ static void apply_rule(struct decision *d, enum rule rule) {
             allow_two(d, 0, sched_ordinary[i]);
         break;
     case SOCKET_PROGRAM: allow_sockets(d); break;
+    case SOCKET_TCP: allow_tcp(d); break;
     case SOCKETPAIR_UNIX: allow_masked(d, 0, LOW32, AF_UNIX); break;
     case KEYCTL_JOIN: allow_masked(d, 0, LOW32, 1 /* KEYCTL_JOIN_SESSION_KEYRING */); break;
     }
 }
 
-/* Does this row speak for this profile? The worker's filter also has all that its children are permitted. */
+/* Does this row speak for this profile? The worker's filter also has all that its children are permitted; a gateway is none. */
 static bool row_applies(const struct row *r, unsigned profile) {
     if (r->profiles & profile) return true;
-    return profile == W && r->rule != NOSYS;
+    return profile == W && r->profiles != G && r->rule != NOSYS;
 }
 
 /* An unconditional permission makes every other row of the call moot. */
@@ -396,7 +413,8 @@ static const struct {
 } programs[] = {{"engine", E, SECCOMP_RET_ERRNO | EPERM},
                 {"verifier", V, SECCOMP_RET_ERRNO | EPERM},
                 {"inspector", I, SECCOMP_RET_ERRNO | EPERM},
-                {"worker", W, SECCOMP_RET_TRACE}};
+                {"worker", W, SECCOMP_RET_TRACE},
+                {"gateway", G, SECCOMP_RET_ERRNO | EPERM}};
 
 static void print(FILE *out, const char *prefix, const char *name, const struct sock_filter *f, size_t n) {
     fprintf(out, "static const struct sock_filter %s_%s[] = {\n", prefix, name);

@@ -78,6 +78,7 @@ enum landlock_access { LL_READ = 1, LL_WRITE = 2, LL_EXEC = 4, LL_LIST = 8, LL_D
 int landlock_open(struct landlock *l, bool with_net, struct err *e);
 /* `access` of LL_*; bits that make no sense for what lies at `path` are left out. */
 int landlock_allow(const struct landlock *l, const char *path, unsigned access, struct err *e);
+int landlock_allow_connect(const struct landlock *l, uint16_t port, struct err *e);
 int landlock_restrict(const struct landlock *l, struct jail_report *r, struct err *e);
 int landlock_jail_rules(const struct landlock *l, const struct trees *t, struct err *e);
 

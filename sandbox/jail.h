@@ -1,12 +1,13 @@
 /* jail.h - the only public header of sandbox/: kernel-enforced confinement for one program, one process or ourselves.
  *
- * Three uses:
+ * Four uses:
  *  1. jail_start / jail_wait / jail_kill: run one program in a jail of its own (engine, verifier, `sandbox exec`).
  *     Namespaces (mount, pid, net, ipc, uts, cgroup), minimal read-only root, Landlock, rlimits, no capabilities,
  *     no_new_privs, seccomp; our own pid 1 reaps and passes one status up a pipe.
  *  2. jail_enter: the calling process (a worker) gets namespaces and a minimal read-only root of its own and keeps the
  *     privilege to build jails from it. No Landlock file rules: they would forbid mount and pivot_root to it and its children.
  *  3. jail_confine_self: Landlock + seccomp for the calling process (an inspector) without any new namespace.
+ *  4. jail_confine_gateway: the same for a process that needs the network to one port, and no file at all.
  *
  * Two modes, chosen by jail_mode(): JAIL_MODE_ROOT (CAP_SYS_ADMIN held in the initial user namespace; programs run under the
  * unprivileged kernel uid named in the spec, verified) and JAIL_MODE_USER (an unprivileged user namespace with one id
@@ -33,7 +34,7 @@ enum jail_mode { JAIL_MODE_ROOT, JAIL_MODE_USER };
 enum jail_mode jail_mode(void);
 
 /* Profiles are data (profile.c, syscalls.def). A profile names its seccomp program, its Landlock access and its defaults. */
-enum jail_profile { JAIL_ENGINE, JAIL_VERIFIER, JAIL_INSPECTOR, JAIL_WORKER, JAIL_PROFILE_COUNT };
+enum jail_profile { JAIL_ENGINE, JAIL_VERIFIER, JAIL_INSPECTOR, JAIL_WORKER, JAIL_GATEWAY, JAIL_PROFILE_COUNT };
 const char *jail_profile_name(enum jail_profile p);
 int jail_profile_by_name(const char *name); /* -1: none */
 
@@ -242,6 +243,18 @@ struct jail_path_rule {
  * second call can only narrow (Landlock rule sets stack); seccomp is installed by the call with `last` true. */
 int jail_confine_self(const struct jail_path_rule *rules, size_t n, const struct jail_limits *limits, bool last,
                       struct jail_report *ret, struct err *e);
+
+/* --- 4: the gateway -------------------------------------------------------------------------------------------------- */
+struct jail_gateway_spec {
+    struct jail_limits limits; /* 0: the profile's defaults */
+    uid_t uid;                 /* started as root: become this one; must not be 0 then. Else ignored */
+    uint16_t port;             /* the one TCP port that may be connected to; 0: none */
+    pid_t parent;              /* dies with it, and with the other end of `lifeline` when that is gone already */
+    int lifeline;
+};
+/* Limits, unprivileged uid, no capabilities, death with the parent (armed after the change of uid, which clears it),
+ * no_new_privs, Landlock without any file and with one port (ABI 4 and later), not dumpable, seccomp. Single-threaded caller. */
+int jail_confine_gateway(const struct jail_gateway_spec *spec, struct jail_report *ret, struct err *e);
 
 /* In a child between clone and exec: die when `parent` dies. Sets PDEATHSIG, compares getppid(), and polls `lifeline` (an
  * inherited end of a socket or pipe whose other end only the parent's side holds; -1: none) for hang-up. -1 = the parent is

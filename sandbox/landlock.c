@@ -3,7 +3,8 @@
  * Graceful by ABI, never silent: every access right that the kernel knows is handled (and so denied where no rule
  * grants it), the report says which ABI that was and what holds the rest, a caller may require a version, and no
  * environment variable has a say. Debian 12's headers know ABI 3; the newer constants are here. With a network namespace of
- * its own a jail needs no TCP rules: those know ports only, and no UDP; without one (an inspector) no port is granted.
+ * its own a jail needs no TCP rules: those know ports only, and no UDP; without one no port is granted to an inspector, and the
+ * endpoint's to a gateway.
  *
  * The flags of ABI 7 are not used. By default the kernel writes denials to the audit log until the next exec and not after
  * it: those of an inspector, which executes nothing, and never those of a program in a jail, which could flood the log of
@@ -27,6 +28,7 @@
 #define FS_RESOLVE_UNIX (UINT64_C(1) << 16) /* ABI 9; no rule grants it: a jail's own sockets need none */
 #define NET_BIND_TCP (UINT64_C(1) << 0)     /* ABI 4 */
 #define NET_CONNECT_TCP (UINT64_C(1) << 1)
+#define RULE_NET_PORT 2
 #define SCOPE_ABSTRACT_UNIX (UINT64_C(1) << 0) /* ABI 6 */
 #define SCOPE_SIGNAL (UINT64_C(1) << 1)
 
@@ -121,6 +123,15 @@ int landlock_allow(const struct landlock *l, const char *path, unsigned access, 
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0) return err_sys(e, "landlock: %s", path);
     return allow_fd(l, fd, S_ISDIR(st.st_mode), access, path, e);
+}
+
+/* Ports of TCP only, whatever address: which that may be is the caller's to check. */
+int landlock_allow_connect(const struct landlock *l, uint16_t port, struct err *e) {
+    const struct { uint64_t allowed_access, port; } rule = {NET_CONNECT_TCP, port};
+    if ((l->net & NET_CONNECT_TCP) == 0) return 0; /* older than ABI 4: not handled, so not denied */
+    if (syscall(NR_LANDLOCK_ADD_RULE, l->fd, RULE_NET_PORT, &rule, 0) < 0)
+        return mechanism_err(e, JAIL_M_LANDLOCK, "add port rule");
+    return 0;
 }
 
 /* A rule belongs to an inode, so a tree's descriptor names the bound thing more surely than the path it was put at. What

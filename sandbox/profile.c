@@ -44,6 +44,12 @@ static const struct profile profiles[JAIL_PROFILE_COUNT] = {
                      FILTER(seccomp_worker),
                      .required = JAIL_M_MOUNTNS | JAIL_M_NETNS | JAIL_M_IPCNS | JAIL_M_UTSNS | JAIL_M_ROOT |
                                  JAIL_M_SECCOMP | JAIL_M_NO_NEW_PRIVS},
+    [JAIL_GATEWAY] = {.name = "gateway",
+                      FILTER(seccomp_gateway),
+                      .required = JAIL_M_LANDLOCK | JAIL_M_SECCOMP | JAIL_M_NO_NEW_PRIVS | JAIL_M_RLIMITS | JAIL_M_CAPS |
+                                  JAIL_M_PDEATHSIG,
+                      .limits = {.memory_bytes = 512 * MIB, .processes = 0, .cpu_s = 24 * 3600, .open_files = 4096,
+                                 .file_bytes = 1 * GIB}},
 };
 /* clang-format on */
 
@@ -73,6 +79,7 @@ int jail_profile_by_name(const char *name) {
 uint32_t jail_required(enum jail_profile p, enum jail_mode m) {
     uint32_t r = profile_get(p)->required;
     if (p == JAIL_INSPECTOR) return r;
+    if (p == JAIL_GATEWAY) return m == JAIL_MODE_ROOT ? r | JAIL_M_SETUID : r;
     if (m == JAIL_MODE_USER) return r | JAIL_M_USERNS;
     return p == JAIL_WORKER ? r : r | JAIL_M_SETUID;
 }

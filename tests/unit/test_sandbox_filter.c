@@ -47,6 +47,7 @@ static const struct pair {
     {"verifier", PROGRAM(seccomp_verifier), PROGRAM(reference_verifier)},
     {"inspector", PROGRAM(seccomp_inspector), PROGRAM(reference_inspector)},
     {"worker", PROGRAM(seccomp_worker), PROGRAM(reference_worker)},
+    {"gateway", PROGRAM(seccomp_gateway), PROGRAM(reference_gateway)},
 };
 #define N_PAIRS (sizeof pairs / sizeof pairs[0])
 

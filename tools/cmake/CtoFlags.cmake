@@ -37,6 +37,7 @@ check_c_source_compiles("#include <git2.h>
 int main(void) { return GIT_OPT_SET_PACK_MAX_OBJECT_SIZE == 0; }" CTO_GIT2_OBJECT_SIZE)
 unset(CMAKE_REQUIRED_INCLUDES)
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib>=1.2.11)
+pkg_check_modules(SSL REQUIRED IMPORTED_TARGET libssl>=3.0)
 pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto>=3.0)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1>=0.2.5)
 pkg_check_modules(MHD REQUIRED IMPORTED_TARGET libmicrohttpd>=0.9.75)

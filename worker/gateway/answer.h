@@ -1,0 +1,43 @@
+/* answer.h - what an answer of the model's server says about itself, read while it passes: its model, its tokens, whether it is
+ * whole. Pure: bytes in, a verdict out.
+ *
+ * A JSON answer is one document; a streamed one is Server-Sent Events, each of whose data is a JSON document or "[DONE]". Both APIs:
+ * chat completions name model and usage at the top, the responses API inside of "response" too. Every model that is named anywhere
+ * there must be the admitted one. No memory beyond this struct is used, whatever comes.
+ */
+#ifndef CTO_WORKER_GATEWAY_ANSWER_H
+#define CTO_WORKER_GATEWAY_ANSWER_H
+
+#include "worker/gateway/config.h"
+#include "worker/gateway/jscan.h"
+
+enum answer_verdict {
+    ANSWER_FINE,
+    ANSWER_WRONG_MODEL, /* names another model */
+    ANSWER_GARBAGE,     /* no JSON where the interface promises it */
+    ANSWER_BROKEN       /* ends before its end */
+};
+
+struct answer {
+    const char *admitted; /* borrowed */
+    enum gw_api api;
+    bool stream;
+    char model[GW_MODEL_MAX + 1]; /* "" : none was named; the wrong one when there is one. May hold any bytes */
+    uint64_t tokens_in, tokens_out;
+    bool finished, wrong;
+    /* the rest is answer.c's */
+    struct jscan scan;
+    bool is_object, bad;
+    uint8_t line[8]; /* the beginning of the line, as far as it says which field it is */
+    uint8_t line_len, done_len;
+    bool in_data, after_cr, has_data, done, not_done;
+    uint64_t events;
+};
+
+void answer_init(struct answer *a, enum gw_api api, bool stream, const char *admitted);
+/* FINE, WRONG_MODEL or GARBAGE; what is not FINE sticks. */
+enum answer_verdict answer_feed(struct answer *a, const void *p, size_t n);
+/* The server has ended it. */
+enum answer_verdict answer_end(struct answer *a);
+
+#endif

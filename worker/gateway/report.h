@@ -1,0 +1,26 @@
+/* report.h - frames that say what happened. Strings of agent and server are cut and made plain on their way in. */
+#ifndef CTO_WORKER_GATEWAY_REPORT_H
+#define CTO_WORKER_GATEWAY_REPORT_H
+
+#include "worker/gateway/gateway.h"
+
+struct report_request {
+    uint32_t number;
+    enum gw_path path;
+    const char *model_asked, *model_answered;
+    unsigned status;
+    enum gw_outcome outcome;
+    uint64_t tokens_in, tokens_out, latency_us, first_byte_us, bytes_up, bytes_down;
+    int64_t start_ms;
+    const char *detail; /* ours */
+};
+/* Counts it in the totals, too. Refusals above REFUSALS_MAX are counted, but not told any more: an agent may not fill the evidence. */
+#define REFUSALS_MAX 10000
+void report_request(struct gw *g, const struct report_request *r);
+/* GW_BUDGET for each that is used up and was not told of. */
+void report_budgets(struct gw *g);
+/* GW_TRAFFIC, when bytes have moved. The caller keeps the rate. */
+void report_traffic(struct gw *g);
+void report_done(struct gw *g);
+
+#endif
