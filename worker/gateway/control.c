@@ -19,6 +19,7 @@ struct control {
     int fd;
     uv_poll_t poll;
     struct buf queue;
+    int watched; /* events */
     bool ended, closed;
     void (*on_end)(struct gw *g);
 };
@@ -77,7 +78,8 @@ static void on_poll(uv_poll_t *h, int status, int events);
 
 static void watch(struct control *c) {
     const int events = (c->ended ? 0 : UV_READABLE) | (c->queue.len > 0 ? UV_WRITABLE : 0);
-    if (c->closed) return;
+    if (c->closed || events == c->watched) return;
+    c->watched = events;
     if (events == 0)
         uv_poll_stop(&c->poll);
     else

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -57,6 +58,7 @@ static int prepare(struct gw *g, struct err *e) {
     char hex[DIGEST_HEX_SIZE];
     if (uv_loop_init(&g->loop) < 0) return err_set(e, ERR_INTERNAL, "the loop cannot be made");
     digest_bytes("", 0, hex);
+    tzset();
     g->redact = redact_new(&g->config);
     budget_init(&g->budget, &g->config.budgets);
     return g->config.mode == GW_SERVE ? upstream_prepare(g, e) : 0;

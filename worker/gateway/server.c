@@ -57,6 +57,10 @@ struct request {
 
 static void kick(struct server *s) { s->kick = true; }
 
+static void stop_watching(struct connection *c) {
+    if (uv_is_active((uv_handle_t *)&c->watch)) uv_poll_stop(&c->watch);
+}
+
 /* --- connections -------------------------------------------------------------------------------------------------- */
 static struct connection *connection_of(struct MHD_Connection *mhd) {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -66,7 +70,7 @@ static struct connection *connection_of(struct MHD_Connection *mhd) {
 static void resume(struct request *r) {
     if (!r->suspended) return;
     r->suspended = false;
-    uv_poll_stop(&r->connection->watch);
+    stop_watching(r->connection);
     MHD_resume_connection(r->connection->mhd);
     kick(r->connection->server);
 }
@@ -75,7 +79,7 @@ static void resume(struct request *r) {
 static void on_gone(uv_poll_t *h, int status, int events) {
     struct connection *c = h->data;
     (void)status, (void)events;
-    uv_poll_stop(&c->watch);
+    stop_watching(c);
     c->gone = true;
     if (!c->request) return;
     exchange_left(c->request->exchange, "it closed while it waited");
@@ -243,7 +247,7 @@ static void on_completed(void *ctx, struct MHD_Connection *mhd, void **request_c
     (void)mhd;
     if (!r) return;
     *request_ctx = NULL;
-    uv_poll_stop(&r->connection->watch);
+    stop_watching(r->connection);
     r->connection->request = NULL;
     r->connection->since_us = clock_mono_us();
     exchange_done(r->exchange, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);

@@ -90,16 +90,16 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
     return socket(a->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
 }
 
-/* Connected, nothing sent yet. */
+/* Connected, nothing sent yet: `ip` and `port` are what getpeername() said. */
 static int on_connected(void *ctx, char *ip, char *local, int port, int local_port) {
     struct up_transfer *t = ctx;
-    struct sockaddr_storage sa;
-    socklen_t len = sizeof sa;
-    curl_socket_t fd = CURL_SOCKET_BAD;
-    (void)ip, (void)local, (void)port, (void)local_port;
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+    (void)local, (void)local_port;
     t->moved_us = clock_mono_us();
-    if (curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK && fd != CURL_SOCKET_BAD &&
-        getpeername(fd, (struct sockaddr *)&sa, &len) == 0 && is_allowed(t->up, (struct sockaddr *)&sa, len))
+    if (inet_pton(AF_INET, ip, &v4.sin_addr) == 1 && is_allowed(t->up, (struct sockaddr *)&v4, sizeof v4))
+        return CURL_PREREQFUNC_OK;
+    if (inet_pton(AF_INET6, ip, &v6.sin6_addr) == 1 && is_allowed(t->up, (struct sockaddr *)&v6, sizeof v6))
         return CURL_PREREQFUNC_OK;
     t->wrong_peer = true;
     return CURL_PREREQFUNC_ABORT;
