@@ -23,6 +23,7 @@
  *   recovery: the same at the start of a command     linear; Ctrl-C ends it, the next command goes on with it
  *   locks of homes, of uid slots                     none: tried, never waited for
  *   cases, env file (the operator's own disk)        the operator's: regular files only, opened without blocking
+ *   read roots of a run that needs an approval       10 s, from file to file         gate_missing
  *   the launcher's answer (doctor)                   20 s, kept by the caller        kill
  *   the YAML helper's answer                         5 s, kept by the caller         kill
  *   -- worker --

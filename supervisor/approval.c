@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "supervisor/root_binding.h"
 #include "supervisor/tree_digest.h"
 
 static cJSON *list(const struct case_list *l) { return json_strings(l->v, (size_t)l->n); }
@@ -29,6 +30,8 @@ void approval_target(const struct cto_case *c, const struct approval_for *of, ch
 cJSON *approval_scope(const struct cto_case *c, const struct approval_for *of, struct err *e) {
     char folder[DIGEST_HEX_SIZE];
     if (tree_digest(c->dir, folder, e) < 0) return NULL;
+    cJSON *roots = root_binding(&c->read_roots, of->roots, of->n_roots, e);
+    if (!roots) return NULL;
     char task[DIGEST_HEX_SIZE], target[APPROVAL_TARGET_MAX];
     const char *text = c->task ? c->task : "";
     digest_bytes(text, strlen(text), task);
@@ -52,6 +55,7 @@ cJSON *approval_scope(const struct cto_case *c, const struct approval_for *of, s
     json_put(o, "forbidden_actions", list(&c->forbidden_actions));
     json_put(o, "verification_commands", commands(c));
     json_put(o, "pristine", list(&c->pristine));
+    json_put(o, "read_roots", roots);
     return o;
 }
 

@@ -1,7 +1,8 @@
 /* approval.h - what a human is asked, and what the answer is good for (design: governance, "Governed execution"). Pure.
  *
  * A scope is everything that a run must be like to use an approval: task and its text, target, backend, model, mode, paths, actions,
- * verification. Its digest stands in request, approval and run; when one of them differs, the approval is for something else.
+ * verification, and what
+ * it may read of the host. Its digest stands in request, approval and run; when one of them differs, the approval is for something else.
  */
 #ifndef CTO_SUPERVISOR_APPROVAL_H
 #define CTO_SUPERVISOR_APPROVAL_H
@@ -23,9 +24,13 @@ struct approval_for {
     const char *provider, *model; /* "" for a backend without one */
     /* of an admitted target: where it is, its admission, HEAD as it is now; else "" */
     const char *path, *target, *target_sha256, *head;
+    const char *const
+        *roots; /* what the engine file shows of the host, n_roots of them; the case's own come from the case */
+    int n_roots;
 };
 /* The scope as data; the caller owns it. The whole folder of the case counts: contract, task, fixture. What the worker then copies is
- * that folder, a moment later. NULL when it cannot be read. */
+ * that folder, a moment later; so it is with what a run may read of the host (root_binding.h). NULL when something of it cannot be
+ * read, or is too much. */
 cJSON *approval_scope(const struct cto_case *c, const struct approval_for *of, struct err *e);
 void approval_scope_digest(const cJSON *scope, char ret[DIGEST_HEX_SIZE]);
 /* What is changed, as a report may say it: never a path of the host. */

@@ -3,7 +3,8 @@
  *   name*         a word, for reports
  *   command*      argv; [0] is absolute. "{task}" is the task's text as a file, "{workspace}" the repository, as the jail sees them
  *   environment   names of variables that are handed on from this environment; none that is named or shaped like a secret
- *   read_roots    absolute directories of the host that the command needs, shown read-only at the same place
+ *   read_roots    absolute directories of the host that the command needs, shown read-only at the same place; an approval binds what
+ *                 lies in them (root_binding.h)
  *   commit, end_of_life, grace_ms, grace_max_ms   as in case.json; what stands here counts, else the case's
  *   timeouts {backend_s, idle_s}                  likewise
  *   limits {memory_bytes, processes, cpu_s, disk_bytes, inodes, output_bytes, log_lines}   the smaller of this and the case's

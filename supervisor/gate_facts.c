@@ -189,7 +189,9 @@ struct approval_for gate_facts_approval(const struct gate_facts *f) {
                                  .path = target ? f->repository : "",
                                  .target = target ? f->target_id : "",
                                  .target_sha256 = target ? f->target.admission.digest : "",
-                                 .head = target && f->looked ? f->repo.head : ""};
+                                 .head = target && f->looked ? f->repo.head : "",
+                                 .roots = f->file ? f->file->read_roots : NULL,
+                                 .n_roots = f->file ? f->file->n_read_roots : 0};
 }
 
 cJSON *gate_facts_scope(const struct gate_facts *f, struct err *e) {
@@ -198,8 +200,13 @@ cJSON *gate_facts_scope(const struct gate_facts *f, struct err *e) {
 }
 
 static void read_approval(struct gate_facts *f, struct store *s) {
-    cJSON *scope = gate_facts_scope(f, NULL);
-    if (!scope) return; /* then nothing that was granted fits */
+    struct err e = ERR_INIT;
+    cJSON *scope = gate_facts_scope(f, &e);
+    if (!scope) { /* then nothing that was granted fits */
+        snprintf(f->scope_why, sizeof f->scope_why, "%.290s",
+                 e.code == ERR_USAGE ? e.text : "the case's folder cannot be read");
+        return;
+    }
     approval_scope_digest(scope, f->scope);
     cJSON_Delete(scope);
     if (s && store_approvals(s, f->scope, NULL, NULL, consider, f, NULL) < 0) f->approval.id[0] = '\0';

@@ -54,7 +54,8 @@ struct gate_facts {
     struct repo_facts repo;
     char repo_why[300]; /* why it could not be looked at; names no path; "" */
     int64_t now_ms;
-    char scope[DIGEST_HEX_SIZE];   /* of this run, see approval.h; "" when no approval is required */
+    char scope[DIGEST_HEX_SIZE]; /* of this run, see approval.h; "" when no approval is required */
+    char scope_why[300]; /* why an approval is required and there is no scope to grant; names no path of the host; "" */
     struct approval_seen approval; /* what counts for the scope; id "" when nobody said anything */
 };
 

@@ -275,7 +275,9 @@ static void ask_clean_start(const struct gate_facts *f, struct gate_result *g) {
 static void ask_approval(const struct gate_facts *f, struct gate_result *g) {
     const struct approval_seen *a = &f->approval;
     if (!f->c->approval_required) return;
-    if (!a->id[0])
+    if (f->scope_why[0])
+        closed(g, "failed", BLOCKER_gate_missing, "%s", f->scope_why);
+    else if (!a->id[0])
         closed(g, "missing", BLOCKER_gate_missing,
                "the case requires an approval, and none was granted for it as it is now; request new %s --engine %s",
                f->c->id, f->engine->name);

@@ -88,8 +88,8 @@ he outcome "$(waiting)" rejected --actor bob --quiet >/dev/null
 fresh
 
 # --- replaced while the agent works: another repository at the same place is not landed on
-ask || fail "ask"
 echo 'sleep 5' >>"$tools/work"
+ask || fail "ask"
 (sleep 2.5 && rm -rf "${target:?}" && git init -q -b main "$target" && cp "$good/history.txt" "$target" && g add -A &&
     git -C "$target" -c user.name=x -c user.email=x@y commit -qm "Another one") &
 run

@@ -230,6 +230,11 @@ static void of_approvals(void) {
         CHECK(r.approval && strcmp(r.approval->state, f.approval.state) == 0);
     }
     good("fake");
+    c.approval_required = true;
+    f.approval = (struct approval_seen){.id = "a", .state = "granted", .decided_ms = 1, .expires_ms = INT64_MAX};
+    snprintf(f.scope_why, sizeof f.scope_why, "too much to be bound"); /* so it is for something else */
+    CHECK(closed("approval", "failed", BLOCKER_gate_missing, "too much"));
+    good("fake");
     f.approval = (struct approval_seen){.id = "a", .state = "denied"}; /* nobody had to be asked */
     CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
 }
