@@ -244,6 +244,25 @@ static pid_t start_program(const struct init_state *s, volatile int *exec_errno)
     _exit(127);
 }
 
+/* A polite stop. The program's pid is known here alone, and a signal to it must come from inside its namespace; so the parent
+ * sends SIGTERM to us, and we pass on what the program understands. The program may send us that too: then it asks itself. */
+static volatile sig_atomic_t stop_pid, stop_signal;
+
+static void pass_on(int sig) {
+    const int saved = errno;
+    (void)sig;
+    kill((pid_t)stop_pid, (int)stop_signal);
+    errno = saved;
+}
+
+static void listen_for_stop(const struct jail_spec *spec, pid_t program) {
+    const struct sigaction act = {.sa_handler = pass_on, .sa_flags = SA_RESTART};
+    if (spec->stop_signal <= 0) return;
+    stop_pid = program;
+    stop_signal = spec->stop_signal;
+    sigaction(SIGTERM, &act, NULL);
+}
+
 static void reap_until_end(struct init_state *s, pid_t program) __attribute__((noreturn));
 static void reap_until_end(struct init_state *s, pid_t program) {
     struct status st = {.kind = STATUS_ENDED};
@@ -286,6 +305,7 @@ void init_run(const struct init_args *a) {
         fail(&s, JAIL_END_EXEC_FAILED, exec_errno, &e);
     }
     k_close_range(0, FD_STATUS - 1); /* the program's output ends when the program's processes have closed it */
+    listen_for_stop(a->spec, program);
     struct status started = {.kind = STATUS_STARTED, .report = s.report};
     if (write(FD_STATUS, &started, sizeof started) != (ssize_t)sizeof started) _exit(1);
     reap_until_end(&s, program);

@@ -51,7 +51,7 @@ static const struct {
 struct jail {
     int pidfd, status, scratch, notify, listener;
     pid_t pid;
-    bool reaped;
+    bool reaped, stoppable;
     const struct cgroup_places *places; /* of `group`; borrowed */
     struct cgroup group;
     struct jail_report report;
@@ -215,6 +215,7 @@ int jail_start(const struct jail_spec *spec, struct jail **ret, struct err *e) {
     struct jail *j = jail_new(e);
     if (!j) return -1;
     j->observer = spec->observer;
+    j->stoppable = spec->stop_signal > 0;
     struct init_args a = {.spec = spec,
                           .mode = mode,
                           .required = required,
@@ -244,6 +245,12 @@ int jail_scratch(const struct jail *j) { return j->scratch; }
 
 int jail_counts(const struct jail *j, struct cgroup_counts *ret) {
     return j->places ? cgroup_count(&j->group, ret) : -1;
+}
+
+/* pid 1 hears of a signal only what it has a handler for: init.c passes this one on. */
+int jail_stop(struct jail *j) {
+    if (!j->stoppable || j->pidfd < 0 || j->reaped) return -1;
+    return k_pidfd_send_signal(j->pidfd, SIGTERM);
 }
 
 void jail_kill(struct jail *j) {

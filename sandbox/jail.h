@@ -169,6 +169,7 @@ struct jail_spec {
     int landlock_min;                     /* refuse to start under an older Landlock ABI; 0: any that there is */
     uid_t uid;                            /* root mode: kernel uid and gid; must not be 0. User mode: ignored */
     int stdin_fd, stdout_fd, stderr_fd;   /* -1: /dev/null */
+    int stop_signal;                      /* what jail_stop sends to the program; 0: there is no asking */
     bool loopback;                        /* bring lo up */
     const struct jail_listener *listener; /* NULL: none */
     const char *hostname;                 /* NULL: "jail" */
@@ -218,6 +219,9 @@ int jail_counts(const struct jail *j, struct cgroup_counts *ret);
 const struct jail_denials *jail_denials(const struct jail *j);
 int jail_denied_fd(const struct jail *j);
 void jail_denied_serve(struct jail *j);
+/* Asks the program, and it alone, to end: spec.stop_signal, by way of pid 1. What it does about that is its own affair; whoever
+ * asks sets a deadline and kills. -1: there is nobody to ask. */
+int jail_stop(struct jail *j);
 /* SIGKILL to pid 1: the kernel ends everything in the pid namespace. Idempotent. */
 void jail_kill(struct jail *j);
 /* Waits until pid 1 is reaped, so nothing of the jail lives any more. 1: ended, *end filled; 0: timeout; -1: error. */

@@ -17,13 +17,14 @@
 
 static struct ran r;
 
-static void start(const char *script, int *ret_out, struct jail **ret) {
+static void start_stoppable(const char *script, int stop_signal, int *ret_out, struct jail **ret) {
     const char *const argv[] = {"/bin/sh", "-c", script, NULL};
     struct jail_spec s = test_spec(argv);
     struct err e = ERR_INIT;
     int p[2];
     NEED(pipe2(p, O_CLOEXEC) == 0);
     s.stdout_fd = p[1];
+    s.stop_signal = stop_signal;
     if (!CHECK(jail_start(&s, ret, &e) == 0)) {
         fprintf(stderr, "%s\n", e.text);
         exit(1);
@@ -31,6 +32,8 @@ static void start(const char *script, int *ret_out, struct jail **ret) {
     close(p[1]);
     *ret_out = p[0];
 }
+
+static void start(const char *script, int *ret_out, struct jail **ret) { start_stoppable(script, 0, ret_out, ret); }
 
 static bool hangs_up(int fd, int ms) {
     struct pollfd p = {.fd = fd, .events = 0};
@@ -50,6 +53,40 @@ static void end_of_the_program_ends_all(void) {
     CHECK(jail_wait(j, 10000, &end, NULL) == 1);
     CHECK(end.kind == JAIL_END_EXITED && end.code == 5);
     CHECK(hangs_up(out, 0)); /* at once: the wait for pid 1 is a wait for all */
+    jail_free(j);
+    close(out);
+}
+
+/* The signal that the program understands, from a parent who sends pid 1 another one; deaf ones, and those whom nobody may ask, go on. */
+static void a_stop_is_asked_for(void) {
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    static const char *const names[] = {"TERM", "INT", "HUP"};
+    struct jail *j;
+    struct jail_end end;
+    char script[200];
+    int out;
+    for (int i = 0; i < 3; i++) {
+        snprintf(script, sizeof script, "trap 'exit 7' %s; echo ready; while :; do sleep 0.05; done", names[i]);
+        start_stoppable(script, signals[i], &out, &j);
+        CHECK(says_ready(out) && jail_stop(j) == 0);
+        CHECK(jail_wait(j, 10000, &end, NULL) == 1 && end.kind == JAIL_END_EXITED && end.code == 7);
+        CHECK(hangs_up(out, 0) && jail_stop(j) < 0);
+        jail_free(j);
+        close(out);
+    }
+    start_stoppable("echo ready; exec sleep 1000", SIGINT, &out, &j);
+    CHECK(says_ready(out) && jail_stop(j) == 0);
+    CHECK(jail_wait(j, 10000, &end, NULL) == 1 && end.kind == JAIL_END_SIGNALLED && end.code == SIGINT);
+    jail_free(j);
+    close(out);
+    start_stoppable("trap '' TERM INT; echo ready; sleep 1000", SIGINT, &out, &j);
+    CHECK(says_ready(out) && jail_stop(j) == 0 && jail_stop(j) == 0);
+    CHECK(jail_wait(j, 300, &end, NULL) == 0);
+    jail_free(j);
+    close(out);
+    start("echo ready; sleep 1000", &out, &j);
+    CHECK(says_ready(out) && jail_stop(j) < 0);
+    CHECK(jail_wait(j, 100, &end, NULL) == 0);
     jail_free(j);
     close(out);
 }
@@ -149,6 +186,7 @@ static void ignored_signals(void) {
 static void all(void) {
     parents(); /* first: afterwards an ordinary user is in a user namespace and its children skip that phase */
     end_of_the_program_ends_all();
+    a_stop_is_asked_for();
     kill_ends_all();
     zombies_are_reaped();
     ignored_signals();
