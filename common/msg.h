@@ -72,7 +72,8 @@ enum msg_channel { MSG_CONTROL, MSG_BULK, MSG_GATEWAY };
  *   STARTED     (empty): the engine's exec has happened
  *   LOOK        u8 moved (HEAD differs from the baseline and descends from it), u8 clean, str head ("" unborn or unreadable),
  *               u64 fingerprint of the worktree
- *   ENGINE_END  u8 enum end_kind, i32 code (exit code, signal or errno), u64 cpu_us, u64 max_rss_kib, u64 processes,
+ *   ENGINE_END  u8 enum end_kind, i32 code (exit code, signal or errno; of "stopped" the signal, or the exit code below zero, 0
+ *               to -255, of one that was asked to end and exited), u64 cpu_us, u64 max_rss_kib, u64 processes,
  *               u64 output_bytes, u64 dropped_bytes, str detail
  *   RESULT      u8 enum result_kind, str head, u8 clean, u32 dirty_paths, u32 commits, u8 made_by_harness, str detail
  *   DIRTY       u8 letter ('?' untracked, 'M' changed, 'D' missing, 'T' type, 'I' index differs, 'X' unreadable), bytes path
@@ -167,14 +168,14 @@ const struct msg_rule *msg_rules(size_t *ret_count);
 enum stop_reason { STOP_COMMITTED = 1, STOP_TIMEOUT = 2, STOP_IDLE = 3, STOP_OUTPUT_LIMIT = 4, STOP_CANCELLED = 5 };
 
 /* How a jailed program ended. Append only: recorded in the store. */
-#define END_KINDS(X)                                                                          \
-    X(EXITED, 1, "exited")             /* code = exit code */                                 \
-    X(SIGNALLED, 2, "signalled")       /* code = signal, not ours */                          \
-    X(STOPPED, 3, "stopped")           /* ended by a STOP or a kill of ours; code = signal */ \
-    X(TIMED_OUT, 4, "timed_out")       /* a deadline that the worker keeps (verification) */  \
-    X(EXEC_FAILED, 5, "exec_failed")   /* code = errno */                                     \
-    X(SETUP_FAILED, 6, "setup_failed") /* the jail could not be built; detail says where */   \
-    X(OUT_OF_MEMORY, 7, "out_of_memory")                                                      \
+#define END_KINDS(X)                                                                           \
+    X(EXITED, 1, "exited")             /* code = exit code */                                  \
+    X(SIGNALLED, 2, "signalled")       /* code = signal, not ours */                           \
+    X(STOPPED, 3, "stopped")           /* by a STOP or a kill of ours; code: see ENGINE_END */ \
+    X(TIMED_OUT, 4, "timed_out")       /* a deadline that the worker keeps (verification) */   \
+    X(EXEC_FAILED, 5, "exec_failed")   /* code = errno */                                      \
+    X(SETUP_FAILED, 6, "setup_failed") /* the jail could not be built; detail says where */    \
+    X(OUT_OF_MEMORY, 7, "out_of_memory")                                                       \
     X(LIMIT, 8, "limit") /* a resource limit; detail says which */
 enum end_kind {
 #define X(name, number, text) END_##name = (number),

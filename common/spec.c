@@ -79,6 +79,7 @@ char *spec_emit(const struct run_spec *s) {
     json_put_str(root, "engine", s->engine);
     put_optional(root, "engine_config", s->engine_config);
     put_optional(root, "program", s->program);
+    put_optional(root, "interpreter", s->interpreter);
     put_optional(root, "task", s->task);
     json_put_str(root, "commit", commit_by_words[s->commit]);
     json_put_bool(root, "network_none", s->network_none);
@@ -191,6 +192,7 @@ int spec_parse(struct run_spec *ret, const void *p, size_t n, struct err *e) {
     s.engine = json_str(&o, "engine", JSON_REQUIRED, 64);
     s.engine_config = json_str(&o, "engine_config", JSON_OPTIONAL, 128u << 10);
     s.program = json_str(&o, "program", JSON_OPTIONAL, 4096);
+    s.interpreter = json_str(&o, "interpreter", JSON_OPTIONAL, 4096);
     s.task = json_str(&o, "task", JSON_OPTIONAL, 64u << 10);
     s.commit = (enum commit_by)json_enum(&o, "commit", commit_by_words, -1);
     s.network_none = json_bool(&o, "network_none", false);

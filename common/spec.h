@@ -61,9 +61,10 @@ struct run_spec {
     /* engine */
     const char *engine;        /* adapter name */
     const char *engine_config; /* JSON text for the adapter: for fake {"steps":[...]}; or NULL */
-    const char
-        *program; /* absolute host path of the engine's program, shown to it elsewhere; NULL: the adapter has its own */
-    const char *task; /* text of task.md */
+    const char *
+        program; /* absolute host path of the engine's program, or of the tree it is in, shown to it elsewhere; NULL: the adapter has its own */
+    const char *interpreter; /* likewise of the program that reads it; NULL: none, or one that is in every jail */
+    const char *task;        /* text of task.md */
     enum commit_by commit;
     bool network_none;    /* no loopback in the jails */
     int64_t gateway_port; /* of the engine's 127.0.0.1, where the model gateway listens; 0: there is none */

@@ -127,7 +127,7 @@ struct jail_bind {
 /* A small file that lies in scratch before the program starts, and is the program's own. Directories on the way are made. */
 struct jail_seed {
     const char *path; /* below /scratch: "case-data/config.json" */
-    const char *text;
+    const char *text; /* NULL: a directory */
 };
 
 /* A listener of the jail's own network namespace, made before the program starts and handed out: who serves it, serves the jail and

@@ -256,6 +256,10 @@ static int seed_one(int scratch, const struct jail_seed *s, bool set_owner, uid_
         close(at);
         at = next;
     }
+    if (s->text == NULL) {
+        if (mkdirat(at, name, 0755) < 0 && errno != EEXIST) return err_sys(e, "scratch: %s", s->path);
+        return set_owner ? own(at, name, uid, e) : 0;
+    }
     AUTO_FD int fd = openat(at, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) return err_sys(e, "scratch: %s", s->path);
     if (io_write_full(fd, s->text, strlen(s->text), e) < 0) return err_ctx(e, "scratch: %s", s->path);

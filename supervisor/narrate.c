@@ -123,7 +123,7 @@ int narrate_engine_end(struct narrator *n, struct err *e) {
     const struct run_record *rec = n->rec;
     cJSON *data = cJSON_CreateObject();
     json_put_str(data, "ended", end_kind_name(rec->engine_kind));
-    json_put_int(data, "code", rec->engine_code);
+    json_put_int(data, "code", rec->engine_code < 0 ? -(int64_t)rec->engine_code : rec->engine_code);
     json_put_bool(data, "ended_by_harness", rec->stop_sent != 0);
     json_put_int(data, "output_bytes", (int64_t)rec->engine_output);
     json_put_int(data, "dropped_bytes", (int64_t)rec->engine_dropped);

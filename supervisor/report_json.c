@@ -82,11 +82,13 @@ static cJSON *changes(const struct run_record *r) {
     return a;
 }
 
+/* As it was seen: see ENGINE_END in msg.h for the codes of what was stopped. */
 static void put_exit(cJSON *o, const char *code_key, const char *signal_key, enum end_kind kind, int32_t code,
                      bool ended) {
-    bool exited = ended && kind == END_EXITED;
+    bool asked = ended && kind == END_STOPPED && code <= 0 && code >= -255,
+         exited = asked || (ended && kind == END_EXITED);
     bool killed = ended && (kind == END_SIGNALLED || kind == END_STOPPED || kind == END_TIMED_OUT) && code > 0;
-    json_put(o, code_key, exited ? cJSON_CreateNumber(code) : cJSON_CreateNull());
+    json_put(o, code_key, exited ? cJSON_CreateNumber(asked ? -code : code) : cJSON_CreateNull());
     json_put(o, signal_key, killed ? cJSON_CreateNumber(code) : cJSON_CreateNull());
 }
 

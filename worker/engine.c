@@ -12,7 +12,9 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/io.h"
 #include "worker/adapters/adapter.h"
@@ -20,7 +22,7 @@
 #include "worker/jailed.h"
 
 #define DIRTY_TIMEOUT_US (60 * 1000000ull)
-#define ENV_MAX 64
+#define ENV_MAX 96
 #define BINDS_MAX (2 + PLAN_BINDS_MAX + SPEC_MAX_PATHS)
 
 /* Owns the arrays that a jail_spec points into. */
@@ -78,7 +80,9 @@ static int make_plan(struct worker *w, const struct run_spec *s, const char *sta
         .seeds = g->plan.scratch,
         .n_seeds = (size_t)g->plan.n_scratch,
         .uid = w->mode == JAIL_MODE_ROOT ? (uid_t)s->engine_uid : 0,
+        .stop_signal = g->plan.stop_signal,
     };
+    g->jailed.ask_us = (uint64_t)g->plan.stop_grace_ms * 1000;
     return 0;
 }
 
@@ -195,6 +199,18 @@ static int place_files(const struct worker *w, const struct engine_plan *plan, s
     return 0;
 }
 
+/* What it reads on stdin, as a file that nobody can change any more: it ends, unlike a pipe whose writer must be served, and whoever
+ * opens /dev/stdin anew may only read too. */
+static int make_input(const char *text, struct err *e) {
+    AUTO_FD int fd = memfd_create("task", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0) return err_sys(e, "the engine's input");
+    if (io_write_full(fd, text, strlen(text), e) < 0) return -1;
+    if (lseek(fd, 0, SEEK_SET) < 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+        return err_sys(e, "the engine's input");
+    return take_fd(&fd);
+}
+
 /* An engine whose steps never ran leaves the workspace as it was; the census after it proves that. */
 static int run_engine(struct worker *w, struct ending *end, struct err *e) {
     static struct engine g;
@@ -208,6 +224,9 @@ static int run_engine(struct worker *w, struct ending *end, struct err *e) {
     g.listener = (struct jail_listener){.socket = WORKER_FD_GATEWAY, .port = (uint16_t)w->spec.gateway_port};
     if (w->spec.gateway_port > 0) g.jailed.spec.listener = &g.listener;
     tell_view(w, &g.jailed.spec);
+    AUTO_FD int input = g.plan.input != NULL ? make_input(g.plan.input, e) : -1;
+    if (g.plan.input != NULL && input < 0) return -1;
+    g.jailed.input = input > 0 ? input : 0;
     return jailed_run(w, &g.jailed, end, e);
 }
 

@@ -16,13 +16,15 @@ static size_t collect_binds(const struct run_spec *s, struct jail_bind *b) {
     b[n++] = (struct jail_bind){.source = s->work_dir, .target = "/area", .writable = true};
     b[n++] = (struct jail_bind){.source = s->libexec_dir, .target = "/libexec"};
     if (s->program != NULL) b[n++] = (struct jail_bind){.source = s->program, .target = "/program", .no_links = true};
+    if (s->interpreter != NULL)
+        b[n++] = (struct jail_bind){.source = s->interpreter, .target = "/interpreter", .no_links = true};
     for (int i = 0; i < s->n_read_roots; i++)
         b[n++] = (struct jail_bind){.source = s->read_roots[i], .target = s->read_roots[i], .no_links = true};
     return n;
 }
 
 static int confine(struct worker *w, struct err *e) {
-    struct jail_bind binds[4 + SPEC_MAX_PATHS];
+    struct jail_bind binds[5 + SPEC_MAX_PATHS];
     struct jail_enter_spec spec = {.binds = binds, .n_binds = collect_binds(&w->spec, binds)};
     const int abi = jail_landlock_abi();
     if (abi < w->spec.landlock_abi_min)

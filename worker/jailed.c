@@ -1,7 +1,7 @@
 /* jailed.c - see jailed.h. Maps what the jail library knows about an end to the kinds that the supervisor records.
  *
  * "Ours" wins only when the kill did end it: a program that exited by itself while our STOP was on its way has
- * exited. */
+ * exited. One that was asked to end, and then did, was stopped, with whatever code it thinks fit for that: ours too. */
 #include "worker/jailed.h"
 
 #include <errno.h>
@@ -71,6 +71,18 @@ static void cut_output(const struct pump *p, const struct limits *l, struct endi
     ret->hits[ret->n_hits++] = (struct limit_hit){true, id, l->v[id], seen, "relay"};
 }
 
+/* See ENGINE_END in msg.h for the two kinds of code. */
+static void from_asking(const struct jail_end *end, struct ending *ret) {
+    const bool exited = end->kind == JAIL_END_EXITED;
+    ret->kind = END_STOPPED;
+    ret->ours = true;
+    ret->code = exited ? -end->code : end->code;
+    snprintf(ret->detail, sizeof ret->detail, "it was asked to, and ended by %s %d", exited ? "exit" : "signal",
+             end->code);
+}
+
+static bool by_a_limit(const struct ending *ret) { return ret->n_hits > 0; }
+
 static void from_jail(const struct limits *l, const struct jail_end *end, const struct pump *p, struct ending *ret) {
     ret->code = end->code;
     switch (end->kind) {
@@ -89,6 +101,8 @@ static void from_jail(const struct limits *l, const struct jail_end *end, const 
         if (!ret->ours) snprintf(ret->detail, sizeof ret->detail, "pid 1 of the jail was killed from outside");
         break;
     }
+    const bool itself = end->kind == JAIL_END_EXITED || end->kind == JAIL_END_SIGNALLED;
+    if (p->asked && itself && !by_a_limit(ret)) from_asking(end, ret);
     ret->cpu_us = end->cpu_us;
     ret->max_rss_kib = end->max_rss_kib;
     ret->processes = end->processes;
@@ -100,8 +114,13 @@ static void from_jail(const struct limits *l, const struct jail_end *end, const 
 static int pump_it(struct worker *w, struct jailed *j, struct jail *jail, const int readers[2], struct ending *ret,
                    struct err *e) {
     static struct watchdog dog; /* large; one jail at a time */
-    struct pump p = {
-        .w = w, .jail = jail, .cap = make_cap(w), .watch = j->watch, .stoppable = j->stoppable, .dog = &dog};
+    struct pump p = {.w = w,
+                     .jail = jail,
+                     .cap = make_cap(w),
+                     .watch = j->watch,
+                     .stoppable = j->stoppable,
+                     .ask_us = j->ask_us,
+                     .dog = &dog};
     if (readers[0] >= 0) p.streams[p.n_streams++] = (struct pump_stream){.fd = readers[0], .name = j->out};
     if (readers[1] >= 0) p.streams[p.n_streams++] = (struct pump_stream){.fd = readers[1], .name = j->err};
     if (j->timeout_us != 0) p.deadline_us = clock_mono_us() + j->timeout_us;
@@ -136,7 +155,7 @@ static int run_piped(struct worker *w, struct jailed *j, struct ending *ret, str
     AUTO_FD int r0 = -1, w0 = -1, r1 = -1, w1 = -1;
     if (j->out != 0 && make_pipe(w, j, &r0, &w0, e) < 0) return -1;
     if (j->err != 0 && j->err != j->out && make_pipe(w, j, &r1, &w1, e) < 0) return -1;
-    j->spec.stdin_fd = -1;
+    j->spec.stdin_fd = j->input > 0 ? j->input : -1;
     j->spec.stdout_fd = w0;
     j->spec.stderr_fd = j->err != 0 && j->err == j->out ? w0 : w1;
     struct jail *jail = NULL;

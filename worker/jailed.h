@@ -28,6 +28,8 @@ struct jailed {
     const struct project *project; /* that root's */
     struct inspector *watch;       /* read while the program lives; NULL: none */
     bool stoppable;
+    uint64_t ask_us;         /* see struct pump; with spec.stop_signal */
+    int input;               /* its stdin, owned by the caller; 0: /dev/null */
     uint64_t timeout_us;     /* 0: none */
     enum denied_by observed; /* refused calls are told to the supervisor as this one's; 0: not */
     int command;             /* index of the verification command */

@@ -2,7 +2,7 @@
  *
  * Order inside one round: the supervisor first (a STOP must not wait behind a flood), then the watch, then at most
  * one chunk of each stream, so that no stream starves another. A STOP kills at once, also while a bulk write waits
- * for room: up.c calls back for that.
+ * for room: up.c calls back for that. Where the engine knows a signal for it, a STOP asks first and kills a moment later.
  */
 #include "worker/pump.h"
 
@@ -90,7 +90,12 @@ static int on_command(void *ctx, const struct frame *f, struct err *e) {
         return err_set(e, ERR_PROTO, "supervisor sent something else than one STOP");
     p->stopped = true;
     p->stop_reason = f->payload[0];
-    kill_jail(p);
+    if (p->ask_us != 0 && jail_stop(p->jail) == 0) {
+        p->asked = true;
+        p->patience_us = clock_mono_us() + p->ask_us;
+    } else {
+        kill_jail(p);
+    }
     return 0;
 }
 
@@ -121,6 +126,7 @@ static void fill_set(const struct pump *p, struct pollfd set[AT_COUNT]) {
 }
 
 static void look(struct pump *p, uint64_t now) {
+    if (p->killed_us == 0 && p->patience_us != 0 && now >= p->patience_us) kill_jail(p);
     if (p->dog == NULL || p->killed_us != 0 || now < p->dog->next_us || !watchdog_look(p->dog)) return;
     p->limited = true;
     kill_jail(p);
@@ -141,6 +147,7 @@ static int check_deadlines(struct pump *p, int *ret_timeout_ms, struct err *e) {
         return err_set(e, ERR_LIMIT, "processes of the jail still live a minute after they were killed");
     uint64_t next = p->killed_us != 0 ? p->killed_us + DIE_US + 1000 : p->deadline_us;
     if (p->killed_us == 0 && p->dog != NULL && (next == 0 || p->dog->next_us < next)) next = p->dog->next_us;
+    if (p->killed_us == 0 && p->patience_us != 0 && (next == 0 || p->patience_us < next)) next = p->patience_us;
     *ret_timeout_ms = clock_left_ms(next);
     return 0;
 }

@@ -39,11 +39,13 @@ struct pump {
     struct pump_cap cap;
     struct inspector *watch; /* NULL: none */
     bool stoppable;          /* STOP is listened to */
+    uint64_t ask_us;         /* on a STOP the program is asked first, and killed so long after; 0: killed at once */
     uint64_t deadline_us;    /* monotonic; 0: none */
     struct watchdog *dog;    /* NULL: none */
 
     /* outcome */
-    bool stopped;   /* a STOP came: we killed */
+    bool stopped; /* a STOP came: we killed, or asked it to end and killed when it did not */
+    bool asked;
     bool timed_out; /* the deadline passed: we killed */
     bool limited;   /* the watchdog found too much: we killed */
     unsigned stop_reason;
@@ -52,6 +54,7 @@ struct pump {
     struct frame_reader commands;
     struct err trouble; /* a command that is none: found while a bulk write waited */
     uint64_t killed_us;
+    uint64_t patience_us; /* until when an asked program may take; 0: it was not asked */
 };
 
 /* Pumps until nothing of the jail lives, and fills `end`. -1: the watch broke, or the supervisor broke the protocol,

@@ -147,17 +147,25 @@ static int check_contents(const char *root, struct err *e) {
     return look_into(&l, fd, e);
 }
 
+static int check(const struct run_spec *s, const char *root, struct err *e) {
+    char real[PATH_MAX];
+    if (check_system(root, e) < 0) return -1;
+    if (realpath(root, real) == NULL) return err_set(e, ERR_UNSUPPORTED, "read root %s: %s", root, strerror(errno));
+    if (strcmp(real, root) != 0) return refuse(root, "has a link, \"..\" or a double slash in it", e);
+    if (check_person(root, s->person_home, e) < 0) return -1;
+    for (int k = 0; k < s->n_hidden; k++)
+        if (check_hidden(root, s->hidden[k], e) < 0) return -1;
+    return check_contents(root, e);
+}
+
+static bool is_directory(const char *path) {
+    struct stat st;
+    return path != NULL && lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 int read_roots_check(const struct run_spec *s, struct err *e) {
-    for (int i = 0; i < s->n_read_roots; i++) {
-        const char *root = s->read_roots[i];
-        char real[PATH_MAX];
-        if (check_system(root, e) < 0) return -1;
-        if (realpath(root, real) == NULL) return err_set(e, ERR_UNSUPPORTED, "read root %s: %s", root, strerror(errno));
-        if (strcmp(real, root) != 0) return refuse(root, "has a link, \"..\" or a double slash in it", e);
-        if (check_person(root, s->person_home, e) < 0) return -1;
-        for (int k = 0; k < s->n_hidden; k++)
-            if (check_hidden(root, s->hidden[k], e) < 0) return -1;
-        if (check_contents(root, e) < 0) return -1;
-    }
-    return 0;
+    for (int i = 0; i < s->n_read_roots; i++)
+        if (check(s, s->read_roots[i], e) < 0) return -1;
+    /* A program alone is one file, read by digest; the tree around one is a directory like any other. */
+    return is_directory(s->program) ? check(s, s->program, e) : 0;
 }

@@ -8,7 +8,7 @@
  *
  * Paths inside the worker's own root, made by enter_run():
  *   /case     the case directory, read-only          /libexec  the programs, read-only
- *   /program  the engine's, when the spec names one
+ *   /program  the engine's, when the spec names one; /interpreter likewise
  *   /area     the run's work directory, and in it:
  *     ws      the workspace; engine's uid, 0700       odb     our object store; engine's uid, readable by the
  *     verifier's

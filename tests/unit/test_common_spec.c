@@ -30,8 +30,8 @@ static void full(struct run_spec *s) {
     s->n_submodules = SPEC_MAX_SUBMODULES;
     s->dirty_start = "[{\"do\":\"write\"}]";
     s->clean_start_required = true, s->diff_required = true;
-    s->engine_config = "{\"steps\":[]}", s->program = "/opt/ca", s->task = "do it\n", s->commit = COMMIT_HARNESS,
-    s->network_none = true, s->gateway_port = 8791, s->inspect_ms = 7000, s->keep = true;
+    s->engine_config = "{\"steps\":[]}", s->program = "/opt/ca", s->interpreter = "/opt/node", s->task = "do it\n",
+    s->commit = COMMIT_HARNESS, s->network_none = true, s->gateway_port = 8791, s->inspect_ms = 7000, s->keep = true;
     for (int i = 0; i < SPEC_MAX_PATHS; i++) s->ignore[i] = "x/", s->read_roots[i] = "/opt/x", s->pristine[i] = "t.py";
     s->n_ignore = s->n_read_roots = s->n_pristine = SPEC_MAX_PATHS;
     for (int i = 0; i < SPEC_MAX_HIDDEN; i++) s->hidden[i] = "/home/x/cto";
@@ -64,7 +64,8 @@ static void same(const struct run_spec *a, const struct run_spec *b) {
     CHECK(same_text(a->dirty_start, b->dirty_start) && a->clean_start_required == b->clean_start_required &&
           a->diff_required == b->diff_required);
     CHECK(same_text(a->engine, b->engine) && same_text(a->engine_config, b->engine_config) &&
-          same_text(a->task, b->task));
+          same_text(a->task, b->task) && same_text(a->program, b->program) &&
+          same_text(a->interpreter, b->interpreter));
     CHECK(a->commit == b->commit && a->network_none == b->network_none && a->gateway_port == b->gateway_port &&
           a->inspect_ms == b->inspect_ms && a->keep == b->keep);
     CHECK(a->n_ignore == b->n_ignore && a->n_read_roots == b->n_read_roots && a->n_pristine == b->n_pristine &&

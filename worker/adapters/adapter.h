@@ -8,9 +8,9 @@
 #include "sandbox/jail.h"
 
 #define PLAN_ARGV_MAX 64
-#define PLAN_ENV_MAX 32
+#define PLAN_ENV_MAX 48
 #define PLAN_BINDS_MAX 8
-#define PLAN_FILES_MAX 8
+#define PLAN_FILES_MAX 12
 
 /* Filled by prepare(). Strings are literals or borrowed from the run spec, which outlives the plan. */
 struct engine_plan {
@@ -20,7 +20,10 @@ struct engine_plan {
     struct jail_bind
         binds[PLAN_BINDS_MAX]; /* beside /workspace, /task and the read roots; sources inside the worker's root */
     int n_argv, n_env, n_binds;
-    const char *cwd; /* inside; NULL: the workspace */
+    const char *cwd;   /* inside; NULL: the workspace */
+    const char *input; /* what it reads on stdin; NULL: nothing */
+    int stop_signal;   /* with which a STOP asks it to end before it is killed; 0: killed at once */
+    int64_t stop_grace_ms;
     /* Small files that are the engine's own from the start: in scratch, and in the workspace beside what is in the baseline (which
      * must not have them). Whoever puts some there makes the run's `ignore` name them. */
     struct jail_seed scratch[PLAN_FILES_MAX], workspace[PLAN_FILES_MAX];
@@ -35,7 +38,7 @@ struct adapter {
 /* NULL: no such backend. */
 const struct adapter *adapter_by_name(const char *name);
 
-extern const struct adapter adapter_fake, adapter_exec, adapter_case;
+extern const struct adapter adapter_fake, adapter_exec, adapter_codex, adapter_pi, adapter_case;
 
 /* Writes one generated file, 0644, into the plan's state directory. */
 int adapter_write(const struct engine_plan *plan, const char *name, const char *text, struct err *e);

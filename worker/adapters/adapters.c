@@ -5,7 +5,7 @@
 
 #include "common/io.h"
 
-static const struct adapter *const table[] = {&adapter_fake, &adapter_exec, &adapter_case};
+static const struct adapter *const table[] = {&adapter_fake, &adapter_exec, &adapter_codex, &adapter_pi, &adapter_case};
 
 const struct adapter *adapter_by_name(const char *name) {
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
