@@ -244,7 +244,8 @@ static int seed_one(int scratch, const struct jail_seed *s, bool set_owner, uid_
     if (at < 0) return err_sys(e, "scratch");
     for (const char *p = s->path;; p++) {
         const size_t n = strcspn(p, "/");
-        if (n == 0 || n > NAME_MAX || p[0] == '.') return err_set(e, ERR_USAGE, "scratch: %s names no file", s->path);
+        const bool dots = n <= 2 && strncmp(p, "..", n) == 0;
+        if (n == 0 || n > NAME_MAX || dots) return err_set(e, ERR_USAGE, "scratch: %s names no file", s->path);
         memcpy(name, p, n);
         name[n] = '\0';
         p += n;

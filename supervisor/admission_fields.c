@@ -120,7 +120,21 @@ static void source_judge(struct admission *a) {
 /* --- executable ------------------------------------------------------------------------------------------------------- */
 
 static const char *const executable_words[] = {"admitted", "not_admitted", "discovery_only", NULL};
-static const char *const shape_words[] = {"ca run --task <task-file> --mode unattended", NULL};
+/* Each with the name that its program has; the first is what a template says. */
+#define SHAPES(X)                                          \
+    X("ca run --task <task-file> --mode unattended", "ca") \
+    X("codex exec --json <prompt on stdin>", "codex")      \
+    X("pi --mode json <prompt on stdin>", "cli.js")
+static const char *const shape_words[] = {
+#define X(shape, name) shape,
+    SHAPES(X)
+#undef X
+        NULL};
+static const char *const shape_names[] = {
+#define X(shape, name) name,
+    SHAPES(X)
+#undef X
+};
 
 static const struct admission_field executable_fields[] = {
     {"status", FIELD_ENUM, FIELD_REQUIRED, executable_words, "\"not_admitted\"",
@@ -156,8 +170,10 @@ static void executable_check(struct json_obj *o) {
         if (below(path, passing[i]) && is(o->node, "status", "admitted"))
             (void)json_fail(o, "executable_path", "it is in %s, where anybody may put things: discovery_only at most",
                             passing[i]);
-    if (!slash || strcmp(slash + 1, "ca") != 0)
-        (void)json_fail(o, "executable_path", "the program is named ca; the package named case is something else");
+    for (int i = 0; shape_words[i]; i++)
+        if (is(o->node, "command_shape", shape_words[i]) && (!slash || strcmp(slash + 1, shape_names[i]) != 0))
+            (void)json_fail(o, "executable_path", "the program is named %s%s", shape_names[i],
+                            i == 0 ? "; the package named case is something else" : ", when it is started so");
 }
 
 static void executable_judge(struct admission *a) {

@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "supervisor/engine_places.h"
 #include "supervisor/seal.h"
 
 #define TEXT_MAX (2u << 20) /* case.json is smaller, and no part of it stands here more than four times */
@@ -127,6 +128,26 @@ static char *config(const char *provider, const char *model) {
     return print(o);
 }
 
+/* Where the model answers: the gateway, in the jail's own network, under the name that Case is told. It sends what it takes for a key;
+ * the same in OPENAI_API_KEY, without which it hands none on. */
+static char *models(const char *provider, const char *model) {
+    AUTO_BUF struct buf url = BUF_INIT(64);
+    cJSON *o = json_new_object(), *providers = json_new_object(), *one = json_new_object(), *list = json_new_array(),
+          *entry = json_new_object();
+    buf_printf(&url, "http://127.0.0.1:%u/v1", (unsigned)ENGINE_GATEWAY_PORT);
+    json_put_str(entry, "id", model);
+    json_put_int(entry, "contextWindow", 128000);
+    json_put_int(entry, "maxTokens", 8192);
+    BUG_UNLESS(cJSON_AddItemToArray(list, entry));
+    json_put_str(one, "baseUrl", buf_str(&url));
+    json_put_str(one, "api", "openai-completions");
+    json_put_str(one, "apiKey", ENGINE_GATEWAY_KEY);
+    json_put(one, "models", list);
+    json_put(providers, case_runtime_provider(provider), one);
+    json_put(o, "providers", providers);
+    return print(o);
+}
+
 /* Language and package manager are what Case was seen to accept; nothing here depends on them. */
 static char *projects(const struct cto_case *c) {
     cJSON *o = cJSON_CreateObject(), *repos = cJSON_CreateArray(), *repo = cJSON_CreateObject(),
@@ -158,12 +179,13 @@ void case_task_make(struct case_task *ret, const struct cto_case *c, const char 
                               .tail = tail(c),
                               .config = config(provider, model),
                               .projects = projects(c),
-                              .auth = strdup("{}\n")};
+                              .auth = strdup("{}\n"),
+                              .models = models(provider, model)};
     BUG_UNLESS(ret->auth != NULL);
 }
 
 void case_task_release(struct case_task *t) {
-    char *all[] = {t->task_json, t->head, t->tail, t->config, t->projects, t->auth};
+    char *all[] = {t->task_json, t->head, t->tail, t->config, t->projects, t->auth, t->models};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
     *t = (struct case_task){0};
 }
@@ -185,6 +207,8 @@ char *case_task_config(const struct case_task *t, const struct cto_case *c, cons
     json_put_str(o, "config", t->config);
     json_put_str(o, "projects", t->projects);
     json_put_str(o, "auth", t->auth);
+    json_put_str(o, "models", t->models);
+    json_put_str(o, "key", ENGINE_GATEWAY_KEY);
     if (script) {
         json_put_str(o, "double", script);
         cJSON *fake = cJSON_Parse(c->fake_config ? c->fake_config : "{\"steps\":[]}"), *steps = cJSON_CreateObject();

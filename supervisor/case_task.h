@@ -1,5 +1,6 @@
 /* case_task.h - what WorkOS Case is told: its task and the configuration of its state, from a case and the admitted model. Nothing
- * else: no path of this host, no repository but the copied fixture, no endpoint and no credential.
+ * else: no path of this host, no repository but the copied fixture, no endpoint but the gateway's place in the jail, and no credential:
+ * the key that it is told is a dummy.
  *
  * The task is Case's own format: SLUG.task.json with a SLUG.md beside it, which is head + the case's task.md + tail.
  */
@@ -9,7 +10,7 @@
 #include "supervisor/case.h"
 
 struct case_task {
-    char *task_json, *head, *tail, *config, *projects, *auth; /* all malloc'd */
+    char *task_json, *head, *tail, *config, *projects, *auth, *models; /* all malloc'd */
 };
 
 /* Case keeps the task and its own notes there, in the workspace: the run's `ignore` names it. */

@@ -1,25 +1,33 @@
-/* engine_file.c - see engine_file.h. */
+/* engine_file.c - see engine_file.h: the reader. What is read is an operator's, so it is trusted to ask; what it asks for is held
+ * against what a file like this may hold at all: no secret, nothing of the jail's or the harness's own, no path into the host's. */
 #include "supervisor/engine_file.h"
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/io.h"
+#include "common/path.h"
 #include "supervisor/secret_shape.h"
 
-#define TASK_IN_JAIL "/task/task.md"
-#define WORKSPACE_IN_JAIL "/workspace"
-#define WORD_MAX 4096u
 #define DAY_S 86400
-#define PROGRAM_MAX (1ll << 30) /* what is larger is not hashed: the supervisor waits for it */
+#define FILE_TEXT_MAX (32u << 10)
+
+const char *const engine_api_words[] = {"none", "chat", "responses", NULL};
+const char *const engine_output_words[] = {"text", "codex-jsonl", "pi-jsonl", "case", NULL};
 
 static bool is_line(const char *s) {
     for (; *s; s++)
         if ((unsigned char)*s < 0x20 || *s == 0x7f) return false;
+    return true;
+}
+
+static bool is_text(const char *s) {
+    for (; *s; s++)
+        if (((unsigned char)*s < 0x20 && *s != '\n' && *s != '\t') || *s == 0x7f) return false;
     return true;
 }
 
@@ -42,13 +50,36 @@ static bool is_ours(const char *name) {
     return false;
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------------ */
+static const char *read_line(struct json_obj *o, const char *key, enum json_need need, size_t most) {
+    const char *s = json_str(o, key, need, most);
+    if (s && !is_line(s)) (void)json_fail(o, key, "holds a control character");
+    if (s && secret_shaped_text(s)) (void)json_fail(o, key, "looks like a secret");
+    return s;
+}
+
+/* A text with places: those that there are, and that this file has something for. */
+static unsigned check_places(struct json_obj *o, const char *key, const struct engine_file *f, const char *text) {
+    char unknown[32] = "";
+    unsigned used = 0;
+    if (!text) return 0;
+    if (engine_places_used(text, &used, unknown) < 0)
+        (void)json_fail(o, key, "%s is no place that there is; \"{{\" is a brace", unknown);
+    if (used & PLACES_OF_MODEL && !f->uses_model)
+        (void)json_fail(o, key, "a place of a model, and the file does not say uses_model");
+    if (used & PLACE_BIT(program) && f->program == PROGRAM_FIXED)
+        (void)json_fail(o, key, "{program}, and the file does not say program");
+    if (used & PLACE_BIT(interpreter) && !f->interpreter_name)
+        (void)json_fail(o, key, "{interpreter}, and the file does not say interpreter");
+    return used;
+}
+
+/* --- what is started ------------------------------------------------------------------------------------------------------ */
 
 static int read_list(struct json_obj *o, const char *key, enum json_need need, int max, const char **out) {
     const cJSON *a;
     int n = json_array(o, key, need, max, &a);
     for (int i = 0; i < n; i++) {
-        out[i] = json_elem_str(o, key, a, i, WORD_MAX);
+        out[i] = json_elem_str(o, key, a, i, ENGINE_FILE_WORD);
         char name[64];
         snprintf(name, sizeof name, "%s[%d]", key, i);
         if (out[i] && !is_line(out[i])) (void)json_fail(o, name, "holds a control character");
@@ -56,30 +87,135 @@ static int read_list(struct json_obj *o, const char *key, enum json_need need, i
     return n < 0 ? 0 : n;
 }
 
+static void read_program(struct json_obj *o, struct engine_file *f) {
+    static const char *const kinds[] = {"file", "package", NULL};
+    if (json_has(o, "program")) f->program = json_enum(o, "program", kinds, -1) == 0 ? PROGRAM_FILE : PROGRAM_PACKAGE;
+    f->interpreter_name = json_str(o, "interpreter", JSON_OPTIONAL, 32);
+    const char *word = f->interpreter_name;
+    if (word && (!*word || strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789") != strlen(word)))
+        (void)json_fail(o, "interpreter", "lower-case letters and digits only");
+    if (word && f->program == PROGRAM_FIXED) (void)json_fail(o, "interpreter", "needs a program to read");
+}
+
 static void read_command(struct json_obj *o, struct engine_file *f) {
+    unsigned used = 0;
     f->n_command = read_list(o, "command", JSON_REQUIRED, SPEC_MAX_ARGV - 1, f->command);
     if (o->doc->bad) return;
-    if (f->n_command == 0 || f->command[0][0] != '/')
-        (void)json_fail(o, "command", "begins with the absolute path of a program");
-    for (int i = 0; i < f->n_command && !o->doc->bad; i++)
+    const char *first = f->n_command ? f->command[0] : "";
+    if (first[0] != '/' && strcmp(first, "{program}") != 0 && strcmp(first, "{interpreter}") != 0)
+        (void)json_fail(o, "command", "begins with the absolute path of a program, {program} or {interpreter}");
+    for (int i = 0; i < f->n_command && !o->doc->bad; i++) {
         if (secret_shaped_text(f->command[i])) (void)json_fail(o, "command", "word %d looks like a secret", i);
+        used |= check_places(o, "command", f, f->command[i]);
+    }
+    if (f->program != PROGRAM_FIXED && !(used & PLACE_BIT(program)))
+        (void)json_fail(o, "command", "has no {program}, and the file says program");
+}
+
+static void read_stop(struct json_obj *o, struct engine_file *f) {
+    static const char *const words[] = {"TERM", "INT", "HUP", "QUIT", NULL};
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+    if (json_has(o, "stop_signal")) f->stop_signal = numbers[json_enum(o, "stop_signal", words, -1)];
+    if (json_has(o, "stop_grace_ms") && !f->stop_signal)
+        (void)json_fail(o, "stop_grace_ms", "there is no stop_signal to wait after");
+    f->stop_grace_ms = json_int(o, "stop_grace_ms", ENGINE_STOP_GRACE_MS, 1, ENGINE_STOP_GRACE_MAX_MS);
+}
+
+static void read_model(struct json_obj *o, struct engine_file *f) {
+    f->uses_model = json_bool(o, "uses_model", false);
+    if (f->uses_model)
+        f->api = json_enum(o, "api", engine_api_words + 1, -1) == 0 ? API_CHAT : API_RESPONSES;
+    else if (json_has(o, "api"))
+        (void)json_fail(o, "api", "of no model: the file does not say uses_model");
+}
+
+/* --- what it finds -------------------------------------------------------------------------------------------------------- */
+
+static void check_value(struct json_obj *o, const char *name, const char *value) {
+    if (value && secret_shaped_text(value))
+        (void)json_fail(o, "environment", "%.60s is named or shaped like a secret; no backend is handed one", name);
+    if (value && !json_is_utf8(value, strlen(value)))
+        (void)json_fail(o, "environment", "the value of %.60s is not UTF-8", name);
+    if (value && strlen(value) > ENGINE_FILE_WORD)
+        (void)json_fail(o, "environment", "the value of %.60s is longer than %u bytes", name, ENGINE_FILE_WORD);
 }
 
 static void read_environment(struct json_obj *o, struct engine_file *f) {
     f->n_environment = read_list(o, "environment", JSON_OPTIONAL, ENGINE_FILE_ENV, f->environment);
     for (int i = 0; i < f->n_environment && !o->doc->bad; i++) {
-        const char *name = f->environment[i], *value = getenv(name);
+        const char *name = f->environment[i];
         if (!is_variable(name)) { /* not quoted: whoever writes NAME=VALUE here wrote a value */
             (void)json_fail(o, "environment", "entry %d is no name of a variable; names only, never NAME=VALUE", i);
             continue;
         }
         if (is_ours(name)) (void)json_fail(o, "environment", "%.60s is the jail's or the harness's own", name);
-        if (secret_shaped_name(name) || (value && secret_shaped_text(value)))
+        if (secret_shaped_name(name))
             (void)json_fail(o, "environment", "%.60s is named or shaped like a secret; no backend is handed one", name);
-        if (value && !json_is_utf8(value, strlen(value)))
-            (void)json_fail(o, "environment", "the value of %.60s is not UTF-8", name);
-        if (value && strlen(value) > WORD_MAX)
-            (void)json_fail(o, "environment", "the value of %.60s is longer than %u bytes", name, WORD_MAX);
+        check_value(o, name, getenv(name));
+    }
+}
+
+static void read_variable(struct json_obj *o, struct engine_file *f, const char *name) {
+    const char *value = read_line(o, name, JSON_REQUIRED, ENGINE_FILE_WORD);
+    if (!value) return;
+    if (!is_variable(name) || strlen(name) > 128) (void)json_fail(o, name, "is no name of a variable");
+    if (is_ours(name)) (void)json_fail(o, name, "is the jail's or the harness's own");
+    if (secret_shaped_name(name) && strcmp(value, "{key}") != 0)
+        (void)json_fail(o, name, "is named like a secret: it can be the dummy \"{key}\", and nothing else");
+    for (int i = 0; i < f->n_environment; i++)
+        if (f->environment[i] && strcmp(f->environment[i], name) == 0)
+            (void)json_fail(o, name, "is handed on from the environment already");
+    (void)check_places(o, name, f, value);
+    f->set[f->n_set++] = (struct engine_variable){name, value};
+}
+
+static void read_set(struct json_obj *o, struct engine_file *f) {
+    struct json_obj s;
+    if (!json_child(o, "set", JSON_OPTIONAL, &s)) return;
+    if (cJSON_GetArraySize(s.node) > ENGINE_FILE_SET) {
+        (void)json_fail(o, "set", "more than %d variables", ENGINE_FILE_SET);
+        return;
+    }
+    for (const cJSON *item = s.node->child; item && !o->doc->bad; item = item->next) read_variable(&s, f, item->string);
+    (void)json_end(&s);
+}
+
+static void check_path(struct json_obj *o, const struct engine_file *f, int i) {
+    static const char *const places[] = {"{home}/", "{state}/"};
+    const char *path = f->files[i].path, *rest = NULL;
+    for (int k = 0; k < 2; k++)
+        if (strncmp(path, places[k], strlen(places[k])) == 0) rest = path + strlen(places[k]);
+    if (!rest || strchr(rest, '{') || !path_is_plain_relative(rest, strlen(rest)))
+        (void)json_fail(o, "path", "a file below {home}/ or {state}/, without \".\" and \"..\"");
+    for (int k = 0; k < i; k++)
+        if (strcmp(f->files[k].path, path) == 0) (void)json_fail(o, "path", "the file is named twice");
+}
+
+static void read_file_of(struct json_obj *o, struct engine_file *f) {
+    struct engine_made_file *m = &f->files[f->n_files];
+    m->path = read_line(o, "path", JSON_REQUIRED, 255);
+    m->text = json_str(o, "text", JSON_OPTIONAL, FILE_TEXT_MAX);
+    const cJSON *doc = json_any(o, "json");
+    if ((m->text != NULL) == (doc != NULL)) (void)json_fail(o, "text", "one of text and json is expected");
+    if (o->doc->bad) return;
+    check_path(o, f, f->n_files);
+    f->n_files++;
+    if (doc) {
+        m->text = m->made = cJSON_Print(doc);
+        BUG_UNLESS(m->made != NULL);
+    }
+    if (!is_text(m->text)) (void)json_fail(o, "text", "holds a control character");
+    if (secret_shaped_text(m->text)) (void)json_fail(o, "text", "looks like a secret");
+    (void)check_places(o, doc ? "json" : "text", f, m->text);
+    (void)json_end(o);
+}
+
+static void read_files(struct json_obj *o, struct engine_file *f) {
+    const cJSON *a;
+    int n = json_array(o, "files", JSON_OPTIONAL, ENGINE_FILE_FILES, &a);
+    for (int i = 0; i < n && !o->doc->bad; i++) {
+        struct json_obj one;
+        if (json_elem_obj(o, "files", a, i, &one)) read_file_of(&one, f);
     }
 }
 
@@ -88,6 +224,8 @@ static void read_roots(struct json_obj *o, struct engine_file *f) {
     for (int i = 0; i < f->n_read_roots && !o->doc->bad; i++)
         if (f->read_roots[i][0] != '/') (void)json_fail(o, "read_roots", "entry %d is not absolute", i);
 }
+
+/* --- its end -------------------------------------------------------------------------------------------------------------- */
 
 static int read_choice(struct json_obj *o, const char *key, const char *const *words) {
     return json_has(o, key) ? json_enum(o, key, words, 0) : -1;
@@ -124,34 +262,40 @@ static void read_limits(struct json_obj *o, struct engine_file *f) {
     (void)json_end(&l);
 }
 
-static void read_all(struct json_obj *o, struct engine_file *f) {
+/* --- all of it ------------------------------------------------------------------------------------------------------------ */
+
+static void read_names(struct json_obj *o, struct engine_file *f) {
+    static const char *const yes_no[] = {"yes", "no", NULL};
     f->name = json_str(o, "name", JSON_REQUIRED, 64);
     if (f->name && (!*f->name || strspn(f->name, "abcdefghijklmnopqrstuvwxyz0123456789-._") != strlen(f->name)))
         (void)json_fail(o, "name", "lower-case letters, digits and - . _ only");
+    f->summary = read_line(o, "summary", JSON_OPTIONAL, 200);
+    f->version = read_line(o, "version", JSON_OPTIONAL, 64);
+    f->tested = json_enum(o, "tested", yes_no, 1) == 0;
+    if (f->tested && !f->version) (void)json_fail(o, "version", "tested with which one?");
+}
+
+static void read_all(struct json_obj *o, struct engine_file *f) {
+    static const char *const inputs[] = {"none", "task", NULL};
+    read_names(o, f);
+    read_model(o, f); /* this and the next decide which places there are */
+    read_program(o, f);
     read_command(o, f);
     read_environment(o, f);
+    read_set(o, f);
+    f->stdin_task = json_enum(o, "stdin", inputs, 0) == 1;
+    read_files(o, f);
     read_roots(o, f);
+    f->output = (enum engine_output)json_enum(o, "output", engine_output_words, 0);
+    read_stop(o, f);
     read_times(o, f);
     read_limits(o, f);
-    if (json_bool(o, "uses_model", false))
-        (void)json_fail(o, "uses_model", "an exec backend has no gateway, so it reaches no model: it must be false");
     (void)json_end(o);
 }
 
-/* Links are followed, as exec does: /bin/sh is one. What is there only inside the jail has no digest here. */
-static void digest_program(struct engine_file *f) {
-    struct stat st;
-    AUTO_FD int fd = open(f->command[0], O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > PROGRAM_MAX ||
-        digest_fd(fd, f->sha256, NULL, NULL) < 0)
-        f->sha256[0] = '\0';
-}
-
-int engine_file_read(struct engine_file *ret, const char *file, struct err *e) {
-    AUTO_BUF struct buf text = BUF_INIT(0);
+int engine_file_parse(struct engine_file *ret, const char *file, const char *text, size_t len, struct err *e) {
     *ret = (struct engine_file){.commit = -1, .end_of_life = -1};
-    if (io_read_file_at(AT_FDCWD, file, ENGINE_FILE_BYTES_MAX, &text, e) < 0) return -1;
-    if (json_parse(&ret->doc, file, buf_str(&text), text.len, e) < 0) return -1;
+    if (json_parse(&ret->doc, file, text, len, e) < 0) return -1;
     struct json_obj o = json_root(&ret->doc);
     read_all(&o, ret);
     if (ret->doc.bad) {
@@ -159,74 +303,20 @@ int engine_file_read(struct engine_file *ret, const char *file, struct err *e) {
         engine_file_release(ret);
         return -1;
     }
-    digest_bytes(buf_str(&text), text.len, ret->digest);
-    digest_program(ret);
+    digest_bytes(text, len, ret->digest);
     return 0;
 }
 
-void engine_file_release(struct engine_file *f) { json_release(&f->doc); }
-
-/* --- use ------------------------------------------------------------------------------------------------------------------ */
-
-static void tighten(int64_t *limit, int64_t other) {
-    if (other > 0 && (*limit == 0 || other < *limit)) *limit = other;
+int engine_file_read(struct engine_file *ret, const char *file, struct err *e) {
+    AUTO_BUF struct buf text = BUF_INIT(0);
+    if (io_read_file_at(AT_FDCWD, file, ENGINE_FILE_BYTES_MAX, &text, e) < 0) return -1;
+    return engine_file_parse(ret, file, buf_str(&text), text.len, e);
 }
 
-static void choose(int64_t *ms, int64_t other) {
-    if (other >= 0) *ms = other;
-}
-
-struct cto_case engine_file_apply(const struct engine_file *f, const struct cto_case *c) {
-    struct cto_case r = *c;
-    if (f->commit >= 0) r.commit = (enum commit_by)f->commit;
-    if (f->end_of_life >= 0) r.end_of_life = (enum end_of_life)f->end_of_life;
-    choose(&r.grace_ms, f->grace_ms);
-    choose(&r.grace_max_ms, f->grace_max_ms);
-    choose(&r.backend_timeout_ms, f->backend_ms);
-    choose(&r.idle_timeout_ms, f->idle_ms);
-    tighten(&r.limits.memory_bytes, f->limits.memory_bytes);
-    tighten(&r.limits.processes, f->limits.processes);
-    tighten(&r.limits.cpu_s, f->limits.cpu_s);
-    tighten(&r.limits.disk_bytes, f->limits.disk_bytes);
-    tighten(&r.limits.inodes, f->limits.inodes);
-    tighten(&r.limits.output_bytes, f->limits.output_bytes);
-    tighten(&r.limits.log_lines, f->limits.log_lines);
-    return r;
-}
-
-/* Each {task} and {workspace} of a word. */
-static cJSON *put_in(const char *word) {
-    AUTO_BUF struct buf b = BUF_INIT(4u * WORD_MAX);
-    while (*word) {
-        static const struct {
-            const char *name, *value;
-        } places[] = {{"{task}", TASK_IN_JAIL}, {"{workspace}", WORKSPACE_IN_JAIL}};
-        size_t i = 0, n = 1;
-        while (i < 2 && strncmp(word, places[i].name, n = strlen(places[i].name)) != 0) i++;
-        if (i < 2)
-            buf_puts(&b, places[i].value);
-        else
-            buf_put(&b, word, n = 1);
-        word += n;
-    }
-    return cJSON_CreateString(buf_str(&b));
-}
-
-char *engine_file_config(const struct engine_file *f) {
-    cJSON *o = cJSON_CreateObject(), *argv = cJSON_CreateArray(), *env = cJSON_CreateArray();
-    BUG_UNLESS(o && argv && env);
-    for (int i = 0; i < f->n_command; i++) cJSON_AddItemToArray(argv, put_in(f->command[i]));
-    for (int i = 0; i < f->n_environment; i++) {
-        AUTO_BUF struct buf b = BUF_INIT(2u * WORD_MAX);
-        const char *value = getenv(f->environment[i]);
-        if (!value) continue;
-        buf_printf(&b, "%s=%s", f->environment[i], value);
-        cJSON_AddItemToArray(env, cJSON_CreateString(buf_str(&b)));
-    }
-    json_put(o, "argv", argv);
-    json_put(o, "env", env);
-    char *text = cJSON_PrintUnformatted(o);
-    cJSON_Delete(o);
-    BUG_UNLESS(text != NULL);
-    return text;
+void engine_file_release(struct engine_file *f) {
+    char *const owned[] = {f->shown, f->shown_at, f->program_at, f->interpreter, f->interpreter_at};
+    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
+    for (int i = 0; i < f->n_files; i++) free(f->files[i].made);
+    json_release(&f->doc);
+    *f = (struct engine_file){0};
 }

@@ -2,6 +2,7 @@
  * and after each such event flight_after() looks at what became of it. Actions never call back into the machine. */
 #include "supervisor/flight.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -202,6 +203,8 @@ static const char *double_script(const struct flight *f) {
     return f->rec.c->double_script ? f->rec.c->double_script : "{\"mode\":\"fix\"}";
 }
 
+static const char *flight_model(const struct flight *f) { return f->rec.governed ? f->rec.governed->model : ""; }
+
 /* The RUN_SPEC of a case. Borrows from case, home and flight. */
 static char *build_spec(const struct flight *f) {
     const struct cto_case *c = f->rec.c;
@@ -252,7 +255,9 @@ static char *build_spec(const struct flight *f) {
     copy_list(s->read_roots, &s->n_read_roots, &c->read_roots);
     char *config = NULL;
     if (f->file) {
-        s->engine_config = config = engine_file_config(f->file);
+        s->engine_config = config = engine_file_config(f->file, flight_model(f), ENGINE_GATEWAY_PORT);
+        s->program = f->file->shown;
+        s->interpreter = f->file->interpreter;
         for (int i = 0; i < f->file->n_read_roots && s->n_read_roots < SPEC_MAX_PATHS; i++)
             s->read_roots[s->n_read_roots++] = f->file->read_roots[i];
     }
@@ -345,8 +350,39 @@ static bool prepare_case(struct flight *f, const struct gate_facts *facts) {
     if (evidence_marker(f->ev, "case-task.md", text, &e) < 0 ||
         evidence_marker(f->ev, "case-task.json", f->task->task_json, &e) < 0 ||
         evidence_marker(f->ev, "case-config.json", f->task->config, &e) < 0 ||
-        evidence_marker(f->ev, "case-projects.json", f->task->projects, &e) < 0)
+        evidence_marker(f->ev, "case-projects.json", f->task->projects, &e) < 0 ||
+        evidence_marker(f->ev, "case-models.json", f->task->models, &e) < 0)
         flight_artifact_error(f, &e);
+    return true;
+}
+
+/* The name of a generated file in the evidence: its own name, and a number because that may be there twice. */
+static void marker_name(int i, const char *path, char out[64]) {
+    const int n = snprintf(out, 64, "engine-file-%d-", i + 1);
+    snprintf(out + n, 64 - (size_t)n, "%.40s", strrchr(path, '/') + 1);
+    for (char *p = out; *p; p++)
+        if (!isalnum((unsigned char)*p) && !strchr("._-", *p)) *p = '_';
+}
+
+/* What an engine of a file will be told, likewise: the whole, and each file that it will find. */
+static bool prepare_engine(struct flight *f) {
+    struct err e = ERR_INIT;
+    const char *model = flight_model(f);
+    AUTO_FREE char *config = engine_file_config(f->file, model, ENGINE_GATEWAY_PORT);
+    AUTO_FREE char *text = engine_file_evidence(f->file, model, ENGINE_GATEWAY_PORT);
+    if (!config) {
+        gates_close(&f->rec, "contract", BLOCKER_eligibility_denied,
+                    "the engine file says more than a backend can be told");
+        return false;
+    }
+    int rc = evidence_marker(f->ev, "engine-config.json", text, &e);
+    for (int i = 0; rc == 0 && i < f->file->n_files; i++) {
+        char name[64];
+        AUTO_FREE char *made = engine_file_text(f->file, i, model, ENGINE_GATEWAY_PORT);
+        marker_name(i, f->file->files[i].path, name);
+        rc = evidence_marker(f->ev, name, made, &e);
+    }
+    if (rc < 0) flight_artifact_error(f, &e);
     return true;
 }
 
@@ -434,9 +470,11 @@ static bool take(struct flight *f, struct gate_facts *facts) {
         facts->file = NULL;
         f->effective = engine_file_apply(f->file, f->rec.c);
         f->rec.c = &f->effective;
+        f->rec.output = engine_output_words[f->file->output];
+        passed = prepare_engine(f);
     }
     if (strcmp(f->rec.engine, "case") == 0) passed = prepare_case(f, facts);
-    f->has_gateway = passed && gate_facts_use_model(facts) && !f->proof_double;
+    f->has_gateway = passed && (gate_facts_needs(facts) & NEED_MODEL) && !f->proof_double;
     if (f->has_gateway) {
         f->route = facts->route;
         facts->route = (struct model_route){.state = ROUTE_ABSENT};
@@ -492,6 +530,7 @@ int flight_start(struct executor *x, int index, struct err *e) {
     f->slot.lock_fd = -1;
     f->rec.c = job->c;
     f->rec.engine = job->engine;
+    f->rec.output = engine_output_words[strcmp(job->engine, "case") == 0 ? OUTPUT_CASE : OUTPUT_TEXT];
     f->rec.attempt = job->attempt ? job->attempt : 1;
     snprintf(f->rec.matrix_id, sizeof f->rec.matrix_id, "%s", job->matrix_id ? job->matrix_id : "");
     run_init(&f->run, &f->rec, &ops, f);

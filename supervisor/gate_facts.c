@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "build_id.h"
+#include "embedded.h"
 #include "common/io.h"
 #include "common/clock.h"
 #include "supervisor/admission_host.h"
@@ -167,8 +168,6 @@ bool gate_facts_need_look(const struct gate_facts *f) {
     return !f->looked && (f->subject == SUBJECT_SOURCE || f->subject == SUBJECT_TARGET);
 }
 
-bool gate_facts_use_model(const struct gate_facts *f) { return (f->engine->needs & NEED_MODEL) != 0; }
-
 static void read_approval(struct gate_facts *f, struct store *s);
 
 void gate_facts_look(struct gate_facts *f, struct store *s) {
@@ -218,13 +217,34 @@ static void read_engine_file(struct gate_facts *f) {
     if (!path[0]) return;
     struct engine_file *file = calloc(1, sizeof *file);
     BUG_UNLESS(file != NULL);
-    if (engine_file_read(file, path, &e) == 0) {
+    if (engine_file_read(file, path, &e) < 0) {
+        snprintf(f->file_why, sizeof f->file_why, "%.290s", harmless(without_path(&e, path)));
+        free(file);
+    } else if (engine_file_find(file, f->engine->variables, true, &e) < 0) {
+        snprintf(f->file_why, sizeof f->file_why, "%.290s", harmless(e.text));
+        engine_file_release(file);
+        free(file);
+    } else {
         f->file = file;
         snprintf(f->executable_sha256, sizeof f->executable_sha256, "%s", file->sha256);
-        return;
     }
-    snprintf(f->file_why, sizeof f->file_why, "%.290s", harmless(without_path(&e, path)));
-    free(file);
+}
+
+/* Ours; what it needs of this host is asked for by the gate of the executable. */
+static void read_built_in(struct gate_facts *f) {
+    const struct embedded_file *text = engine_shipped(f->engine->file);
+    struct err e = ERR_INIT;
+    f->file = calloc(1, sizeof *f->file);
+    BUG_UNLESS(text && f->file);
+    if (engine_file_parse(f->file, text->name, text->text, text->len, &e) < 0) err_bug(__FILE__, __LINE__, e.text);
+    memcpy(f->file->sha256, f->executable_sha256, sizeof f->file->sha256);
+    if (!f->executable[0] || engine_file_find(f->file, f->engine->variables, false, &e) == 0) return;
+    if (f->build.state == FACT_THERE) admission_release(&f->build.admission);
+    bad(&f->build, e.text);
+}
+
+unsigned gate_facts_needs(const struct gate_facts *f) {
+    return f->engine->needs | (f->file && f->file->uses_model ? NEED_MODEL : 0u);
 }
 
 /* What was said of a target is read when its HEAD is known: gate_facts_look(). */
@@ -257,12 +277,13 @@ void gate_facts_read(struct gate_facts *f, const struct cto_case *c, const char 
         f->stage = stage_of(setting(f->engine, "STAGE"));
         f->predecessor_proven = s && f->stage > 0 && store_stage_proven(s, engine, f->stage - 1, CTO_BUILD_ID);
     }
-    if (f->engine->needs & NEED_MODEL) {
+    if (f->engine->needs & NEED_EXECUTABLE) read_program(f, s);
+    if (f->engine->file) read_built_in(f);
+    if (f->engine->needs & NEED_FILE) read_engine_file(f);
+    if (gate_facts_needs(f) & NEED_MODEL) {
         f->interface_proven = s && store_stage_proven(s, engine, STORE_STAGE_INTERFACE, CTO_BUILD_ID);
         read_models(f, s);
     }
-    if (f->engine->needs & NEED_EXECUTABLE) read_program(f, s);
-    if (f->engine->needs & NEED_FILE) read_engine_file(f);
     read_subject(f, s);
 }
 

@@ -43,7 +43,7 @@ struct gate_facts {
     bool probed;              /* `probe` is filled */
     struct model_probe_result probe;
     struct fact_record model_record, decision, source, build;
-    struct engine_file *file; /* of NEED_FILE; owned, NULL when there is none that can be used */
+    struct engine_file *file; /* of NEED_FILE, or built in; owned, NULL when there is none that can be used */
     char file_why[300];       /* why not; "": none was named */
     enum subject_kind subject;
     struct fact_record target; /* of SUBJECT_TARGET */
@@ -65,8 +65,8 @@ void gate_facts_read(struct gate_facts *f, const struct cto_case *c, const char 
 /* The same of a run of our test double at `stage`; the programs are in `libexec`. For struct job's proof_double alone. */
 void gate_facts_read_double(struct gate_facts *f, const struct cto_case *c, const char *engine, struct store *s,
                             const char *libexec, int stage);
-/* Does a run with these facts need a model? */
-bool gate_facts_use_model(const struct gate_facts *f);
+/* Of enum engine_need: the backend's, and what its engine file asks for. */
+unsigned gate_facts_needs(const struct gate_facts *f);
 /* For what an approval would be: borrows from the facts. */
 struct approval_for gate_facts_approval(const struct gate_facts *f);
 /* What an approval of such a run is good for; NULL when the case cannot be read. The caller owns it. */

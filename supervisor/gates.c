@@ -130,7 +130,11 @@ static void ask_executable(const struct gate_facts *f, struct gate_result *g) {
                "no executable admission of the program; admit executable --record");
     if (r->state == FACT_BAD)
         closed(g, "failed", BLOCKER_provider_unavailable, "the executable admission does not count: %.140s", r->why);
-    if (r->state == FACT_THERE) refused(g, r, BLOCKER_provider_unavailable);
+    if (r->state != FACT_THERE) return;
+    refused(g, r, BLOCKER_provider_unavailable);
+    if (strcmp(admission_text(&r->admission, "command_shape"), f->engine->shape) != 0)
+        closed(g, "failed", BLOCKER_provider_unavailable, "the program is admitted for another backend: as \"%.60s\"",
+               admission_text(&r->admission, "command_shape"));
 }
 
 static void ask_engine_file(const struct gate_facts *f, struct gate_result *g) {
@@ -350,7 +354,7 @@ static const struct {
 
 static bool applies(size_t i, const struct gate_facts *f) {
     const bool subject = gates[i].subjects == ALL_SUBJECTS || gates[i].subjects >> f->subject & 1u;
-    return subject && (f->engine->needs & gates[i].needs) == gates[i].needs;
+    return subject && (gate_facts_needs(f) & gates[i].needs) == gates[i].needs;
 }
 
 static bool too_early(size_t i, const struct gate_facts *f) {
@@ -377,7 +381,7 @@ static void describe(struct run_record *rec, const struct gate_facts *f) {
     g->stage = f->stage > 0 ? f->stage : 0;
     snprintf(g->source_admission_status, sizeof g->source_admission_status, "%s", source_status(f));
     snprintf(g->executable_sha256, sizeof g->executable_sha256, "%s", f->executable_sha256);
-    if (!(f->engine->needs & NEED_MODEL)) return;
+    if (!(gate_facts_needs(f) & NEED_MODEL)) return;
     snprintf(g->provider, sizeof g->provider, "%.128s", f->provider);
     snprintf(g->model, sizeof g->model, "%.128s", f->model);
     snprintf(g->model_admission_status, sizeof g->model_admission_status, "%s", model_status(f));

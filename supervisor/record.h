@@ -98,6 +98,7 @@ struct run_record {
     char *run_dir, *work_dir;   /* owned; record_set_dirs() */
     const struct cto_case *c;   /* borrowed; outlives the run */
     const char *engine;         /* registered name */
+    const char *output;         /* how its stdout is to be read, of engine_output_words (engine_file.h); static */
     int attempt;
     int64_t generation;
     int64_t started_ms, finished_ms; /* real time */

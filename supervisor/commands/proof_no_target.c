@@ -107,7 +107,8 @@ static char *engine_config(const struct proof *p) {
     BUG_UNLESS(file != NULL);
     char *text = NULL;
     if (path && engine_file_read(file, path, NULL) == 0) {
-        text = engine_file_config(file);
+        if (engine_file_find(file, p->engine->variables, false, NULL) == 0)
+            text = engine_file_config(file, "", ENGINE_GATEWAY_PORT);
         engine_file_release(file);
     }
     free(file);

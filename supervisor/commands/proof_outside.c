@@ -40,7 +40,9 @@ static void put_engine_file(struct proof *p, struct outside *o) {
     BUG_UNLESS(file != NULL);
     if (path && engine_file_read(file, path, &e) == 0) {
         put(p, o, "engine", path, true);
-        if (file->n_command > 0 && file->sha256[0]) put(p, o, "engine", file->command[0], true);
+        (void)engine_file_find(file, p->engine->variables, true, NULL);
+        if (file->program == PROGRAM_FIXED && file->sha256[0]) put(p, o, "engine", file->command[0], true);
+        if (file->shown) put(p, o, "engine", file->shown, file->program == PROGRAM_FILE);
         for (int i = 0; i < file->n_read_roots; i++) put(p, o, "engine", file->read_roots[i], false);
         engine_file_release(file);
     } else {

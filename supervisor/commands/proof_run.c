@@ -17,8 +17,8 @@ void proof_begin(struct proof *p, const struct global_options *g, const struct p
     BUG_UNLESS(p->engine && p->checked && p->errors && p->pass_reports && p->failure_reports && p->predecessors &&
                p->extra);
     /* A program that an admission names could be run for real when there is a gateway to a model; this build has none, and the
-     * gates say so (ask_provider), so what can be shown is what the double shows. */
-    p->on_double = stage > 1 && (p->engine->needs & NEED_MODEL) != 0;
+     * gates say so (ask_provider), so what can be shown of Case is what its double shows. Nothing else has a double. */
+    p->on_double = stage > 1 && strcmp(p->engine->name, "case") == 0;
     p->lane = (struct lane){w->engine, p->on_double ? stage : 0};
     p->fake = (struct lane){engine_at(0)->name, 0};
     p->misled = (struct lane){"case", stage};

@@ -102,7 +102,7 @@ static void judge(struct stage6 *x, struct lane_state *l, const struct lane_seen
 /* A real one at stage 2, whatever stage the operator has set: what is compared is a copied fixture. */
 static int run_candidate(struct stage6 *x, struct lane_seen *s, struct err *e) {
     struct lane_order o = {.case_id = x->case_id, .engine = x->engine->name};
-    if (x->engine->needs & NEED_MODEL) {
+    if (strcmp(x->engine->name, "case") == 0) {
         o.script = "{\"mode\":\"fix\"}";
         return lane_run(x->g, &o, s, e);
     }

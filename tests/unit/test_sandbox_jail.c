@@ -363,15 +363,19 @@ static void limits(void) {
 
 /* Files that the program finds in scratch, its own from the start. */
 static void seeds(void) {
-    static const struct jail_seed good[] = {{"data/a.json", "one"}, {"data/deep/er/b", ""}, {"home/c", "three"}},
-                                  bad[] = {{"data/../x", ""}, {"/x", ""}, {"", ""},     {"a//b", ""},
-                                           {"a/", ""},        {".x", ""}, {"home", "x"}};
+    static const struct jail_seed good[] = {{"data/a.json", "one"},
+                                            {"data/deep/er/b", ""},
+                                            {"home/c", "three"},
+                                            {"home/.config/d", "four"},
+                                            {"own", NULL}},
+                                  bad[] = {{"data/../x", ""}, {"/x", ""}, {"", ""},    {"a//b", ""}, {"a/", ""},
+                                           {".", ""},         {"..", ""}, {"./x", ""}, {"home", "x"}};
     struct jail_spec s = test_spec(NULL);
     s.seeds = good;
-    s.n_seeds = 3;
+    s.n_seeds = 5;
     test_sh(&s,
             "cd /scratch && test \"$(cat data/a.json)\" = one && test -f data/deep/er/b && test \"$(cat home/c)\" = "
-            "three && "
+            "three && test \"$(cat home/.config/d)\" = four && touch own/x && "
             "echo more >>data/a.json && touch data/new data/deep/er/new && rm data/deep/er/b && "
             "test \"$(stat -c %a:%U data/a.json)\" = 600:\"$(id -un)\"",
             &r);

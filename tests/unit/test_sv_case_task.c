@@ -7,6 +7,7 @@
 #include "check.h"
 #include "common/json.h"
 #include "supervisor/case_task.h"
+#include "supervisor/engine_places.h"
 
 static const char *criteria[] = {"it works"}, *writes[] = {"src/a.py", "docs/"}, *actions[] = {"push", "deploy"},
                   *evidence[] = {"a test for it"};
@@ -76,6 +77,14 @@ static void state_exactly(void) {
           strcmp(text_of(get(repo, "commands"), "test"), "sh -c 'make '\\''all'\\''' && make") == 0);
     cJSON_Delete(o);
     CHECK(strcmp(t.auth, "{}\n") == 0);
+    /* the gateway's place, a dummy for a key, and just the admitted model */
+    o = cJSON_Parse(t.models);
+    const cJSON *one = cJSON_GetObjectItem(cJSON_GetObjectItem(o, "providers"), "openai");
+    CHECK(strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(one, "baseUrl")), "http://127.0.0.1:8791/v1") == 0 &&
+          strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(one, "api")), "openai-completions") == 0 &&
+          cJSON_GetArraySize(cJSON_GetObjectItem(one, "models")) == 1 && strstr(t.models, "qwen3.6-35b-a3b") &&
+          strstr(t.models, ENGINE_GATEWAY_KEY));
+    cJSON_Delete(o);
     case_task_release(&t);
     CHECK(strcmp(case_runtime_provider("openai-codex"), "openai-codex") == 0);
 }

@@ -20,6 +20,7 @@ static struct run_record r;
 static struct gate_facts f;
 static char closed_names[120][24];
 static int n_closed;
+static bool exec_uses_model;
 
 static void put_record(struct fact_record *record, enum admission_kind k, const char *edits) {
     cJSON *doc = admission_template(k), *change = cJSON_Parse(edits), *item = change->child;
@@ -66,6 +67,18 @@ static void sourced(void) {
     looked_at();
 }
 
+static const char *program_of(const char *engine) {
+    if (strcmp(engine, "codex") == 0)
+        return "{\"status\":\"admitted\",\"executable_path\":\"/opt/x/codex\",\"command_shape\":\"codex exec --json "
+               "<prompt on "
+               "stdin>\"}";
+    if (strcmp(engine, "pi") == 0)
+        return "{\"status\":\"admitted\",\"executable_path\":\"/opt/x/cli.js\",\"command_shape\":\"pi --mode json "
+               "<prompt on "
+               "stdin>\"}";
+    return ADMITTED;
+}
+
 /* Everything that a run of stage 3 of this engine needs. */
 static void good(const char *engine) {
     gate_facts_release(&f);
@@ -95,9 +108,10 @@ static void good(const char *engine) {
     put_record(&f.model_record, ADMIT_MODEL, ADMITTED);
     put_record(&f.decision, ADMIT_DECISION, LOCAL);
     put_record(&f.source, ADMIT_SOURCE, ADMITTED);
-    put_record(&f.build, ADMIT_EXECUTABLE, ADMITTED);
+    put_record(&f.build, ADMIT_EXECUTABLE, program_of(engine));
     f.file = calloc(1, sizeof *f.file);
     NEED(f.file != NULL);
+    f.file->uses_model = exec_uses_model;
     if (f.engine->needs & NEED_STAGE) sourced();
 }
 
@@ -277,29 +291,34 @@ static void of_engine_files(void) {
     CHECK(closed("engine_file", "failed", BLOCKER_provider_unavailable, "name: is missing"));
 }
 
-static void of_programs(void) {
-    good("case");
+static void of_programs(const char *engine) {
+    char bin[64];
+    snprintf(bin, sizeof bin, "%sBIN", engine_find(engine)->variables);
+    good(engine);
     f.executable = "";
-    CHECK(closed("executable", "missing", BLOCKER_provider_unavailable, "CTO_HARNESS_CASE_BIN"));
-    good("case");
+    CHECK(closed("executable", "missing", BLOCKER_provider_unavailable, bin));
+    good(engine);
     admission_release(&f.build.admission);
     f.build.state = FACT_ABSENT;
     CHECK(closed("executable", "missing", BLOCKER_provider_unavailable, "admit executable"));
     f.build.state = FACT_BAD;
     snprintf(f.build.why, sizeof f.build.why, "another digest");
     CHECK(closed("executable", "failed", BLOCKER_provider_unavailable, "another digest"));
-    good("case");
+    good(engine);
     put_record(&f.build, ADMIT_EXECUTABLE, "{\"status\":\"discovery_only\"}");
     CHECK(closed("executable", "failed", BLOCKER_provider_unavailable, "discovery_only"));
-    good("case");
+    good(engine); /* whatever else is admitted */
+    put_record(&f.build, ADMIT_EXECUTABLE, program_of(strcmp(engine, "pi") == 0 ? "codex" : "pi"));
+    CHECK(closed("executable", "failed", BLOCKER_provider_unavailable, "for another backend"));
+    good(engine);
     put_record(&f.source, ADMIT_SOURCE, "{}");
     CHECK(closed("source", "failed", BLOCKER_eligibility_denied, "not_admitted"));
     f.stage = 2; /* an artificial fixture needs no admission of the source */
     CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
-    good("case");
+    good(engine);
     put_record(&f.source, ADMIT_SOURCE, "{\"status\":\"admitted\",\"allowed_execution_mode\":\"none\"}");
     CHECK(closed("source", "failed", BLOCKER_eligibility_denied, "allows none"));
-    good("case");
+    good(engine);
     f.stage = 5;
     approved();
     CHECK(closed("source", "failed", BLOCKER_eligibility_denied, "license"));
@@ -422,21 +441,25 @@ static void variables(void) {
           f.model_record.state == FACT_ABSENT);
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         setenv("CTO_HARNESS_ALLOW_CODEX", wrong[i], 1);
+        gate_facts_release(&f);
         gate_facts_read(&f, &c, "codex", NULL);
         CHECK(!f.allowed);
     }
     setenv("CTO_HARNESS_ALLOW_CODEX", "1", 1);
     for (size_t i = 0; i < sizeof stages / sizeof stages[0]; i++) {
         setenv("CTO_HARNESS_CODEX_STAGE", stages[i], 1);
+        gate_facts_release(&f);
         gate_facts_read(&f, &c, "codex", NULL);
         CHECK(f.allowed && f.stage == -1);
     }
     setenv("CTO_HARNESS_CODEX_STAGE", "2", 1);
     setenv("CTO_HARNESS_CASE_STAGE", "5", 1); /* another backend's */
+    gate_facts_release(&f);
     gate_facts_read(&f, &c, "codex", NULL);
     CHECK(f.stage == 2 && !f.predecessor_proven);
     r.engine = "codex";
     CHECK(!gates_evaluate(&r, &f) && strcmp(gate("stage")->status, "missing") == 0);
+    gate_facts_release(&f);
     gate_facts_read(&f, &c, "fake", NULL);
     r.engine = "fake";
     CHECK(f.allowed && gates_evaluate(&r, &f) && r.governed == NULL);
@@ -653,9 +676,20 @@ int main(void) {
     of_stages("case");
     of_approvals();
     of_engine_files();
-    of_programs();
+    of_programs("case");
+    of_programs("codex");
+    of_programs("pi");
     of_decisions("case");
     of_models("pi");
+    /* an engine file that uses a model is asked like the others, one that does not is not */
+    good("exec");
+    CHECK(gates_evaluate(&r, &f) && gate_facts_needs(&f) == (NEED_STAGE | NEED_FILE));
+    exec_uses_model = true;
+    of_decisions("exec");
+    of_models("exec");
+    good("exec");
+    CHECK(!gates_evaluate(&r, &f) && strcmp(gate("provider")->status, "failed") == 0);
+    exec_uses_model = false;
     of_auth();
     of_the_double();
     of_repositories();

@@ -1,5 +1,6 @@
 /* test_wk_case.c - the adapter of Case: the one shape of command, its environment, where each file goes, and what is refused. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +12,7 @@
 #define BASE                                                                                                      \
     "\"slug\":\"a-task\",\"task_json\":\"{}\",\"head\":\"H\\n\",\"tail\":\"T\\n\",\"config\":\"C\",\"projects\":" \
     "\"P\","                                                                                                      \
-    "\"auth\":\"A\""
+    "\"auth\":\"A\",\"models\":\"M\",\"key\":\"K\""
 
 static char dir[] = "/tmp/cto-unit-case-XXXXXX";
 static struct engine_plan p;
@@ -36,17 +37,19 @@ static const char *file(const struct jail_seed *v, int n, const char *path) {
 static void as_agreed(void) {
     static const char *const argv[] = {
         "/opt/agent/ca", "run", "--task", "/workspace/.case/tasks/active/a-task.task.json", "--mode", "unattended"};
-    static const char *const env[] = {"CASE_DATA_DIR=/scratch/case-data",
+    static const char *const env[] = {"OPENAI_API_KEY=K", "CASE_DATA_DIR=/scratch/case-data",
                                       "PI_CODING_AGENT_DIR=/scratch/case-data/pi-agent"};
     NEED(prepare("{" BASE "}", "/host/place/ca") == 0);
-    CHECK(p.n_argv == 6 && p.n_env == 2 && p.argv[6] == NULL && strcmp(p.cwd, "/task") == 0);
+    CHECK(p.n_argv == 6 && p.n_env == 3 && p.argv[6] == NULL && strcmp(p.cwd, "/task") == 0);
     for (int i = 0; i < 6; i++) CHECK(strcmp(p.argv[i], argv[i]) == 0);
-    for (int i = 0; i < 2; i++) CHECK(strcmp(p.env[i], env[i]) == 0);
+    for (int i = 0; i < 3; i++) CHECK(strcmp(p.env[i], env[i]) == 0);
     CHECK(p.n_binds == 1 && strcmp(p.binds[0].source, "/program") == 0 &&
           strcmp(p.binds[0].target, "/opt/agent/ca") == 0 && !p.binds[0].writable);
-    CHECK(p.n_scratch == 3 && strcmp(file(p.scratch, 3, "case-data/config.json"), "C") == 0 &&
-          strcmp(file(p.scratch, 3, "case-data/projects.json"), "P") == 0 &&
-          strcmp(file(p.scratch, 3, "case-data/pi-agent/auth.json"), "A") == 0);
+    CHECK(p.n_scratch == 4 && strcmp(file(p.scratch, 4, "case-data/config.json"), "C") == 0 &&
+          strcmp(file(p.scratch, 4, "case-data/projects.json"), "P") == 0 &&
+          strcmp(file(p.scratch, 4, "case-data/pi-agent/models.json"), "M") == 0 &&
+          strcmp(file(p.scratch, 4, "case-data/pi-agent/auth.json"), "A") == 0);
+    CHECK(p.stop_signal == SIGINT && p.stop_grace_ms > 0 && p.stop_grace_ms < 1000);
     CHECK(p.n_workspace == 4 && strcmp(file(p.workspace, 4, ".git/info/exclude"), "/.case/\n") == 0 &&
           strcmp(file(p.workspace, 4, ".case/active"), "a-task") == 0 &&
           strcmp(file(p.workspace, 4, ".case/tasks/active/a-task.task.json"), "{}") == 0 &&
@@ -70,7 +73,8 @@ static void refused(void) {
     CHECK(prepare(NULL, "/x") < 0);
     CHECK(prepare("{" BASE ",\"surprise\":1}", "/x") < 0);
     CHECK(prepare("{\"slug\":\"../../"
-                  "x\",\"task_json\":\"\",\"head\":\"\",\"tail\":\"\",\"config\":\"\",\"projects\":\"\",\"auth\":\"\"}",
+                  "x\",\"task_json\":\"\",\"head\":\"\",\"tail\":\"\",\"config\":\"\",\"projects\":\"\",\"auth\":\"\","
+                  "\"models\":\"\",\"key\":\"\"}",
                   "/x") < 0);
     CHECK(prepare("{\"slug\":\"\",\"task_json\":\"\",\"head\":\"\",\"tail\":\"\",\"config\":\"\",\"projects\":\"\","
                   "\"auth\":\"\"}",

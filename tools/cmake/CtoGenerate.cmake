@@ -1,7 +1,7 @@
 # CtoGenerate.cmake - what is made at build time, all in ${CMAKE_BINARY_DIR}/generated:
 #
 #   build_id.h, build_id.c  the identity of the build, recomputed on every build, rewritten only when it changes
-#   embedded.h, embedded.c  schema.sql and supervisor/schemas/*.json as bytes
+#   embedded.h, embedded.c  schema.sql, supervisor/schemas/*.json and the engine files of worker/adapters/ as bytes
 #   build_paths.h           where the installed and the built files are
 #   seccomp_filters.h       by cto-filter-gen; its rule is in CtoTargets.cmake beside the program
 set(CTO_GENERATED ${CMAKE_BINARY_DIR}/generated)
@@ -18,12 +18,13 @@ add_custom_target(cto_build_id ALL
 
 file(GLOB CTO_SCHEMAS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/supervisor/schemas/*.json)
 file(GLOB CTO_SCHEMA_SQL CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/schema.sql)
+file(GLOB CTO_ENGINES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/worker/adapters/*.json ${CMAKE_SOURCE_DIR}/worker/adapters/engines/*.json)
 add_custom_command(
   OUTPUT ${CTO_GENERATED}/embedded.c ${CTO_GENERATED}/embedded.h
-  COMMAND ${CMAKE_COMMAND} -DSQL=${CTO_SCHEMA_SQL} "-DSCHEMAS=${CTO_SCHEMAS}" -DOUT_DIR=${CTO_GENERATED}
+  COMMAND ${CMAKE_COMMAND} -DSQL=${CTO_SCHEMA_SQL} "-DSCHEMAS=${CTO_SCHEMAS}" "-DENGINES=${CTO_ENGINES}" -DOUT_DIR=${CTO_GENERATED}
           -P ${CMAKE_SOURCE_DIR}/tools/cmake/embed.cmake
-  DEPENDS ${CTO_SCHEMA_SQL} ${CTO_SCHEMAS} ${CMAKE_SOURCE_DIR}/tools/cmake/embed.cmake
-  COMMENT "Embedding schema.sql and the JSON Schemas" VERBATIM)
+  DEPENDS ${CTO_SCHEMA_SQL} ${CTO_SCHEMAS} ${CTO_ENGINES} ${CMAKE_SOURCE_DIR}/tools/cmake/embed.cmake
+  COMMENT "Embedding schema.sql, the JSON Schemas and the engine files" VERBATIM)
 add_custom_target(cto_embedded DEPENDS ${CTO_GENERATED}/embedded.c ${CTO_GENERATED}/embedded.h)
 
 configure_file(${CMAKE_SOURCE_DIR}/tools/cmake/build_paths.h.in ${CTO_GENERATED}/build_paths.h @ONLY)

@@ -6,6 +6,7 @@ install(TARGETS cto-harness-worker cto-harness-inspect cto-harness-yaml cto-harn
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/cases DESTINATION ${CMAKE_INSTALL_DATADIR}/cto-harness USE_SOURCE_PERMISSIONS
   PATTERN __pycache__ EXCLUDE)
 install(FILES ${CMAKE_SOURCE_DIR}/schema.sql ${CMAKE_SOURCE_DIR}/.env.example DESTINATION ${CMAKE_INSTALL_DATADIR}/cto-harness)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/worker/adapters/engines DESTINATION ${CMAKE_INSTALL_DATADIR}/cto-harness FILES_MATCHING PATTERN *.json)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/supervisor/schemas DESTINATION ${CMAKE_INSTALL_DATADIR}/cto-harness FILES_MATCHING PATTERN *.json)
 install(FILES ${CMAKE_SOURCE_DIR}/tools/man/cto-harness.1 ${CMAKE_SOURCE_DIR}/tools/man/cto-harness-sandbox.1
   DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)

@@ -3,7 +3,7 @@
 cmake_minimum_required(VERSION 3.25)
 file(GLOB_RECURSE files RELATIVE ${SOURCE_DIR}
   ${SOURCE_DIR}/common/*.[ch] ${SOURCE_DIR}/sandbox/*.[ch] ${SOURCE_DIR}/sandbox/*.def ${SOURCE_DIR}/worker/*.[ch]
-  ${SOURCE_DIR}/worker/*.def ${SOURCE_DIR}/supervisor/*.[ch] ${SOURCE_DIR}/supervisor/*.def
+  ${SOURCE_DIR}/worker/*.def ${SOURCE_DIR}/worker/adapters/*.json ${SOURCE_DIR}/supervisor/*.[ch] ${SOURCE_DIR}/supervisor/*.def
   ${SOURCE_DIR}/tests/escape/*.[ch] ${SOURCE_DIR}/supervisor/schemas/*.json ${SOURCE_DIR}/schema.sql)
 list(REMOVE_DUPLICATES files)
 list(SORT files)

@@ -1,4 +1,4 @@
-# embed.cmake - cmake -P script: files as C arrays, NUL-terminated. SQL: path or empty; SCHEMAS: list; OUT_DIR.
+# embed.cmake - cmake -P script: files as C arrays, NUL-terminated. SQL: path or empty; SCHEMAS, ENGINES: lists; OUT_DIR.
 cmake_minimum_required(VERSION 3.25)
 function(bytes_of file ret_text ret_size)
   file(READ ${file} hex HEX)
@@ -25,6 +25,8 @@ struct embedded_file {
 };
 extern const struct embedded_file embedded_schemas[]; /* by name */
 extern const size_t embedded_schemas_count;
+extern const struct embedded_file embedded_engines[]; /* by name */
+extern const size_t embedded_engines_count;
 
 #endif
 ")
@@ -35,16 +37,20 @@ if(SQL)
   bytes_of(${SQL} text size)
 endif()
 string(APPEND c "const char embedded_schema_sql[] = {\n    ${text}0};\n\n")
-set(rows "")
-set(n 0)
-list(SORT SCHEMAS)
-foreach(f IN LISTS SCHEMAS)
-  bytes_of(${f} text size)
-  get_filename_component(name ${f} NAME_WLE)
-  string(APPEND c "static const char schema_${n}[] = {\n    ${text}0};\n\n")
-  string(APPEND rows "    {\"${name}\", schema_${n}, ${size}},\n")
-  math(EXPR n "${n} + 1")
+# One spare row in each table: an array of C has at least one element.
+foreach(kind schemas engines)
+  string(TOUPPER ${kind} list)
+  set(rows "")
+  set(files ${${list}})
+  set(n 0)
+  list(SORT files COMPARE FILE_BASENAME)
+  foreach(f IN LISTS files)
+    bytes_of(${f} text size)
+    get_filename_component(name ${f} NAME_WLE)
+    string(APPEND c "static const char ${kind}_${n}[] = {\n    ${text}0};\n\n")
+    string(APPEND rows "    {\"${name}\", ${kind}_${n}, ${size}},\n")
+    math(EXPR n "${n} + 1")
+  endforeach()
+  string(APPEND c "const struct embedded_file embedded_${kind}[] = {\n${rows}    {0, 0, 0}};\nconst size_t embedded_${kind}_count = ${n};\n\n")
 endforeach()
-# One spare row: an array of C has at least one element.
-string(APPEND c "const struct embedded_file embedded_schemas[] = {\n${rows}    {0, 0, 0}};\nconst size_t embedded_schemas_count = ${n};\n")
 file(WRITE ${OUT_DIR}/embedded.c "${c}")

@@ -1,17 +1,19 @@
 /* case.c - WorkOS Case, the program `ca`: one shape of command, a task file, a state of its own for each run.
  *
  * Configuration, made by the supervisor (case_task.h has what is in it; all of them text of files, but the slug):
- *   {"slug", "task_json", "head", "tail", "config", "projects", "auth", "double"?, "steps"?}
+ *   {"slug", "task_json", "head", "tail", "config", "projects", "auth", "models", "key", "double"?, "steps"?}
  * The task's text is head + the case's task.md + tail. Where things are is decided here:
  *
  *   /workspace/.case/   active, tasks/active/SLUG.task.json and SLUG.md: Case keeps its task beside the code and writes there
  *   /workspace/.git/info/exclude   so that "git add -A" of an agent leaves it alone
- *   /scratch/case-data  CASE_DATA_DIR: config.json, projects.json, and in pi-agent/ (PI_CODING_AGENT_DIR) auth.json
+ *   /scratch/case-data  CASE_DATA_DIR: config.json, projects.json, and in pi-agent/ (PI_CODING_AGENT_DIR) auth.json and models.json,
+ *                       which says where the model answers; with a dummy as OPENAI_API_KEY, or the agent in it sends no request
  *   /task               where it starts, and where it cannot write: a program of Bun obeys .env and bunfig.toml of the directory that it
  *                       is started in, so that must not be the repository
  *
  * "double" and "steps" are what our test double of ca is to do; a validator's run alone has them.
  */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +22,7 @@
 #define AGENTS "/opt/agent/"
 #define WORDS_MAX (256u << 10)
 #define TASKS ".case/tasks/active/"
+#define STOP_GRACE_MS 500
 
 /* The strings outlive the document: a worker prepares one engine at a time. */
 static struct {
@@ -67,6 +70,11 @@ static void place(struct json_obj *o, const struct run_spec *spec, struct engine
     put(p->scratch, &p->n_scratch, "case-data/config.json", take(o, "config", JSON_REQUIRED));
     put(p->scratch, &p->n_scratch, "case-data/projects.json", take(o, "projects", JSON_REQUIRED));
     put(p->scratch, &p->n_scratch, "case-data/pi-agent/auth.json", take(o, "auth", JSON_REQUIRED));
+    put(p->scratch, &p->n_scratch, "case-data/pi-agent/models.json", take(o, "models", JSON_REQUIRED));
+    const char *key = json_str(o, "key", JSON_REQUIRED, 128);
+    const char *variable = key != NULL ? join("OPENAI_API_KEY=", key, "") : NULL;
+    if (variable != NULL) p->env[p->n_env++] = variable;
+    if (key != NULL && variable == NULL) (void)json_fail(o, "key", "more than %u bytes", WORDS_MAX);
     if (o->doc->bad || slug == NULL || head == NULL || tail == NULL) return;
     const char *text = join(head, spec->task != NULL ? spec->task : "", tail), *file = join(TASKS, slug, ".task.json");
     const char *md = join(TASKS, slug, ".md"), *argument = join("/workspace/" TASKS, slug, ".task.json");
@@ -110,6 +118,8 @@ static int prepare(const struct run_spec *spec, struct engine_plan *plan, struct
     plan->env[plan->n_env++] = "CASE_DATA_DIR=/scratch/case-data";
     plan->env[plan->n_env++] = "PI_CODING_AGENT_DIR=/scratch/case-data/pi-agent";
     plan->cwd = "/task"; /* PYTHONDONTWRITEBYTECODE=1 is in every jail's environment */
+    plan->stop_signal = SIGINT;
+    plan->stop_grace_ms = STOP_GRACE_MS;
     return rc;
 }
 
