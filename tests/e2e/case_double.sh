@@ -57,7 +57,7 @@ for id in "${!want[@]}"; do
         .models_observed == [] and .external_fallback_used == false and .runtime_default_activation == false and
         .eligibility.selected_backend == "case"' "$report" >/dev/null ||
         fail "$id: the report: $(jq -c '{proof_kind, case_process_started, case_bin_sha256, blockers}' "$report")"
-    for f in case-task.md case-task.json case-config.json case-projects.json; do
+    for f in case-task.md case-task.json case-config.json case-projects.json case-models.json; do
         check "$id: $f" [ -s "$dir/backend/$f" ]
     done
     grep -rlF -e "$W" -e "$SRC" -e "$BIN" "$dir/backend" && fail "$id: a path of this host is in what the backend saw"
@@ -69,11 +69,11 @@ report_of() { jq -r --arg id "$1" '.fixtures[] | select(.fixture == $id) | .repo
 out=$(dirname "$(report_of fix)")/backend/stdout.log
 printf 'saw argument %s\n' /opt/agent/ca run --task /workspace/.case/tasks/active/fix.task.json --mode unattended >argv
 check "argv: $(grep '^saw argument' "$out")" cmp -s argv <(grep '^saw argument' "$out")
-for v in CASE_DATA_DIR=/scratch/case-data PI_CODING_AGENT_DIR=/scratch/case-data/pi-agent PYTHONDONTWRITEBYTECODE=1; do
+for v in CASE_DATA_DIR=/scratch/case-data PI_CODING_AGENT_DIR=/scratch/case-data/pi-agent PYTHONDONTWRITEBYTECODE=1 OPENAI_API_KEY=cto-harness-dummy-key; do
     check "variable $v" [ "$(grep -cx "saw variable $v" "$out")" = 1 ]
 done
 check "where it was started" grep -qx 'saw directory /task' "$out"
-grep -qi 'saw variable .*\(key\|token\|url\|cto_\|hermes\)' "$out" && fail "a variable that is not Case's: $(grep 'saw variable' "$out")"
+grep -v 'saw variable OPENAI_API_KEY=cto-harness-dummy-key$' "$out" | grep -qi 'saw variable .*\(key\|token\|url\|cto_\|hermes\)' && fail "a variable that is not Case's: $(grep 'saw variable' "$out")"
 check "models.default" [ "$(jq -c .models "$(dirname "$out")/case-config.json")" = '{"default":{"provider":"openai","model":"qwen3.6-35b-a3b"}}' ]
 check "what changed" [ "$(jq -c .changed_files "$(report_of fix)")" = '["greeting.txt"]' ]
 check "exit code's sentence" [ "$(jq -r .failure_reason "$(report_of exits)")" = 'case engine failed with exit code 7' ]

@@ -83,6 +83,96 @@ cp good.json engine.json && edit engine.json '.command = ["/bin/false"]'
 run
 check "a program that fails: $(reasons)" grep -q backend_failed <<<"$(reasons)"
 
+# --- what it finds: the task on stdin, files and variables of its own, a program that a setting names
+cat >"$tools/finds.sh" <<'SH'
+#!/bin/sh
+set -e
+echo "stdin: $(head -1)"
+[ -z "$(cat)" ] && echo "and its end"
+(echo spoilt >/dev/stdin) 2>/dev/null && echo "stdin can be written"
+echo "rc: $(cat "$HOME/.config/my/rc")"
+echo "conf: $(cat "$AGENT_STATE/conf.json")"
+echo more >>"$AGENT_STATE/conf.json" && touch "$AGENT_STATE/new"
+echo "self: $0, key: $MY_API_KEY"
+eval "$(cat "$1")"
+SH
+chmod 755 "$tools/finds.sh"
+echo 'git commit -qam "Mend the words"' | cat <(grep -v '^git' "$tools/work") - >"$tools/work.new" && mv "$tools/work.new" "$tools/work"
+cp good.json engine.json
+edit engine.json '.program = "file" | .command = ["/bin/sh", "{program}", .command[4]] | .stdin = "task" | .environment = []
+    | .set = {AGENT_STATE: "{state}", PLAIN: "{{task}"}
+    | .files = [{path: "{home}/.config/my/rc", text: "at {workspace}"}, {path: "{state}/conf.json", json: {a: "{task}"}}]'
+run
+check "no program: $(reasons)" grep -q 'set CTO_HARNESS_EXEC_BIN' <(jq -r '.blockers[].detail' report.json)
+export CTO_HARNESS_EXEC_BIN=$tools/finds.sh
+run || fail "the script with files did not pass: $(jq -c .blockers report.json; out)"
+cat >want <<'END'
+stdin: # Fix typos in the README
+and its end
+rc: at /workspace
+conf: {
+self: /opt/agent/finds.sh, key: 
+END
+sed -i "s/^stdin: .*/stdin: $(head -1 cases/words/task.md)/" want
+check "what it found: $(out)" cmp -s want <(out | grep -v '"a"' | sed 's/^}$//; /^$/d')
+check "its file has the place: $(out)" grep -q '"a":.*"/task/task.md"' <(out)
+dir=$(jq -r .artifacts_dir report.json)
+jq -e '.name == "my-agent" and .argv[1] == "/opt/agent/finds.sh" and .set.AGENT_STATE == "/scratch/agent" and .set.PLAIN == "{task}" and .stdin == "task"
+    and (.files | length == 2) and .files[0].path == "/scratch/home/.config/my/rc" and (.program_sha256 | length == 64) and .output == "text"' \
+    "$dir/backend/engine-config.json" >/dev/null || fail "engine-config.json: $(cat "$dir/backend/engine-config.json")"
+check "the generated file in the evidence" [ "$(cat "$dir/backend/engine-file-1-rc")" = "at /workspace" ]
+check "its digest" [ "$(jq -r .case_bin_sha256 report.json)" = "$(sha256sum <"$tools/finds.sh" | cut -d' ' -f1)" ]
+CTO_HARNESS_EXEC_BIN=$tools/no-such-thing run
+check "a program that is not there: $(jq -c .blockers report.json)" [ "$(jq -r .status report.json)" != pass ]
+# the tree of packages around a program, and an interpreter for it
+mkdir -p "$tools/node_modules/@a/agent/dist" "$tools/node_modules/lib"
+echo 'echo "lib: $(cat "$(dirname "$0")/../../../lib/text")"' | cat - "$tools/finds.sh" | grep -v '^#!' >"$tools/node_modules/@a/agent/dist/cli.js"
+echo found >"$tools/node_modules/lib/text"
+cp /bin/dash "$tools/tool" 2>/dev/null || cp /bin/sh "$tools/tool"
+edit engine.json '.program = "package" | .interpreter = "node" | .command[0] = "{interpreter}"'
+export CTO_HARNESS_EXEC_BIN=$tools/node_modules/@a/agent/dist/cli.js CTO_HARNESS_EXEC_NODE=$tools/tool
+run || fail "a package with an interpreter: $(jq -c .blockers report.json; out)"
+check "what it found: $(out)" grep -q 'lib: found' <(out)
+check "where it was: $(out)" grep -qF 'self: /opt/agent/node_modules/@a/agent/dist/cli.js' <(out)
+dir=$(jq -r .artifacts_dir report.json)
+check "the interpreter's digest" [ "$(jq -r .interpreter_sha256 "$dir/backend/engine-config.json")" = "$(sha256sum <"$tools/tool" | cut -d' ' -f1)" ]
+python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$tools/node_modules/lib/socket"
+run
+check "a socket in the tree: $(reasons)" [ "$(reasons)" = sandbox_unavailable ]
+rm "$tools/node_modules/lib/socket"
+unset CTO_HARNESS_EXEC_BIN CTO_HARNESS_EXEC_NODE
+
+# --- how it is asked to end
+lingers() { # COMMANDS JQ: after its commit
+    { grep -v '^git' "$tools/work"; echo 'git commit -qam "Mend the words"'; echo "$1"; } >"$tools/work.new" && mv "$tools/work.new" "$tools/work"
+    cp good.json engine.json && edit engine.json ".end_of_life = \"first_commit\" | .grace_ms = 100 | $2"
+    run || fail "$1: $(jq -c .blockers report.json; out)"
+    check "$1: ended by the harness" [ "$(jq .backend_end.ended_by_harness report.json)" = true ]
+}
+lingers 'trap "echo farewell; exit 3" INT; while :; do sleep 0.1; done' '.stop_signal = "INT" | .stop_grace_ms = 8000'
+check "the last word: $(out)" grep -q farewell <(out)
+check "its end: $(jq -c .backend_end report.json)" [ "$(jq -c '[.backend_exit_code, .backend_signal, .backend_end.end]' report.json)" = '[3,null,"stopped"]' ]
+lingers 'exec sleep 1000' '.stop_signal = "TERM" | .stop_grace_ms = 8000'
+check "ended by the signal: $(jq -c .backend_end report.json)" [ "$(jq -c '[.backend_exit_code, .backend_signal, .backend_end.end]' report.json)" = '[null,15,"stopped"]' ]
+lingers 'trap "" INT; echo deaf; sleep 1000' '.stop_signal = "INT" | .stop_grace_ms = 300'
+check "killed after all: $(jq -c .backend_end report.json)" [ "$(jq -c '[.backend_exit_code, .backend_signal, .backend_end.end]' report.json)" = '[null,9,"stopped"]' ]
+check "and soon: $(jq -c .timings_ms report.json)" [ "$(jq '.timings_ms.stopping < 5000 and .timings_ms.stopping >= 250' report.json)" = true ]
+lingers 'trap "echo farewell; exit 3" INT TERM HUP; while :; do sleep 0.1; done' '.'
+check "nobody asked it: $(out)" [ -z "$(out | grep farewell)" ]
+# out of time: asked too, and that is no pass whatever it says then
+{ grep -v '^git' "$tools/work" | grep -v trap; echo 'trap "echo farewell; exit 0" INT; while :; do sleep 0.1; done'; } >"$tools/work.new" && mv "$tools/work.new" "$tools/work"
+cp good.json engine.json && edit engine.json '.end_of_life = "exit" | .timeouts = {backend_s: 1} | .stop_signal = "INT" | .stop_grace_ms = 8000'
+run
+check "out of time: $(reasons)" grep -qx 'timeout' <(jq -r '.blocker_reasons[0]' report.json)
+check "the last word of that: $(out)" grep -q farewell <(out)
+
+# --- with a model it is gated like every backend that has one
+cp good.json engine.json && edit engine.json '.uses_model = true | .api = "chat" | .command += ["{model}", "{base_url}"]'
+run
+check "a model: $(reasons)" [ "$(jq -r '.blocker_reasons[1]' report.json)" = provider_not_decided ]
+check "and not started" [ "$(jq .case_process_started report.json)" = false ]
+h eligibility words --engine exec --json >/dev/null 2>&1
+
 # --- what is wrong in the file blocks, and says where
 wrong() { # WORD JQ
     cp good.json engine.json && edit engine.json "$2"
@@ -107,7 +197,12 @@ wrong 'must not be repeated' '.commit = "sk-0123456789abcdef0123456789"'
 grep -q sk-0123 decision.json && fail "a secret of the engine file is repeated"
 AGENT_MOOD=ghp_0123456789abcdef0123456789abcdef wrong 'AGENT_MOOD is named or shaped' '.'
 wrong 'not absolute' '.read_roots = ["opt"]'
-wrong 'reaches no model' '.uses_model = true'
+wrong 'api: is missing' '.uses_model = true'
+wrong 'not say uses_model' '.command += ["{base_url}"]'
+wrong 'no place' '.command += ["{endpoint}"]'
+wrong 'named like a secret' '.set = {"MY_TOKEN": "x"}'
+wrong 'below {home}' '.files = [{"path": "/etc/x", "text": ""}]'
+wrong 'stop_signal' '.stop_signal = "KILL"'
 wrong 'end_of_life' '.end_of_life = "never"'
 wrong 'backend_s' '.timeouts = {"backend_s": 0}'
 head -c 70000 /dev/zero | tr '\0' ' ' >engine.json
