@@ -130,11 +130,11 @@ static char *config(const char *provider, const char *model) {
 
 /* Where the model answers: the gateway, in the jail's own network, under the name that Case is told. It sends what it takes for a key;
  * the same in OPENAI_API_KEY, without which it hands none on. */
-static char *models(const char *provider, const char *model) {
+static char *models(const char *provider, const char *model, unsigned port) {
     AUTO_BUF struct buf url = BUF_INIT(64);
     cJSON *o = json_new_object(), *providers = json_new_object(), *one = json_new_object(), *list = json_new_array(),
           *entry = json_new_object();
-    buf_printf(&url, "http://127.0.0.1:%u/v1", (unsigned)ENGINE_GATEWAY_PORT);
+    buf_printf(&url, "http://127.0.0.1:%u/v1", port);
     json_put_str(entry, "id", model);
     json_put_int(entry, "contextWindow", 128000);
     json_put_int(entry, "maxTokens", 8192);
@@ -173,14 +173,14 @@ static char *projects(const struct cto_case *c) {
 }
 
 void case_task_make(struct case_task *ret, const struct cto_case *c, const char *provider, const char *model,
-                    int64_t created_ms) {
+                    unsigned port, int64_t created_ms) {
     *ret = (struct case_task){.task_json = task_json(c, created_ms),
                               .head = head(c),
                               .tail = tail(c),
                               .config = config(provider, model),
                               .projects = projects(c),
                               .auth = strdup("{}\n"),
-                              .models = models(provider, model)};
+                              .models = models(provider, model, port)};
     BUG_UNLESS(ret->auth != NULL);
 }
 

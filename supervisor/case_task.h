@@ -16,9 +16,9 @@ struct case_task {
 /* Case keeps the task and its own notes there, in the workspace: the run's `ignore` names it. */
 #define CASE_TASK_DIR ".case/"
 
-/* `provider` and `model` as admitted. */
+/* `provider` and `model` as admitted; `port` of the gateway, in the jail. */
 void case_task_make(struct case_task *ret, const struct cto_case *c, const char *provider, const char *model,
-                    int64_t created_ms);
+                    unsigned port, int64_t created_ms);
 void case_task_release(struct case_task *t);
 /* What fits into a run's spec. */
 #define CASE_TASK_CONFIG_MAX (120u << 10)

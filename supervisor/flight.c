@@ -203,6 +203,7 @@ static const char *double_script(const struct flight *f) {
     return f->rec.c->double_script ? f->rec.c->double_script : "{\"mode\":\"fix\"}";
 }
 
+static unsigned flight_port(const struct flight *f) { return f->has_gateway ? f->route.port : ROUTE_PORT; }
 static const char *flight_model(const struct flight *f) { return f->rec.governed ? f->rec.governed->model : ""; }
 
 /* The RUN_SPEC of a case. Borrows from case, home and flight. */
@@ -255,7 +256,7 @@ static char *build_spec(const struct flight *f) {
     copy_list(s->read_roots, &s->n_read_roots, &c->read_roots);
     char *config = NULL;
     if (f->file) {
-        s->engine_config = config = engine_file_config(f->file, flight_model(f), ENGINE_GATEWAY_PORT);
+        s->engine_config = config = engine_file_config(f->file, flight_model(f), flight_port(f));
         s->program = f->file->shown;
         s->interpreter = f->file->interpreter;
         for (int i = 0; i < f->file->n_read_roots && s->n_read_roots < SPEC_MAX_PATHS; i++)
@@ -336,7 +337,7 @@ static bool prepare_case(struct flight *f, const struct gate_facts *facts) {
     struct err e = ERR_INIT;
     f->task = calloc(1, sizeof *f->task);
     BUG_UNLESS(f->task != NULL);
-    case_task_make(f->task, f->rec.c, facts->provider, facts->model, f->rec.started_ms);
+    case_task_make(f->task, f->rec.c, facts->provider, facts->model, flight_port(f), f->rec.started_ms);
     int n = f->proof_double ? asprintf(&f->program, "%s/" DOUBLE_PROGRAM, f->x->home.libexec)
                             : asprintf(&f->program, "%s", facts->executable);
     BUG_UNLESS(n > 0);
@@ -368,8 +369,8 @@ static void marker_name(int i, const char *path, char out[64]) {
 static bool prepare_engine(struct flight *f) {
     struct err e = ERR_INIT;
     const char *model = flight_model(f);
-    AUTO_FREE char *config = engine_file_config(f->file, model, ENGINE_GATEWAY_PORT);
-    AUTO_FREE char *text = engine_file_evidence(f->file, model, ENGINE_GATEWAY_PORT);
+    AUTO_FREE char *config = engine_file_config(f->file, model, flight_port(f));
+    AUTO_FREE char *text = engine_file_evidence(f->file, model, flight_port(f));
     if (!config) {
         gates_close(&f->rec, "contract", BLOCKER_eligibility_denied,
                     "the engine file says more than a backend can be told");
@@ -378,7 +379,7 @@ static bool prepare_engine(struct flight *f) {
     int rc = evidence_marker(f->ev, "engine-config.json", text, &e);
     for (int i = 0; rc == 0 && i < f->file->n_files; i++) {
         char name[64];
-        AUTO_FREE char *made = engine_file_text(f->file, i, model, ENGINE_GATEWAY_PORT);
+        AUTO_FREE char *made = engine_file_text(f->file, i, model, flight_port(f));
         marker_name(i, f->file->files[i].path, name);
         rc = evidence_marker(f->ev, name, made, &e);
     }
@@ -465,6 +466,11 @@ static bool take(struct flight *f, struct gate_facts *facts) {
         gates_close(&f->rec, "approval", BLOCKER_approval_consumed, e.text);
         return false;
     }
+    f->has_gateway = (gate_facts_needs(facts) & NEED_MODEL) && !f->proof_double;
+    if (f->has_gateway) {
+        f->route = facts->route;
+        facts->route = (struct model_route){.state = ROUTE_ABSENT};
+    }
     if (facts->file) {
         f->file = facts->file;
         facts->file = NULL;
@@ -474,11 +480,6 @@ static bool take(struct flight *f, struct gate_facts *facts) {
         passed = prepare_engine(f);
     }
     if (strcmp(f->rec.engine, "case") == 0) passed = prepare_case(f, facts);
-    f->has_gateway = passed && (gate_facts_needs(facts) & NEED_MODEL) && !f->proof_double;
-    if (f->has_gateway) {
-        f->route = facts->route;
-        facts->route = (struct model_route){.state = ROUTE_ABSENT};
-    }
     return passed;
 }
 

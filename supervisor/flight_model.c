@@ -22,7 +22,7 @@
 #define MODEL_REQUESTS 1000
 #define MODEL_BYTES (INT64_C(4) << 30)
 
-static bool by_responses(const struct flight *f) { return strcmp(f->rec.engine, "codex") == 0; }
+static bool by_responses(const struct flight *f) { return f->facts->file && f->facts->file->api == API_RESPONSES; }
 
 static void gateway_path(const struct flight *f, char *out, size_t size) {
     snprintf(out, size, "%s/" GATEWAY_PROGRAM, f->x->home.libexec);

@@ -62,10 +62,8 @@ static void on_exit_cb(uv_process_t *p, int64_t status, int signal) {
 
 static int start_process(struct gateway_proc *g, uv_loop_t *loop, const char *program, bool probe, int control,
                          const struct gateway_fds *fds, struct err *e) {
-    char pid[24], sanitizer[512] = "";
-    snprintf(pid, sizeof pid, "%d", (int)getpid());
-    char *argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t) "--supervisor-pid", pid,
-                    probe ? (char *)(uintptr_t) "--probe" : NULL, NULL};
+    char sanitizer[512] = "";
+    char *argv[] = {(char *)(uintptr_t)program, probe ? (char *)(uintptr_t) "--probe" : NULL, NULL};
     char *env[] = {(char *)(uintptr_t) "PATH=/usr/bin:/bin", (char *)(uintptr_t) "LANG=C.UTF-8", NULL, NULL};
     const char *san = getenv("ASAN_OPTIONS"); /* read by a sanitizer build's own runtime; nothing else looks at it */
     if (san && (size_t)snprintf(sanitizer, sizeof sanitizer, "ASAN_OPTIONS=%s", san) < sizeof sanitizer)

@@ -17,11 +17,11 @@
 #include <stdint.h>
 
 #include "common/endpoint.h"
+#include "supervisor/engine_places.h"
 #include "supervisor/engines.h"
 
-#define ROUTE_PORT 8791
-#define ROUTE_PORT_OTHER 8792
-#define ROUTE_DUMMY_KEY "local-dummy-key"
+#define ROUTE_PORT ENGINE_GATEWAY_PORT
+#define ROUTE_PORT_OTHER (ENGINE_GATEWAY_PORT + 1)
 #define ROUTE_ADDRESSES 16
 #define ROUTE_IN_FLIGHT 4
 

@@ -214,7 +214,7 @@ static void check_input(struct adapter_check *a) {
                                         "\n- filesChanged: only ", "\n## Result Envelope\n"};
     struct case_task t;
     adapter_begin(a, "adapter_input_shape");
-    case_task_make(&t, &a->subject, "qwen-local", "qwen3.6-35b-a3b", 0);
+    case_task_make(&t, &a->subject, "qwen-local", "qwen3.6-35b-a3b", 8791, 0);
     AUTO_FREE char *text = case_task_text(&t, &a->subject);
     AUTO_FREE char *all = case_task_config(&t, &a->subject, NULL);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)

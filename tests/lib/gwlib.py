@@ -41,6 +41,13 @@ def end():
     sys.exit(1 if failures else 0)
 
 
+def wait_for(condition, timeout=10):
+    end_at = time.monotonic() + timeout * SLOW
+    while not condition() and time.monotonic() < end_at:
+        time.sleep(0.01)
+    return condition()
+
+
 # --- the server -----------------------------------------------------------------------------------------------------------
 class Answerer:
     """Reads one request after the other of each connection and lets `answer(conn, head, body)` send what it likes. Returning False
@@ -99,6 +106,7 @@ class Answerer:
                 pass
 
     def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
 
 

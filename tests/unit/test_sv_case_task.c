@@ -47,7 +47,7 @@ static const char *text_of(const cJSON *o, const char *key) {
 
 static void task_exactly(void) {
     struct case_task t;
-    case_task_make(&t, &small, "qwen-local", "qwen3.6-35b-a3b", 0);
+    case_task_make(&t, &small, "qwen-local", "qwen3.6-35b-a3b", 8791, 0);
     char *text = case_task_text(&t, &small);
     if (!CHECK(strcmp(text, wanted) == 0)) fprintf(stderr, "%s", text);
     cJSON *o = cJSON_Parse(t.task_json);
@@ -64,7 +64,7 @@ static void task_exactly(void) {
 
 static void state_exactly(void) {
     struct case_task t;
-    case_task_make(&t, &small, "qwen-local", "qwen3.6-35b-a3b", 0);
+    case_task_make(&t, &small, "qwen-local", "qwen3.6-35b-a3b", 8791, 0);
     cJSON *o = cJSON_Parse(t.config);
     const cJSON *chosen = get(get(o, "models"), "default");
     CHECK(strcmp(text_of(chosen, "provider"), "openai") == 0 &&
@@ -92,7 +92,7 @@ static void state_exactly(void) {
 /* Only a validator's run has a script; a program that is not ours sees no step. */
 static void scripts(void) {
     struct case_task t;
-    case_task_make(&t, &small, "p", "m", 0);
+    case_task_make(&t, &small, "p", "m", 8791, 0);
     for (int with = 0; with < 2; with++) {
         char *config = case_task_config(&t, &small, with ? "{\"mode\":\"fix\"}" : NULL);
         cJSON *o = cJSON_Parse(config);
@@ -118,7 +118,7 @@ static void every_case(void) {
         struct cto_case c;
         struct case_task t;
         NEED(case_load(&c, dir, ids[i], &e) == 0);
-        case_task_make(&t, &c, "qwen-local", "qwen3.6-35b-a3b", 0);
+        case_task_make(&t, &c, "qwen-local", "qwen3.6-35b-a3b", 8791, 0);
         char *config = case_task_config(&t, &c, NULL);
         slashes = strstr(config, dir) != NULL || strstr(config, c.dir) != NULL;
         if (!CHECK(!slashes && strlen(config) <= CASE_TASK_CONFIG_MAX)) fprintf(stderr, "    %s\n", ids[i]);

@@ -527,14 +527,14 @@ static void free_all(struct exchange *x) {
     free(x);
 }
 
-void exchange_done(struct exchange *x, bool complete) {
+void exchange_done(struct exchange *x, enum exchange_end how) {
     if (x->phase == HEAD || (x->phase == BODY && !x->replied)) {
-        if (complete)
-            settle(x, GW_REFUSED_REQUEST, "the request is malformed");
-        else
+        if (how == EXCHANGE_LEFT)
             settle(x, GW_AGENT_LEFT, "before the request was whole");
-        if (complete && x->status == 0) x->status = 400; /* the library's own answer */
-    } else if (!complete) {
+        else
+            settle(x, GW_REFUSED_REQUEST, "the request is malformed");
+        x->status = how == EXCHANGE_LEFT ? 0 : 400; /* or another 4xx: the library does not say which */
+    } else if (how != EXCHANGE_COMPLETE) {
         exchange_left(x, "before the answer was whole");
         if (x->outcome == GW_OK) x->outcome = GW_AGENT_LEFT, x->detail = "before the answer was whole";
     }

@@ -48,7 +48,12 @@ long exchange_read(struct exchange *x, char *p, size_t n);
 void exchange_look(struct exchange *x, uint64_t now_us);
 /* A timeout of the agent's side, a closed connection, the end of the gateway: stops asking. */
 void exchange_left(struct exchange *x, const char *why);
-/* The last call. `complete`: the agent got all of the reply. */
-void exchange_done(struct exchange *x, bool complete);
+/* The last call. */
+enum exchange_end {
+    EXCHANGE_COMPLETE,  /* the agent got all of the reply */
+    EXCHANGE_MALFORMED, /* what came could not be parsed: the HTTP library has answered by itself */
+    EXCHANGE_LEFT       /* closed, or too slow */
+};
+void exchange_done(struct exchange *x, enum exchange_end how);
 
 #endif

@@ -223,8 +223,9 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *mhd, const c
     (void)ctx, (void)mhd, (void)url;
     if (!r || r->connection->gone) return MHD_NO;
     if (!exchange_has_head(r->exchange)) {
+        /* A reply that is queued before the body was read ends the connection: right for a refusal, not for the list of models. */
         ready = judge_head(r, method, version);
-        if (!ready) return MHD_YES;
+        if (!ready || !exchange_get_reply(r->exchange, &reply) || !reply.close) return MHD_YES;
     } else if (*n > 0) {
         exchange_body(r->exchange, data, *n);
         *n = 0;
@@ -250,7 +251,9 @@ static void on_completed(void *ctx, struct MHD_Connection *mhd, void **request_c
     stop_watching(r->connection);
     r->connection->request = NULL;
     r->connection->since_us = clock_mono_us();
-    exchange_done(r->exchange, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    exchange_done(r->exchange, code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? EXCHANGE_COMPLETE
+                               : code == MHD_REQUEST_TERMINATED_WITH_ERROR ? EXCHANGE_MALFORMED
+                                                                           : EXCHANGE_LEFT);
     free(r->target);
     free(r);
     s->busy--;
