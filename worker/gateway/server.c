@@ -289,8 +289,8 @@ static void on_poll(uv_poll_t *h, int status, int events) {
 static void end_slow(struct server *s, uint64_t now) {
     const uint64_t limit = (uint64_t)s->gw->config.limits.total_ms * 1000;
     for (struct connection *c = s->first; c; c = c->next) {
-        if (c->request) exchange_look(c->request->exchange, now);
         const bool waits_for_us = c->request && (c->request->suspended || c->request->queued);
+        if (c->request) exchange_look(c->request->exchange, now);
         if (!waits_for_us && now - c->since_us > limit) shutdown(c->fd, SHUT_RDWR);
     }
 }
