@@ -129,7 +129,8 @@ class Responses(Chat):
     def __init__(self, stream, tools):
         super().__init__(stream, tools)
         self.body = {"model": MODEL, "input": [{"type": "message", "role": "user", "content": "do it"}], "stream": stream,
-                     "tools": [{"type": "function", "name": n, "parameters": p} for n, p in tools.items()]}
+                     "tools": [{"type": "function", "name": n, "parameters": p} if p else {"type": "custom", "name": n}
+                               for n, p in tools.items()] + [{"type": "web_search"}]}
 
     def read(self, data):
         if self.stream:
@@ -150,12 +151,13 @@ class Responses(Chat):
             elif item["type"] == "reasoning":
                 reasoning += item["summary"][0]["text"]
             else:
-                call = (item["call_id"], item["name"], item["arguments"])
+                call = (item["call_id"], item["name"], item["input"] if item["type"] == "custom_tool_call" else item["arguments"])
         return text, reasoning, call, d["status"], d["usage"], d["model"]
 
     def add(self, text, call, result):
-        self.body["input"] += [{"type": "function_call", "call_id": call[0], "name": call[1], "arguments": call[2]},
-                               {"type": "function_call_output", "call_id": call[0], "output": result}]
+        kind, key = ("function_call", "arguments") if self.tools[call[1]] else ("custom_tool_call", "input")
+        self.body["input"] += [{"type": kind, "call_id": call[0], "name": call[1], key: call[2]},
+                               {"type": kind + "_output", "call_id": call[0], "output": result}]
 
     def room(self, n):
         self.body["max_output_tokens"] = n
@@ -173,6 +175,14 @@ ENV = {"PATH": os.environ["PATH"], "HOME": WORK, "GIT_AUTHOR_NAME": "t", "GIT_AU
 
 
 def do(name, arguments):
+    if name == "apply_patch":  # as much of it as the double uses: lines taken out, lines put in
+        lines = arguments.split("\n")
+        path = f"{WORK}/ws/{lines[1].removeprefix('*** Update File: ')}"
+        old, new = ("".join(x[1:] + "\n" for x in lines if x.startswith(sign)) for sign in "-+")
+        text = open(path).read()
+        assert lines[0] == "*** Begin Patch" and lines[-2] == "*** End Patch" and old in text
+        open(path, "w").write(text.replace(old, new))
+        return "Done!"
     a = json.loads(arguments)
     if name == "edit":
         path = f"{WORK}/ws/{a['path']}"
@@ -222,6 +232,10 @@ def content_modes(s):
                   turns, commits, changed, dirt, last)
             check(f"fix counts tokens, {form}", all(isinstance(v, int) and v > 0 for k, v in last[4].items() if k.startswith(
                 ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")) and not k.endswith("details")), last[4])
+        if api is Responses:
+            s.set("fix")
+            turns, last, commits, changed, dirt = play(s, api, stream, {"apply_patch": None, "bash": SHELL})
+            check(f"a patch, stream={stream}", turns == 4 and commits == 1 and changed == ["strings.py"] and passes(), turns, commits)
         form = f"{api.__name__} stream={stream}"
         for mode, want in (("no-diff", (2, 0, [], [])), ("uncommitted", (3, 0, [], ["M", "strings.py"])),
                            ("disallowed", (5, 1, ["outside-of-the-task.txt", "strings.py"], [])),

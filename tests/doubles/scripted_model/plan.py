@@ -31,7 +31,7 @@ class Answer:
     def __init__(self, text="", reasoning="", call=None, length=False):
         self.text = text
         self.reasoning = reasoning
-        self.call = call      # (name, arguments as dict) or None
+        self.call = call      # (name, arguments as dict, or as text for a tool that takes any text) or None
         self.length = length  # ended because the room for tokens was used up
 
 
@@ -68,7 +68,7 @@ def load(case=None, script=None):
         steps = data["steps"] if isinstance(data, dict) else data
     elif case:
         with open(os.path.join(case, "case.json"), encoding="utf-8") as f:
-            steps = json.load(f).get("fake", {}).get("steps", [])
+            steps = [whole_lines(case, s) for s in json.load(f).get("fake", {}).get("steps", [])]
     else:
         steps = SLUGIFY
     for step in steps:
@@ -77,9 +77,21 @@ def load(case=None, script=None):
     return steps
 
 
+def whole_lines(case, step):
+    """The step; of one that replaces whole lines of the fixture it says so."""
+    if step.get("do") != "replace":
+        return step
+    try:
+        with open(os.path.join(case, "fixture", step["path"]), encoding="utf-8", newline="") as f:
+            text = f.read()
+    except (OSError, UnicodeDecodeError):
+        return step
+    return {**step, "lines": "\n" + step["old"].rstrip("\n") + "\n" in "\n" + text}
+
+
 # Without a script: what the case r1-string-slugify wants.
 SLUGIFY = [
-    {"do": "replace", "path": "strings.py", "old": "    return text.replace(\" \", \"-\")",
+    {"do": "replace", "lines": True, "path": "strings.py", "old": "    return text.replace(\" \", \"-\")",
      "new": "    return \"-\".join(text.lower().split())"},
     {"do": "commit", "message": "Make slugify lower-case and collapse white space"},
 ]
@@ -105,7 +117,7 @@ class Planner:
     def __init__(self, steps, mode, size, tools, room, wants_envelope):
         self.mode, self.argument = mode
         self.size = size
-        self.tools = tools  # name -> JSON schema of its arguments
+        self.tools = tools  # name -> JSON schema of its arguments, None: it takes any text
         self.room = room    # the most tokens that the caller takes, or None
         self.wants_envelope = wants_envelope
         self.steps = steps
@@ -169,7 +181,7 @@ class Planner:
 
     def shell(self, command):
         for name in SHELLS:
-            if name in self.tools:
+            if self.tools.get(name) is not None:
                 return name, self.fill(name, {("cmd", "command"): command})
         raise BadScript("the agent offers no shell: " + ", ".join(sorted(self.tools)))
 
@@ -189,7 +201,7 @@ class Planner:
         return args
 
     def has(self, name, *keys):
-        return name in self.tools and all(k in self.tools[name].get("properties", {}) for k in keys)
+        return all(k in (self.tools.get(name) or {}).get("properties", {}) for k in keys)
 
     def read(self, path):
         for key in ("path", "filePath", "file_path"):
@@ -210,6 +222,10 @@ class Planner:
                                ("file_path", "old_string", "new_string")):
             if self.has("edit", path, old, new):
                 return "edit", {path: s["path"], old: s["old"], new: s["new"]}
+        if self.tools.get("apply_patch", "") is None and s.get("lines"):
+            return "apply_patch", f"*** Begin Patch\n*** Update File: {s['path']}\n@@\n" + "".join(
+                sign + line + "\n" for sign, text in (("-", s["old"]), ("+", s["new"])) for line in text.rstrip("\n").split("\n")
+            ) + "*** End Patch\n"
         return self.shell(python(REPLACE, s["path"], s["old"], s["new"]))
 
     def do_write(self, s):

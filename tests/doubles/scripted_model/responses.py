@@ -4,11 +4,13 @@ import time
 
 
 def read(body):
-    """As chat.read(). Tools that are no functions (web search, ...) have nothing for us."""
+    """As chat.read(). Tools that are neither functions nor take text (web search, ...) have nothing for us."""
     tools = {}
     for t in body.get("tools") or []:
         if isinstance(t, dict) and t.get("type") == "function":
             tools[t.get("name", "")] = t.get("parameters") or {}
+        elif isinstance(t, dict) and t.get("type") == "custom":
+            tools[t.get("name", "")] = None
     given = body.get("input")
     items = given if isinstance(given, list) else []
     done = sum(1 for i in items if isinstance(i, dict) and str(i.get("type", "")).endswith("_call_output"))
@@ -32,8 +34,9 @@ def items(answer, number):
                     "content": [{"type": "output_text", "text": answer.text, "annotations": []}]})
     if answer.call:
         name, args = answer.call
-        out.append({"type": "function_call", "id": f"fc_{number}", "call_id": f"call_{number}", "status": "completed",
-                    "name": name, "arguments": json.dumps(args)})
+        kind = {"type": "custom_tool_call", "input": args} if isinstance(args, str) else \
+            {"type": "function_call", "arguments": json.dumps(args)}
+        out.append({**kind, "id": f"fc_{number}", "call_id": f"call_{number}", "status": "completed", "name": name})
     return out
 
 
@@ -80,11 +83,12 @@ def events(answer, model, number, n_in, piece, _body):
             yield event("response.output_text.done", content_index=0, text=part["text"], **where)
             yield event("response.content_part.done", content_index=0, part=part, **where)
         else:
-            args = item["arguments"]
-            yield event("response.output_item.added", output_index=index, item={**item, "status": "in_progress", "arguments": ""})
+            key, name = ("input", "custom_tool_call_input") if "input" in item else ("arguments", "function_call_arguments")
+            args = item[key]
+            yield event("response.output_item.added", output_index=index, item={**item, "status": "in_progress", key: ""})
             for i in range(0, len(args), piece):
-                yield event("response.function_call_arguments.delta", delta=args[i:i + piece], **where)
-            yield event("response.function_call_arguments.done", arguments=args, **where)
+                yield event(f"response.{name}.delta", delta=args[i:i + piece], **where)
+            yield event(f"response.{name}.done", **{key: args}, **where)
         yield event("response.output_item.done", output_index=index, item=item)
     last = ended(answer, model, number, n_in)
     yield event("response." + last["status"], response=last)
