@@ -170,11 +170,21 @@ bool gate_facts_need_look(const struct gate_facts *f) {
 
 static void read_approval(struct gate_facts *f, struct store *s);
 
+/* The copy that a run works on is what HEAD has, and nothing else can be brought back from it. */
+static void look_pristine(struct gate_facts *f) {
+    const struct case_list *l = &f->c->pristine;
+    int lacks = l->n;
+    f->pristine_known = l->n == 0 || ((!f->repo.why[0] || f->repo.only_dirty) &&
+                                      repo_lacks(f->repository, f->repo.head, l->v, l->n, &lacks, NULL) == 0);
+    f->pristine_lacks = lacks < l->n ? l->v[lacks] : NULL;
+}
+
 void gate_facts_look(struct gate_facts *f, struct store *s) {
     struct err e = ERR_INIT;
     f->looked = true;
     if (repo_look(f->repository, &f->repo, &e) < 0)
         snprintf(f->repo_why, sizeof f->repo_why, "%s", e.sys ? strerror(e.sys) : "it cannot be looked at");
+    look_pristine(f);
     if (f->c->approval_required) read_approval(f, s);
 }
 

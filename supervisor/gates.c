@@ -276,6 +276,18 @@ static void ask_clean_start(const struct gate_facts *f, struct gate_result *g) {
                f->repo.why[0] ? f->repo.why : "commit or put away what is there");
 }
 
+static void ask_pristine(const struct gate_facts *f, struct gate_result *g) {
+    if (f->pristine_lacks)
+        closed(
+            g, "missing", BLOCKER_eligibility_denied,
+            "the case brings %.100s back before its verification, and HEAD of the repository has none; commit one, or "
+            "take it out of pristine",
+            f->pristine_lacks);
+    if (!f->pristine_known)
+        closed(g, "failed", BLOCKER_eligibility_denied,
+               "HEAD of the repository could not be searched for the case's pristine paths");
+}
+
 static void ask_approval(const struct gate_facts *f, struct gate_result *g) {
     const struct approval_seen *a = &f->approval;
     if (!f->c->approval_required) return;
@@ -349,6 +361,7 @@ static const struct {
     {"target", NEED_STAGE, SUBJECT(TARGET), 0, ask_target},
     {"repository", NEED_STAGE, SUBJECT(SOURCE) | SUBJECT(TARGET), SUBJECT(SOURCE) | SUBJECT(TARGET), ask_repository},
     {"clean_start", NEED_STAGE, SUBJECT(SOURCE) | SUBJECT(TARGET), SUBJECT(SOURCE) | SUBJECT(TARGET), ask_clean_start},
+    {"pristine", NEED_STAGE, SUBJECT(SOURCE) | SUBJECT(TARGET), SUBJECT(SOURCE) | SUBJECT(TARGET), ask_pristine},
     {"approval", 0, ALL_SUBJECTS, SUBJECT(TARGET), ask_approval}};
 #define N_GATES (sizeof gates / sizeof gates[0])
 

@@ -67,6 +67,10 @@ int repo_export(const char *path, const char *head, const char *to, struct err *
 /* Is this commit HEAD, or in its history? For a repository that repo_look() found to be one. */
 int repo_contains(const char *path, const char *commit, bool *ret, struct err *e);
 
+/* The first of these names (files or directories, without a slash at the end) that the tree of the commit `head` does not have; `n`: it
+ * has all. For a repository that repo_look() found to be one. */
+int repo_lacks(const char *path, const char *head, const char *const *names, int n, int *ret, struct err *e);
+
 /* Of all there is, worktree and .git: every file's path, mode and bytes. Equal before and after: nobody wrote. */
 int repo_content_digest(const char *path, char ret[DIGEST_HEX_SIZE], struct err *e);
 

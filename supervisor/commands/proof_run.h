@@ -149,6 +149,8 @@ int owned_make(struct proof *p, const char *name, const char *folder, const char
 int owned_admit(struct proof *p, struct owned *o, const char *folder, const char *id, const char *changes,
                 struct err *e);
 void owned_revoke(struct proof *p, struct owned *o);
+/* A file more in the fixture of a row's case, which the repository that was made of it does not have. */
+int owned_lacks(const struct proof *p, const char *id, const char *name, struct err *e);
 int owned_write(const struct owned *o, const char *name, const char *text, struct err *e); /* adds to a file in it */
 /* The same HEAD, clean, and the same bytes as when it was made. */
 bool owned_untouched(const struct owned *o);
@@ -181,6 +183,9 @@ struct failure_row {
     enum row_lane lane;
     unsigned wants; /* of enum row_wants */
 };
+/* Of ROW_LACKS: a file of the case's fixture, and what the row changes in its case. */
+#define PROOF_KEPT "kept-by-nobody.txt"
+#define PROOF_KEPT_CHANGES "{\"pristine\":[\"" PROOF_KEPT "\"]}"
 enum row_wants {
     ROW_UNSTARTED = 1, /* nothing of the backend may have been started */
     ROW_ABSENT = 2,    /* its program is not there */
@@ -189,7 +194,8 @@ enum row_wants {
     ROW_UNOWNED = 16,  /* the target's admission has no evidence of ownership */
     ROW_CRITICAL = 32, /* nor is it noncritical */
     ROW_SILENCE = 64,  /* nobody says anything to the result */
-    ROW_UNASKED = 128  /* and nobody was asked before */
+    ROW_UNASKED = 128, /* and nobody was asked before */
+    ROW_LACKS = 256    /* the case brings PROOF_KEPT back, and the repository's HEAD has none */
 };
 struct row_steps { /* what a stage does around a row's run; each may be NULL */
     /* Repositories, admissions, settings; false: the row cannot be run, and an error was noted. */

@@ -25,6 +25,8 @@ static const struct failure_row rows[] = {
     {"disallowed-file", NULL, "disallowed", NULL, "disallowed_file_change", "fail", ROW_MISLED, 0},
     {"failed-tests", NULL, "fail-tests", NULL, "verification_failed", "fail", ROW_MISLED, 0},
     {"missing-event", NULL, "fix", NEVER_EMITTED, "missing_required_event", "fail", ROW_MISLED, 0},
+    {"missing-pristine", NULL, NULL, PROOF_KEPT_CHANGES, "eligibility_denied", "blocked", ROW_OWN,
+     ROW_LACKS | ROW_UNSTARTED},
     /* A copy of somebody else's, as far as one can tell; a repository that is somebody's target. */
     {"unowned-source", NULL, NULL, NULL, "unowned_repository", "blocked", ROW_OWN, ROW_UNOWNED | ROW_UNSTARTED},
     {"target-as-source", NULL, NULL, NULL, "eligibility_denied", "blocked", ROW_OWN, ROW_CRITICAL | ROW_UNSTARTED},
@@ -38,6 +40,7 @@ static int spoil(struct proof *p, const struct failure_row *row, struct err *e) 
         owned_write(&p->owned, ".git/config", "[remote \"origin\"]\n\turl = https://example.invalid/theirs.git\n", e) <
             0)
         return -1;
+    if (row->wants & ROW_LACKS && owned_lacks(p, row->name, PROOF_KEPT, e) < 0) return -1;
     if (row->wants & ROW_CRITICAL && owned_admit(p, &p->owned, PROOF_ROWS, row->name, NULL, e) < 0) return -1;
     return repo_content_digest(p->owned.path, p->owned.content, e);
 }

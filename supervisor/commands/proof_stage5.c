@@ -17,6 +17,8 @@ static const struct failure_row rows[] = {
      ROW_CRITICAL | ROW_UNASKED | ROW_UNSTARTED},
     {"disallowed-file", NULL, "disallowed", NULL, "disallowed_file_change", "fail", ROW_MISLED, 0},
     {"dirty-start", NULL, NULL, NULL, "dirty_starting_tree", "blocked", ROW_OWN, ROW_DIRTY | ROW_UNSTARTED},
+    {"missing-pristine", NULL, NULL, PROOF_KEPT_CHANGES, "eligibility_denied", "blocked", ROW_OWN,
+     ROW_LACKS | ROW_UNSTARTED},
     {"dirty-end", NULL, "dirty-end", NULL, "dirty_ending_tree", "fail", ROW_MISLED, 0},
     {"failed-tests", NULL, "fail-tests", NULL, "verification_failed", "fail", ROW_MISLED, 0},
     {"timeout", NULL, "hang", "{\"timeouts\":{\"backend_s\":1}}", "timeout", "blocked", ROW_MISLED, 0},
@@ -37,6 +39,7 @@ static int prepare(struct proof *p, const struct failure_row *row, const struct 
     if (owned_make(p, row->name, PROOF_ROWS, row->name, true, o, e) < 0 ||
         owned_admit(p, o, PROOF_ROWS, row->name, admission_changes(row), e) < 0)
         return -1;
+    if (row->wants & ROW_LACKS && owned_lacks(p, row->name, PROOF_KEPT, e) < 0) return -1;
     proof_set(p, "STAGE5_TARGET_ADMISSION_FILE", o->file);
     if (!(row->wants & ROW_UNASKED) && proof_ask(p, what, row->wants & ROW_DENIED ? "denied" : "granted", e) < 0)
         return -1;

@@ -48,6 +48,13 @@ int owned_write(const struct owned *o, const char *name, const char *text, struc
     return fd < 0 ? err_sys(e, "open %s", path) : io_write_full(fd, text, strlen(text), e);
 }
 
+int owned_lacks(const struct proof *p, const char *id, const char *name, struct err *e) {
+    struct owned fixture = {.file = ""};
+    if (case_path(p, PROOF_ROWS, id, "fixture", fixture.path) < 0)
+        return err_set(e, ERR_USAGE, "case %s has no fixture", id);
+    return owned_write(&fixture, name, "of the case alone\n", e);
+}
+
 bool owned_untouched(const struct owned *o) {
     struct repo_facts facts;
     char now[DIGEST_HEX_SIZE];

@@ -3,6 +3,7 @@
  *
  *   sv_land look PATH                      facts, one `name value` a line
  *   sv_land export PATH HEAD TO
+ *   sv_land lacks PATH HEAD NAME...        the first of the names that is not there, or nothing
  *   sv_land digest PATH
  *   sv_land create PATH FROM BRANCH
  *   sv_land land STORE ORDER               ORDER: `name value` lines, then `change MODE OID PATH` lines; paths end with the line
@@ -49,6 +50,10 @@ static int repository(int argc, char **argv) {
         print_facts(&facts);
     } else if (strcmp(argv[1], "export") == 0 && argc == 5) {
         if (repo_export(argv[2], argv[3], argv[4], &e) < 0) return fail(&e);
+    } else if (strcmp(argv[1], "lacks") == 0 && argc >= 4) {
+        int at = 0;
+        if (repo_lacks(argv[2], argv[3], (const char *const *)(argv + 4), argc - 4, &at, &e) < 0) return fail(&e);
+        if (at < argc - 4) printf("%s\n", argv[4 + at]);
     } else if (strcmp(argv[1], "digest") == 0 && argc == 3) {
         if (repo_content_digest(argv[2], digest, &e) < 0) return fail(&e);
         printf("%s\n", digest);

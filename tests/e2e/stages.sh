@@ -29,7 +29,7 @@ for name in approval_before_mutation operator_outcome_after_verification target_
     forbidden_paths_passed forbidden_actions_attempted push_merge_deploy_close_pr_open_attempted public_publication_attempted approval_source \
     target_repository_start_clean target_repository_ending_clean summary_path target_has_prior_history nothing_outside_changed waits_for_the_operator \
     fake_baseline_{report_shape,event_order,allowed_writes,verification,blockers,digests,freshness} \
-    failure_{approval-denied,unowned,critical,disallowed-file,dirty-start,dirty-end,failed-tests,timeout,provider-unavailable,missing-outcome}; do
+    failure_{approval-denied,unowned,critical,disallowed-file,dirty-start,missing-pristine,dirty-end,failed-tests,timeout,provider-unavailable,missing-outcome}; do
     check "stage 5 does not ask for $name" grep -qx "$name" <(names s5.json)
 done
 check "failure reports: $(jq -c '[.failure_reports[].proof_kind] | unique' s5.json)" [ "$(jq -c '[.failure_reports[].proof_kind] | unique' s5.json)" = '["double"]' ]

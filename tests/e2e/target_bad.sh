@@ -49,6 +49,17 @@ if [ "$(id -u)" = 0 ]; then
     chown -R 12345 "$target"
     closed "another user's" unowned_repository 'belongs to'
 fi
+# what the case brings back before its verification must be in HEAD, file or directory: a copy of HEAD is all that there is
+cp -r cases/words keep.words
+mkdir cases/words/fixture/checks && echo true >cases/words/fixture/checks/all.sh && edit cases/words/case.json '.pristine = ["checks"]'
+closed "pristine, and not there" eligibility_denied 'brings checks back'
+mkdir "$target/checks" && echo x >"$target/checks/all.sh"
+closed "pristine, and not committed" eligibility_denied 'brings checks back'
+mkdir "$target/checks" && echo x >"$target/checks/all.sh" && g add -A && g commit -qm "Checks"
+he eligibility words --engine exec --json >out.json
+check "pristine, and there: $(jq -c .missing_gates out.json)" [ "$(jq -c .missing_gates out.json)" = '["approval"]' ]
+check "the gate is not listed" jq -e '.passed_gates | index("pristine") > index("clean_start")' out.json >/dev/null
+rm -rf cases/words && mv keep.words cases/words && fresh
 
 # --- records
 for edit in '.target_repository_path += "/"' '.target_repository_path |= sub("/notes$"; "/./notes")' '.target_repository_path = "notes"' \

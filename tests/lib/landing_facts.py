@@ -306,6 +306,23 @@ def test_export(w):
     assert rc != 0 and not os.path.exists(w.base + "/none") and w.base not in err, err
 
 
+def test_lacks(w):
+    """Names of files, links and directories, of the commit and not of what lies in the worktree."""
+    r = w.repo()
+    head = w.head(r)
+    fill(r, {"later.txt": "x"})
+    for names, lacks in (([], ""), (["a.txt", "d", "d/e", "d/e/c.txt", "link", "with space", "with space/ü.txt"], ""),
+                         (["a.txt", "later.txt", "none"], "later.txt"), (["a"], "a"), (["d/"], "d/"), (["d/e/c"], "d/e/c"), (["a.txt/x"], "a.txt/x"),
+                         (["link/x"], "link/x"), (["A.TXT"], "A.TXT"), (["x" * 5000], "x" * 5000)):
+        rc, out, err = w.run("lacks", r, head, *names)
+        assert rc == 0 and out == lacks, (names, rc, out, err)
+    later = w.commit(r, "later")
+    assert w.run("lacks", r, later, "later.txt")[1] == "" and w.run("lacks", r, head, "later.txt")[1] == "later.txt"
+    for path, commit in ((r, "0" * 40), (r, "main"), (w.base, head), (r + "/none", head), (r, w.git(r, "rev-parse", "HEAD:a.txt"))):
+        rc, _, err = w.run("lacks", path, commit, "a.txt")
+        assert rc != 0 and w.base not in err, (path, commit, rc, err)
+
+
 def test_alien_look(w):
     r = w.repo()
     mark = alien(w, r)

@@ -51,7 +51,7 @@ static void put_record(struct fact_record *record, enum admission_kind k, const 
 
 /* A repository as it must be, of the kind that stage and mode ask for. */
 static void looked_at(void) {
-    f.looked = true;
+    f.looked = f.pristine_known = true;
     f.repo = (struct repo_facts){.is_repository = true,
                                  .clean = true,
                                  .local_filesystem = true,
@@ -506,6 +506,7 @@ static void of_repositories(void) {
     CHECK(!gates_evaluate(&r, &f) && gates_wait_for_a_look(&r) &&
           strcmp(gate("repository")->status, "not_evaluated") == 0 &&
           strcmp(gate("clean_start")->status, "not_evaluated") == 0 &&
+          strcmp(gate("pristine")->status, "not_evaluated") == 0 &&
           strcmp(gate("approval")->status, "not_evaluated") == 0);
     free(f.file);
     f.file = NULL;
@@ -546,6 +547,12 @@ static void of_repositories(void) {
     f.repo.only_dirty = true;
     snprintf(f.repo.why, sizeof f.repo.why, "a file is changed");
     CHECK(closed("clean_start", "failed", BLOCKER_dirty_starting_tree, "not clean"));
+    targeted();
+    f.pristine_lacks = "tests/all.sh";
+    CHECK(closed("pristine", "missing", BLOCKER_eligibility_denied, "tests/all.sh"));
+    f.pristine_lacks = NULL;
+    f.pristine_known = false;
+    CHECK(closed("pristine", "failed", BLOCKER_eligibility_denied, "could not be searched"));
     targeted();
     f.repo.remotes = true; /* its owner's business */
     CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
