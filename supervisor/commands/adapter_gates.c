@@ -164,19 +164,48 @@ static void check_contract(struct adapter_check *a) {
     struct gate_facts f;
     const struct cto_case whole = a->subject;
     adapter_begin(a, "wrong_task_contract_blocks");
-    for (int i = 0; i < 4; i++) {
-        static const char *const words[] = {"allowed_writes", "forbidden_actions", "no_test_rationale", "wider"};
+    for (int i = 0; i < 5; i++) {
+        static const char *const words[] = {"allowed_writes", "forbidden_actions", "no_test_rationale", "wider",
+                                            "not declared"};
         if (i == 0) a->subject.allowed_writes.n = 0;
         if (i == 1) a->subject.forbidden_actions.n = 0;
         if (i == 2) a->subject.n_verify = 0, a->subject.no_test_rationale = NULL;
         if (i == 3) a->subject.mutation_mode = "owned-noncritical-repo";
+        if (i == 4) a->subject.backends.n = 0;
         good(a, &f, STAGE_FIRST);
-        refused(a, &f, "contract", BLOCKER_eligibility_denied, words[i]);
+        refused(a, &f, i == 4 ? "backend" : "contract", BLOCKER_eligibility_denied, words[i]);
         a->subject = whole;
     }
 }
 
 /* --- the decision, the input ------------------------------------------------------------------------------------------------------ */
+
+/* What no other check closes: nothing is decided without the operator, the ladder, the source and somebody's word. */
+static void check_denials(struct adapter_check *a) {
+    struct gate_facts f;
+    good(a, &f, STAGE_FIRST);
+    f.allowed = false;
+    refused(a, &f, "engine", BLOCKER_gate_missing, "CTO_HARNESS_ALLOW_CASE");
+    good(a, &f, STAGE_FIRST);
+    f.predecessor_proven = false;
+    refused(a, &f, "stage", BLOCKER_stage_not_proven, "is not proven");
+    good(a, &f, STAGE_FIRST);
+    f.interface_proven = false;
+    refused(a, &f, "interface", BLOCKER_gate_missing, "provider-adapter has not passed");
+    good(a, &f, STAGE_FIRST + 1);
+    absent(&f.source);
+    refused(a, &f, "source", BLOCKER_eligibility_denied, "no source admission");
+    good(a, &f, STAGE_FIRST);
+    struct engine bare = *f.engine;
+    bare.has_adapter = false;
+    f.engine = &bare;
+    refused(a, &f, "provider", BLOCKER_provider_unavailable, "no adapter");
+    const bool asks = a->subject.approval_required;
+    a->subject.approval_required = true;
+    good(a, &f, STAGE_FIRST);
+    refused(a, &f, "approval", BLOCKER_gate_missing, "requires an approval");
+    a->subject.approval_required = asks;
+}
 
 static void check_decision(struct adapter_check *a) {
     static const char *const texts[] = {"decision_id",           "task_id",        "selected_backend", "risk_class",
@@ -184,6 +213,7 @@ static void check_decision(struct adapter_check *a) {
     static const char *const lists[] = {"denied_backends", "required_gates", "passed_gates", "missing_gates",
                                         "reasons"};
     adapter_begin(a, "eligibility_decision_shape");
+    check_denials(a);
     for (int open = 0; open < 2; open++) {
         struct gate_facts f;
         struct run_record rec;
