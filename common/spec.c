@@ -94,6 +94,7 @@ char *spec_emit(const struct run_spec *s) {
     json_put(root, "verify", verify_json(s));
     put_list(root, "pristine", s->pristine, s->n_pristine);
     json_put_bool(root, "landing", s->landing);
+    json_put_bool(root, "contents", s->contents);
     json_put_bool(root, "keep", s->keep);
     char *text = cJSON_PrintUnformatted(root);
     cJSON_Delete(root);
@@ -207,6 +208,7 @@ int spec_parse(struct run_spec *ret, const void *p, size_t n, struct err *e) {
     read_verify(&o, &s);
     s.n_pristine = read_list(&o, "pristine", s.pristine, SPEC_MAX_PATHS, 512);
     s.landing = json_bool(&o, "landing", false);
+    s.contents = json_bool(&o, "contents", false);
     s.keep = json_bool(&o, "keep", false);
     json_end(&o);
     if (s.doc.bad) {

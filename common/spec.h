@@ -86,6 +86,7 @@ struct run_spec {
     const char *pristine[SPEC_MAX_PATHS]; /* restored from the fixture into the checkout before verification */
     int n_pristine;
 
+    bool contents;       /* all contents of the result are wanted, to be searched (ARTIFACT_BLOBS before the patch) */
     bool landing;        /* the result's contents are wanted too (LAND, TREE, ARTIFACT_BLOBS) */
     bool keep;           /* leave the work directory in place */
     struct json_doc doc; /* owns the strings of a parsed spec */

@@ -82,6 +82,8 @@ const char *blocker_class_name(enum blocker_class c);
     X(critical_repository, BLOCKED, "backend.gate.blocked", POLICY, "case-gate.log",                                   \
       "the target repository is not of low risk")                                                                      \
     X(landing_failed, FAIL, "run.completed", INFRASTRUCTURE, NULL, "the result could not be landed on its repository") \
+    X(secret_leak_detected, FAIL, "git.diff.checked", VERDICT, NULL,                                                   \
+      "the committed result holds a value that the harness was given as an endpoint or a credential")                  \
     X(operator_rejected, FAIL, "operator.outcome.recorded", POLICY, NULL,                                              \
       "the operator rejected the result, and its landing was reverted")                                                \
     X(missing_operator_outcome, BLOCKED, "run.completed", POLICY, NULL,                                                \

@@ -59,6 +59,7 @@ struct evidence_file *evidence_add_file(struct evidence *ev, const char *path) {
 
 void evidence_free(struct evidence *ev) {
     if (!ev) return;
+    evidence_streams_release(ev);
     for (int i = 0; i < ev->n_files; i++)
         if (ev->files[i].fd >= 0) close(ev->files[i].fd);
     if (ev->dir >= 0) close(ev->dir);
@@ -175,31 +176,11 @@ int evidence_append(struct evidence *ev, int slot, const void *p, size_t n, bool
     return 0;
 }
 
-/* What the budget covers: bytes that the agent decides the number of. */
-static int append_bulk(struct evidence *ev, int slot, const void *p, size_t n, struct err *e) {
-    if (ev->budget > 0 && ev->bytes + n > (uint64_t)ev->budget)
-        return err_set(e, ERR_LIMIT, "%s: the run directory may hold %lld bytes, %zu more do not fit",
-                       ev->files[slot].path, (long long)ev->budget, n);
-    ev->bulk_bytes += n;
-    return evidence_append(ev, slot, p, n, false, e);
-}
-
-int evidence_output(struct evidence *ev, enum out_stream stream, const void *p, size_t n, struct err *e) {
-    switch (stream) {
-    case OUT_STDOUT: return append_bulk(ev, SLOT_STDOUT, p, n, e);
-    case OUT_STDERR: return append_bulk(ev, SLOT_STDERR, p, n, e);
-    case OUT_VERIFY: return append_bulk(ev, SLOT_TEST_LOG, p, n, e);
-    }
-    return err_set(e, ERR_PROTO, "output stream %d does not exist", (int)stream);
-}
-
-int evidence_patch(struct evidence *ev, const void *p, size_t n, struct err *e) {
-    return append_bulk(ev, SLOT_PATCH, p, n, e);
-}
-
 int evidence_test_log(struct evidence *ev, const char *text, struct err *e) {
     AUTO_BUF struct buf line = BUF_INIT(EVIDENCE_MARKER_MAX);
-    buf_printf(&line, "%s\n", text);
+    AUTO_FREE char *clean = secrets_clean(ev->secrets, SECRET_IN_TEST_LOG, text, strlen(text), NULL);
+    buf_printf(&line, "%s\n", clean ? clean : text);
+    if (evidence_flush_stream(ev, SECRET_IN_TEST_LOG, e) < 0) return -1; /* it stands behind what came before */
     if (line.bad) return err_set(e, ERR_LIMIT, "test.log: a line of more than %u bytes", EVIDENCE_MARKER_MAX);
     return evidence_append(ev, SLOT_TEST_LOG, line.p, line.len, true, e);
 }
@@ -213,6 +194,8 @@ static bool is_marker_name(const char *name) {
 
 int evidence_marker(struct evidence *ev, const char *name, const char *text, struct err *e) {
     char path[96];
+    AUTO_FREE char *clean = secrets_clean(ev->secrets, SECRET_IN_BACKEND, text, strlen(text), NULL);
+    if (clean) text = clean;
     size_t n = strlen(text);
     if (!is_marker_name(name)) return err_set(e, ERR_INTERNAL, "\"%.80s\" cannot name a file under backend/", name);
     if (n > EVIDENCE_MARKER_MAX)
@@ -249,6 +232,11 @@ static int readopt_contract(struct evidence *ev, const char *text, char digest[D
 int evidence_contract(struct evidence *ev, const struct run_record *r, char digest[DIGEST_HEX_SIZE], struct err *e) {
     struct evidence_file *f = &ev->files[SLOT_CONTRACT];
     AUTO_FREE char *text = contract_text(r);
+    char *clean = secrets_clean(ev->secrets, SECRET_IN_CONTRACT, text, strlen(text), NULL);
+    if (clean) {
+        free(text);
+        text = clean;
+    }
     if (f->exists && (ev->reopened || f->size == 0)) return readopt_contract(ev, text, digest, e);
     if (f->exists) return err_set(e, ERR_CONFLICT, "%s exists", EVIDENCE_CONTRACT);
     if (evidence_append(ev, SLOT_CONTRACT, text, strlen(text), true, e) < 0) return -1;
@@ -291,6 +279,7 @@ static int check_file(const struct evidence *ev, const struct evidence_file *f, 
 }
 
 int evidence_complete(struct evidence *ev, const struct run_record *r, struct err *e) {
+    if (evidence_flush(ev, e) < 0) return -1;
     if (!ev->files[SLOT_PATCH].exists && evidence_append(ev, SLOT_PATCH, "", 0, false, e) < 0) return -1;
     if (!ev->files[SLOT_TEST_LOG].exists && explain_no_tests(ev, r, e) < 0) return -1;
     if (!ev->files[SLOT_TRACE].exists && evidence_append(ev, SLOT_TRACE, "", 0, false, e) < 0) return -1;

@@ -28,6 +28,7 @@
 #include "common/msg.h"
 #include "supervisor/home.h"
 #include "supervisor/record.h"
+#include "supervisor/secrets.h"
 
 struct evidence; /* opaque */
 
@@ -61,6 +62,14 @@ void evidence_free(struct evidence *ev); /* closes; NULL is fine */
  * Events, trace, contract, markers and the files of the seal are counted but always written. 0: no limit. */
 void evidence_set_budget(struct evidence *ev, int64_t bytes);
 uint64_t evidence_bytes(const struct evidence *ev);
+
+/* From here on no known value reaches the disk, and what was found is counted there; borrowed, NULL: none is known. Before the first
+ * byte of an agent's. */
+void evidence_set_secrets(struct evidence *ev, struct secrets *s);
+/* The streams of output and patch have ended: what was held back because it might become a known value is written. */
+int evidence_flush(struct evidence *ev, struct err *e);
+/* patch.diff from here on is a line that says why it is not there. */
+int evidence_withhold_patch(struct evidence *ev, struct err *e);
 
 /* Events and trace have room set aside from their first line on: those that tell how an agent filled the disk can be written.
  * `data` (an object, NULL: {}) is taken, also on failure. A failed append leaves the chain as it was. */

@@ -97,6 +97,7 @@ int evidence_event(struct evidence *ev, const char *type, cJSON *data, struct er
         return err_set(e, ERR_INTERNAL, "event \"%.64s\": not a type, no object, or too many types", type);
     }
     int64_t now = evidence_now(ev);
+    secrets_clean_json(ev->secrets, SECRET_IN_EVENTS, data);
     cJSON *o = event_object(ev, type, now, data);
     size_t n = 0;
     AUTO_FREE char *line = print_line(o, EVIDENCE_LINE_MAX, &n);
@@ -117,6 +118,7 @@ int evidence_trace(struct evidence *ev, const char *step, uint64_t start_us, uin
     json_put_int(o, "duration_us", (int64_t)dur_us);
     json_put_bool(o, "ok", ok);
     json_put(o, "detail", json_bytes(detail ? detail : "", detail ? strlen(detail) : 0));
+    secrets_clean_json(ev->secrets, SECRET_IN_TRACE, o);
     size_t n = 0;
     AUTO_FREE char *line = print_line(o, 64u << 10, &n);
     cJSON_Delete(o);

@@ -53,6 +53,11 @@ struct evidence {
     int n_types, last_type;
     struct evidence_index *index;
     int n_index, cap_index;
+
+    struct secrets *secrets;                       /* borrowed, or NULL */
+    struct redact_stream *streams[SECRET_STREAMS]; /* owned, made at the first byte */
+    struct secret_scan scans[SECRET_STREAMS];
+    bool patch_withheld;
 };
 
 /* The files that only the sealing writes, NULL-terminated: what of them a dead supervisor left goes. */
@@ -65,6 +70,8 @@ struct evidence_file *evidence_add_file(struct evidence *ev, const char *path);
 /* Appends to a file, making it when it is not there. All or nothing when `line`: what could be written of it is cut
  * off. */
 int evidence_append(struct evidence *ev, int slot, const void *p, size_t n, bool line, struct err *e);
+int evidence_flush_stream(struct evidence *ev, enum secret_place where, struct err *e);
+void evidence_streams_release(struct evidence *ev);
 /* Notes an event that is in the file already. -1: too many distinct types. */
 int evidence_note_event(struct evidence *ev, const char *type, uint32_t seq, int64_t ts_ms);
 /* Is the line (without its newline) what evidence_event() would write now for this type, time and data? */

@@ -60,6 +60,7 @@ static void sweep_groups(const struct flight *f) {
 static void tell_findings(struct flight *f) {
     struct run_record *rec = &f->rec;
     struct err e = ERR_INIT;
+    flight_streams_end(f);
     if (rec->engine_started && strcmp(rec->engine, "case") == 0) rec->case_marks = case_log_read(rec->run_dir);
     verdict_judge(rec);
     /* What could not be written at the start is tried once more: the failure stands, but the set may yet be whole. */
@@ -124,6 +125,7 @@ static void on_timer_closed(uv_handle_t *h) {
     cJSON_Delete(f->admission);
     free(f->forbidden);
     run_release(&f->run);
+    redact_stream_free(f->contents);
     record_release(&f->rec);
     seal_summary_release(&f->sum);
     free(f);

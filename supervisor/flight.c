@@ -16,6 +16,7 @@
 #include "supervisor/denials.h"
 #include "supervisor/double.h"
 #include "supervisor/gates.h"
+#include "supervisor/known_values.h"
 #include "supervisor/subject.h"
 
 void flight_artifact_error(struct flight *f, const struct err *e) {
@@ -92,6 +93,38 @@ static void on_wake(void *ctx) {
     if (f->wp) worker_proc_wake(f->wp);
 }
 
+/* --- contents of the committed result, which are landed or only searched ------------------------------------------------- */
+
+static int keep_contents(void *ctx, const void *p, size_t n, struct err *e) {
+    struct flight *f = ctx;
+    return f->rec.search_contents ? 0 : subject_take_blobs(&f->rec, p, n, e);
+}
+
+/* Once one of them holds a known value, no more of them is wanted. */
+static int take_contents(struct flight *f, const void *p, size_t n, struct err *e) {
+    struct secrets *s = f->rec.secrets;
+    if (s->leaked) return 0;
+    if (!secrets_known(s)) return keep_contents(f, p, n, e);
+    if (!f->contents) f->contents = redact_stream_new(s->redactor);
+    const int rc = redact_feed(f->contents, p, n, keep_contents, f, e);
+    (void)secrets_stream_leaks(s, SECRET_IN_CONTENTS, f->contents);
+    return rc;
+}
+
+static int end_contents(struct flight *f, struct err *e) {
+    if (!f->contents || f->rec.secrets->leaked) return 0;
+    const int rc = redact_flush(f->contents, keep_contents, f, e);
+    (void)secrets_stream_leaks(f->rec.secrets, SECRET_IN_CONTENTS, f->contents);
+    return rc;
+}
+
+void flight_streams_end(struct flight *f) {
+    struct err e = ERR_INIT;
+    if (end_contents(f, &e) < 0 || evidence_flush(f->ev, &e) < 0 ||
+        (f->rec.secrets->leaked && evidence_withhold_patch(f->ev, &e) < 0))
+        flight_artifact_error(f, &e);
+}
+
 static void on_bulk(void *ctx, unsigned type, const uint8_t *p, size_t n) {
     struct flight *f = ctx;
     struct err e = ERR_INIT;
@@ -100,9 +133,11 @@ static void on_bulk(void *ctx, unsigned type, const uint8_t *p, size_t n) {
     if (type == MSG_OUTPUT) {
         rc = evidence_output(f->ev, (enum out_stream)p[0], p + 1, n - 1, &e);
     } else if (type == MSG_ARTIFACT && p[0] == ARTIFACT_BLOBS) {
-        rc = subject_take_blobs(&f->rec, p + 1, n - 1, &e);
+        rc = take_contents(f, p + 1, n - 1, &e);
+    } else if (type == MSG_ARTIFACT_END && p[0] == ARTIFACT_BLOBS) {
+        rc = end_contents(f, &e);
     } else if (type == MSG_ARTIFACT) {
-        rc = evidence_patch(f->ev, p + 1, n - 1, &e);
+        rc = f->rec.secrets->leaked ? evidence_withhold_patch(f->ev, &e) : evidence_patch(f->ev, p + 1, n - 1, &e);
         f->rec.patch_bytes += n - 1;
     }
     if (rc < 0) flight_artifact_error(f, &e);
@@ -248,6 +283,7 @@ static char *build_spec(const struct flight *f) {
                            .limits = c->limits,
                            .n_verify = c->n_verify,
                            .landing = !own && subject_lands(f->rec.subject->kind),
+                           .contents = f->rec.search_contents,
                            .keep = f->keep};
     memcpy(s->submodules, c->submodules, sizeof s->submodules);
     if (c->n_verify > 0) memcpy(s->verify, c->verify, (size_t)c->n_verify * sizeof s->verify[0]);
@@ -293,6 +329,7 @@ static int prepare(struct flight *f, struct err *e) {
             store_run_forget(f->x->store, f->rec.run_id, f->rec.generation, NULL);
         return -1;
     }
+    evidence_set_secrets(f->ev, f->rec.secrets);
     f->nar = (struct narrator){.ev = f->ev, .rec = &f->rec};
     if (narrate_begin(&f->nar, e) < 0) {
         flight_artifact_error(f, e);
@@ -483,6 +520,14 @@ static bool take(struct flight *f, struct gate_facts *facts) {
     return passed;
 }
 
+/* A value that cannot be searched for closes a gate (local_config). */
+static void set_secrets(struct flight *f) {
+    struct redactor *known = NULL;
+    (void)known_values(engine_find(f->rec.engine), &known, NULL);
+    f->rec.secrets = secrets_new(known);
+    f->rec.search_contents = secrets_known(f->rec.secrets) && !(f->rec.subject && subject_lands(f->rec.subject->kind));
+}
+
 static void give_up_facts(struct flight *f) {
     gate_facts_release(f->facts);
     free(f->facts);
@@ -540,6 +585,7 @@ int flight_start(struct executor *x, int index, struct err *e) {
     BUG_UNLESS(f->facts != NULL);
     read_facts(f, f->facts);
     set_subject(f, f->facts);
+    set_secrets(f);
     if (prepare(f, e) < 0) {
         evidence_free(f->ev);
         record_release(&f->rec);

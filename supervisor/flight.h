@@ -57,6 +57,7 @@ struct flight {
     const char **forbidden;    /* owned; of the case and of the admission */
     struct err land_error;     /* why the result was not landed */
     struct evidence *ev;
+    struct redact_stream *contents; /* of the committed result, while they are searched; owned */
     struct narrator nar;
     struct worker_proc *wp;
     /* flight_model.c */
@@ -98,6 +99,8 @@ void flight_gateway_close(struct flight *f); /* fine without one */
 void flight_finish(struct flight *f);
 /* executor.c: the flight is over; it frees itself after this. */
 void executor_landed(struct flight *f);
+/* Nothing of an agent comes any more: what was held back of its streams is decided. */
+void flight_streams_end(struct flight *f);
 /* Tells the store the states that it does not know yet. */
 int flight_tell_store(struct flight *f, struct err *e);
 /* An evidence write that failed: noted once, the run goes on to its (failed) end. */

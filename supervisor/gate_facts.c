@@ -13,6 +13,7 @@
 #include "supervisor/admission_host.h"
 #include "supervisor/approval.h"
 #include "supervisor/double.h"
+#include "supervisor/known_values.h"
 #include "supervisor/secret_shape.h"
 #include "supervisor/store.h"
 
@@ -257,6 +258,13 @@ unsigned gate_facts_needs(const struct gate_facts *f) {
     return f->engine->needs | (f->file && f->file->uses_model ? NEED_MODEL : 0u);
 }
 
+static void read_known_values(struct gate_facts *f) {
+    struct redactor *known = NULL;
+    struct err e = ERR_INIT;
+    if (known_values(f->engine, &known, &e) < 0) snprintf(f->local_why, sizeof f->local_why, "%.190s", e.text);
+    redactor_free(known);
+}
+
 /* What was said of a target is read when its HEAD is known: gate_facts_look(). */
 static void read_subject(struct gate_facts *f, struct store *s) {
     if (f->engine->needs & NEED_STAGE) f->subject = subject_kind_of(f->c, f->stage);
@@ -290,6 +298,7 @@ void gate_facts_read(struct gate_facts *f, const struct cto_case *c, const char 
     if (f->engine->needs & NEED_EXECUTABLE) read_program(f, s);
     if (f->engine->file) read_built_in(f);
     if (f->engine->needs & NEED_FILE) read_engine_file(f);
+    read_known_values(f);
     if (gate_facts_needs(f) & NEED_MODEL) {
         f->interface_proven = s && store_stage_proven(s, engine, STORE_STAGE_INTERFACE, CTO_BUILD_ID);
         read_models(f, s);

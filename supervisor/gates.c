@@ -202,6 +202,7 @@ static void ask_auth_bridge(const struct gate_facts *f, struct gate_result *g) {
 }
 
 static void ask_local_config(const struct gate_facts *f, struct gate_result *g) {
+    if (f->local_why[0]) closed(g, "failed", BLOCKER_provider_local_config_unavailable, "%s", f->local_why);
     if (f->replay) return;
     if (f->route.state == ROUTE_BAD)
         closed(g, "failed", BLOCKER_provider_local_config_unavailable, "%.190s", f->route.why);
@@ -354,7 +355,7 @@ static const struct {
     {"decision", NEED_MODEL, ALL_SUBJECTS, 0, ask_decision},
     {"model", NEED_MODEL, ALL_SUBJECTS, 0, ask_model},
     {"auth_bridge", NEED_MODEL, ALL_SUBJECTS, 0, ask_auth_bridge},
-    {"local_config", NEED_MODEL, ALL_SUBJECTS, 0, ask_local_config},
+    {"local_config", NEED_STAGE, ALL_SUBJECTS, 0, ask_local_config},
     {"provider", 0, ALL_SUBJECTS, 0, ask_provider},
     {"response_shape", NEED_MODEL, ALL_SUBJECTS, PROBE, ask_response_shape},
     {"source_repository", NEED_STAGE, SUBJECT(SOURCE), 0, ask_source_repository},

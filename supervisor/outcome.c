@@ -15,6 +15,7 @@
 #include "common/io.h"
 #include "supervisor/engine_file.h"
 #include "supervisor/gates.h"
+#include "supervisor/known_values.h"
 #include "supervisor/land.h"
 #include "supervisor/narrate.h"
 #include "supervisor/record_json.h"
@@ -113,6 +114,10 @@ static int load_record(struct finishing *f, struct err *e) {
     snprintf(f->cases, sizeof f->cases, "%s", parts.cases ? parts.cases : "");
     record_parts_release(&parts);
     f->rec.c = &f->effective;
+    struct redactor *known = NULL;
+    const struct engine *en = engine_find(f->row.backend);
+    if (en) (void)known_values(en, &known, NULL);
+    f->rec.secrets = secrets_new(known);
     if (rc == 0) rc = record_from_json(f->w.record, &f->rec, e);
     if (rc < 0) return -1;
     f->rec.generation = generation;
@@ -173,6 +178,7 @@ static int tell_and_seal(struct finishing *f, struct seal_summary *sum, struct e
     struct run_record *r = &f->rec;
     struct evidence *ev = NULL;
     if (evidence_reopen(r->run_dir, r, &ev, e) < 0) return -1;
+    evidence_set_secrets(ev, r->secrets);
     struct narrator nar = {.ev = ev, .rec = r};
     int rc = narrate_outcome(&nar, e);
     r->finished_ms = clock_real_ms();

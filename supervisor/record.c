@@ -42,6 +42,8 @@ void record_release(struct run_record *r) {
     r->n_denied = 0;
     model_use_free(r->model_use);
     r->model_use = NULL;
+    secrets_free(r->secrets);
+    r->secrets = NULL;
     free(r->blockers);
     r->blockers = NULL;
     r->n_blockers = 0;

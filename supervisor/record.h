@@ -13,6 +13,7 @@
 #include "common/msg.h"
 #include "supervisor/blockers.h"
 #include "supervisor/case.h"
+#include "supervisor/secrets.h"
 
 #define RUN_ID_MAX 160
 #define OID_SIZE 41
@@ -167,6 +168,11 @@ struct run_record {
     uint64_t patch_seen;                  /* bytes of the patch that came */
     bool patch_whole;                     /* and the inspector's end of it, of just so many bytes */
     uint64_t patch_bytes, artifact_bytes; /* written so far in the run directory */
+
+    struct secrets *secrets; /* owned; NULL: nothing is known, nothing was searched */
+    bool search_contents;    /* the committed contents are sent to be searched, although nothing is to be landed */
+    uint64_t contents_seen;
+    bool contents_whole; /* and the end of them, of just so many bytes */
 
     enum verdict verdict;
     struct blocker_entry *blockers; /* owned; each reason once, so at most BLOCKER_COUNT */

@@ -225,6 +225,8 @@ char *record_to_json(const struct run_record *r, const char *case_json, const ch
     put_denied(o, r);
     put_phases(o, r);
     put_people(o, r);
+    secrets_clean_json(r->secrets, SECRET_IN_RECORD, o); /* the case or the engine file may say one */
+    json_put(o, "secrets", secrets_to_json(r->secrets));
     char *text = cJSON_PrintUnformatted(o);
     cJSON_Delete(o);
     BUG_UNLESS(text != NULL);
@@ -412,6 +414,8 @@ int record_from_json(const char *text, struct run_record *r, struct err *e) {
     read_denied(o, r);
     read_phases(o, r);
     read_people(o, r);
+    if (!r->secrets) r->secrets = secrets_new(NULL);
+    secrets_from_json(r->secrets, get(o, "secrets"));
     cJSON_Delete(o);
     return 0;
 }

@@ -23,6 +23,7 @@
 
 #include "common/cgroup.h"
 #include "common/io.h"
+#include "supervisor/known_values.h"
 #include "supervisor/land.h"
 #include "supervisor/narrate.h"
 #include "supervisor/outcome.h"
@@ -104,6 +105,7 @@ static void unknown_case(struct cto_case *c, const char *id) {
 static int seal_interrupted(struct recovery *r, struct run_record *rec, struct seal_summary *sum, struct err *e) {
     struct evidence *ev = NULL;
     if (evidence_reopen(rec->run_dir, rec, &ev, e) < 0) return -1;
+    evidence_set_secrets(ev, rec->secrets);
     struct narrator nar = {.ev = ev, .rec = rec};
     cJSON *decision = NULL;
     record_block(rec, BLOCKER_supervisor_interrupted, "the supervisor ended before the run did; sealed by recovery");
@@ -266,6 +268,11 @@ static int recover_run(struct recovery *r, const struct store_run_row *row, stru
     bool known = case_load(c, r->home->cases, row->case_id, NULL) == 0;
     if (!known) unknown_case(c, row->case_id);
     *rec = (struct run_record){.c = c, .cause_blocker = BLOCKER_COUNT};
+    /* What reached the disk has no known value in it any more; what is written now has none that this process knows. */
+    struct redactor *values = NULL;
+    const struct engine *en = engine_find(row->backend);
+    if (en) (void)known_values(en, &values, NULL);
+    rec->secrets = secrets_new(values);
     int rc = place_run(r, row, rec, &why);
     if (rc == 0) rc = seal_run(r, row, rec, &in_dir, &why);
     if (rc < 0) rc = settle(r, "run", row->run_id, in_dir ? rec->run_dir : NULL, &why, e);

@@ -268,12 +268,19 @@ static void build_filter(struct redactor *r) {
     }
 }
 
+static bool is_name(const char *name) {
+    const size_t n = strlen(name);
+    return n > 0 && n <= REDACT_NAME_MAX &&
+           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == n;
+}
+
+int redactor_add_name(struct redactor *r, const char *name) {
+    return r->n_names < REDACT_VALUES_MAX && is_name(name) ? name_index(r, name) : -1;
+}
+
 int redact_value_check(const char *name, const char *value, struct err *e) {
     const size_t n = strlen(value);
-    const size_t n_name = strlen(name);
-    if (n_name == 0 || n_name > REDACT_NAME_MAX ||
-        strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") != n_name)
-        return err_set(e, ERR_USAGE, "\"%.40s\" is no name for a known value", name);
+    if (!is_name(name)) return err_set(e, ERR_USAGE, "\"%.40s\" is no name for a known value", name);
     if (strcmp(value, "EMPTY") == 0)
         return err_set(e, ERR_USAGE, "%s is the placeholder EMPTY, which no output can be searched for: leave it unset",
                        name);
@@ -420,6 +427,13 @@ int redact_flush(struct redact_stream *s, redact_emit_fn emit, void *ctx, struct
 }
 
 uint64_t redact_found(const struct redact_stream *s, int name) { return s->found[name]; }
+
+void redact_take_found(struct redact_stream *s, uint64_t *found) {
+    for (int i = 0; i < s->r->n_names; i++) {
+        found[i] += s->found[i];
+        s->found[i] = 0;
+    }
+}
 
 uint64_t redact_found_any(const struct redact_stream *s) {
     uint64_t all = 0;

@@ -43,6 +43,8 @@ int redactor_new(const struct redact_value *v, size_t n, struct redactor **ret, 
 void redactor_free(struct redactor *r);       /* NULL is fine */
 int redactor_names(const struct redactor *r); /* distinct, at most REDACT_VALUES_MAX; 0 for NULL */
 const char *redactor_name(const struct redactor *r, int i);
+/* One more name, without a value: for counts that somebody else made. -1: there is no room, or it is no name. */
+int redactor_add_name(struct redactor *r, const char *name);
 size_t redactor_span(const struct redactor *r); /* the longest spelling of the longest value */
 
 struct redact_stream; /* opaque */
@@ -55,6 +57,8 @@ int redact_feed(struct redact_stream *s, const void *p, size_t n, redact_emit_fn
 /* The stream ends here: decides all that is left. Fed again it begins anew, its counts go on. */
 int redact_flush(struct redact_stream *s, redact_emit_fn emit, void *ctx, struct err *e);
 uint64_t redact_found(const struct redact_stream *s, int name);
+/* Adds what was found so far to found[] and begins again at zero. */
+void redact_take_found(struct redact_stream *s, uint64_t *found);
 uint64_t redact_found_any(const struct redact_stream *s);
 
 /* A whole text at once. NULL: there is nothing in it; else malloc'd, NUL-terminated. found[] (one for each name, may be NULL) is added

@@ -414,6 +414,8 @@ char *report_json_text(const struct run_record *r, const struct seal_input *in, 
     json_put(o, "timings_ms", timings(r));
     json_put(o, "resources", resources(r, f));
     put_artifacts(o, f);
+    secrets_clean_json(r->secrets, SECRET_IN_REPORT, o);
+    secrets_put(o, r->secrets, !r->recovered);
     char *text = cJSON_Print(o);
     cJSON_Delete(o);
     BUG_UNLESS(text != NULL);

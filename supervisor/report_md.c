@@ -169,9 +169,9 @@ static void put_changes(struct buf *b, const struct run_record *r) {
         put_no_changes(b, r);
         return;
     }
-    buf_printf(b, "%d path%s in %u commit%s, `%.12s` to `%.12s`; the exact diff is `patch.diff`.\n\n", net,
-               net == 1 ? "" : "s", r->result_commits, r->result_commits == 1 ? "" : "s",
-               r->baseline_head[0] ? r->baseline_head : "(empty)", r->result_head);
+    buf_printf(b, "%d path%s in %u commit%s, `%.12s` to `%.12s`; %s.\n\n", net, net == 1 ? "" : "s", r->result_commits,
+               r->result_commits == 1 ? "" : "s", r->baseline_head[0] ? r->baseline_head : "(empty)", r->result_head,
+               r->secrets && r->secrets->leaked ? "the exact diff is withheld" : "the exact diff is `patch.diff`");
     for (int i = 0; i < r->n_changes && shown < SHOWN_CHANGES; i++, shown++) {
         const struct change *c = &r->changes[i];
         buf_printf(b, "- %c ", c->letter);
@@ -237,7 +237,7 @@ static void put_reproduce(struct buf *b, const struct run_record *r, const struc
     buf_puts(b, "\n    cd ");
     report_put_shell(b, r->run_dir);
     buf_puts(b, " && sha256sum -c SHA256SUMS\n");
-    if (r->result_seen && r->n_changes > 0) {
+    if (r->result_seen && r->n_changes > 0 && !(r->secrets && r->secrets->leaked)) {
         buf_puts(b, "\nThe change on a checkout of the baseline:\n\n    git apply --index ");
         AUTO_BUF struct buf path = BUF_INIT(8192);
         buf_printf(&path, "%s/" EVIDENCE_PATCH, r->run_dir);
@@ -282,6 +282,7 @@ char *report_md_text(const struct run_record *r, const struct seal_input *in, co
     put_changes(&b, r);
     put_verification(&b, r);
     report_put_subject_md(&b, r);
+    secrets_put_md(&b, r->secrets, !r->recovered);
     put_reproduce(&b, r, in);
     put_sandbox(&b, r);
     put_timings(&b, r, f);

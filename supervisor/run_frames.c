@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/io.h"
 #include "common/path.h"
 #include "supervisor/denials.h"
 #include "supervisor/run_internal.h"
@@ -11,15 +12,25 @@
 
 typedef int (*on_fn)(struct run *r, uint64_t now, struct rd *rd, struct err *e);
 
-static int copy_text(struct rd *rd, char *out, size_t size) {
+static int copy_text(struct run *r, struct rd *rd, char *out, size_t size) {
     size_t n;
-    const uint8_t *p = rd_bytes(rd, &n);
+    const char *p = (const char *)rd_bytes(rd, &n);
     out[0] = '\0';
     if (!p) return -1;
+    AUTO_FREE char *clean = secrets_clean(r->rec->secrets, SECRET_IN_RECORD, p, n, &n);
     if (n >= size) n = size - 1; /* a sentence for people: cut, not refused */
-    memcpy(out, p, n);
+    memcpy(out, clean ? clean : p, n);
     out[n] = '\0';
     return 0;
+}
+
+/* A path of the repository as it may be told: quoted, and without a known value; the caller's. */
+static char *tell_path(struct run *r, const void *p, size_t n) {
+    char *quoted = json_quote_path(p, n);
+    char *clean = secrets_clean(r->rec->secrets, SECRET_IN_RECORD, quoted, strlen(quoted), NULL);
+    if (!clean) return quoted;
+    free(quoted);
+    return clean;
 }
 
 static bool is_oid(const char *s) { return strlen(s) == 40 && strspn(s, "0123456789abcdef") == 40; }
@@ -117,7 +128,7 @@ static int on_engine_end(struct run *r, uint64_t now, struct rd *rd, struct err 
     c->engine_processes = rd_u64(rd);
     c->engine_output = rd_u64(rd);
     c->engine_dropped = rd_u64(rd);
-    copy_text(rd, c->engine_detail, sizeof c->engine_detail);
+    copy_text(r, rd, c->engine_detail, sizeof c->engine_detail);
     if (strcmp(end_kind_name(kind), "invalid") == 0) return err_set(e, ERR_PROTO, "ENGINE_END: kind %u", kind);
     bool unstarted = kind == END_EXEC_FAILED || kind == END_SETUP_FAILED;
     if (r->state == RUN_BASELINE && !unstarted) return err_set(e, ERR_PROTO, "ENGINE_END before STARTED");
@@ -136,7 +147,7 @@ static int on_result(struct run *r, uint64_t now, struct rd *rd, struct err *e) 
     c->result_dirty = rd_u32(rd);
     c->result_commits = rd_u32(rd);
     c->made_by_harness = rd_u8(rd) != 0;
-    copy_text(rd, c->result_detail, sizeof c->result_detail);
+    copy_text(r, rd, c->result_detail, sizeof c->result_detail);
     if (strcmp(result_kind_name(kind), "invalid") == 0) return err_set(e, ERR_PROTO, "RESULT: kind %u", kind);
     if (c->result_head[0] && !is_oid(c->result_head)) return err_set(e, ERR_PROTO, "RESULT: not an object id");
     if (kind == RESULT_COMMITTED && !c->result_head[0])
@@ -152,7 +163,7 @@ static int on_dirty(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
     uint8_t letter = rd_u8(rd);
     const uint8_t *p = rd_bytes(rd, &n);
     if (!p || r->rec->n_dirty >= RECORD_MAX_DIRTY) return 0; /* not even quoted */
-    char *quoted = json_quote_path(p, n);
+    char *quoted = tell_path(r, p, n);
     size_t size = strlen(quoted) + 3;
     char *line = malloc(size);
     BUG_UNLESS(line != NULL);
@@ -172,7 +183,7 @@ static int on_attempt(struct run *r, uint64_t now, struct rd *rd, struct err *e)
     const uint8_t *p = rd_bytes(rd, &n);
     if (!p || !attempt_action(kind)) return err_set(e, ERR_PROTO, "ATTEMPT: kind %u", kind);
     if (c->n_attempts++ > 0) return 0;
-    char *quoted = json_quote_path(p, n);
+    char *quoted = tell_path(r, p, n);
     snprintf(c->forbidden_action, sizeof c->forbidden_action, "%s: %s: %.200s", attempt_action(kind),
              attempt_text(kind), quoted);
     free(quoted);
@@ -218,7 +229,11 @@ static int on_change(struct run *r, uint64_t now, struct rd *rd, struct err *e) 
         c->changes = grown;
         c->cap_changes = cap;
     }
-    ch.path = strndup(p, n);
+    /* judged by its bytes; kept as it may be told */
+    if (secrets_leaks(c->secrets, SECRET_IN_PATHS, p, n))
+        ch.path = secrets_clean(c->secrets, SECRET_IN_PATHS, p, n, NULL);
+    else
+        ch.path = strndup(p, n);
     if (!ch.path) return err_set(e, ERR_SYS, "out of memory for a change");
     c->changes[c->n_changes++] = ch;
     return 0;
@@ -245,6 +260,7 @@ static int on_land(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
     bool file = c.mode == 0100644 || c.mode == 0100755 || c.mode == 0120000, removed = c.mode == 0;
     if (!p || n == 0 || memchr(p, 0, n) || (!file && !removed) || (file ? !is_oid(c.oid) : c.oid[0] || size > 0))
         return err_set(e, ERR_PROTO, "LAND: malformed");
+    (void)secrets_leaks(r->rec->secrets, SECRET_IN_PATHS, p, n);
     return subject_add_change(s, &c, size, p, n, e);
 }
 
@@ -267,14 +283,14 @@ static int on_verify_end(struct run *r, uint64_t now, struct rd *rd, struct err 
     v->duration_us = rd_u64(rd);
     v->output_bytes = rd_u64(rd);
     v->dropped_bytes = rd_u64(rd);
-    copy_text(rd, v->detail, sizeof v->detail);
+    copy_text(r, rd, v->detail, sizeof v->detail);
     v->seen = true;
     return 0;
 }
 
 static int on_verify_skip(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
     (void)now, (void)e;
-    copy_text(rd, r->rec->verify_skip, sizeof r->rec->verify_skip);
+    copy_text(r, rd, r->rec->verify_skip, sizeof r->rec->verify_skip);
     return 0;
 }
 
@@ -309,10 +325,10 @@ static int on_limit(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
 static int on_trace(struct run *r, uint64_t now, struct rd *rd, struct err *e) {
     (void)now, (void)e;
     char step[64], detail[1600];
-    copy_text(rd, step, sizeof step);
+    copy_text(r, rd, step, sizeof step);
     uint64_t start = rd_u64(rd), dur = rd_u64(rd);
     bool ok = rd_u8(rd) != 0;
-    copy_text(rd, detail, sizeof detail);
+    copy_text(r, rd, detail, sizeof detail);
     if (!rd->bad) r->ops->trace(r->ctx, step, start, dur, ok, detail);
     return 0;
 }
@@ -329,7 +345,7 @@ static int on_failed(struct run *r, uint64_t now, struct rd *rd, struct err *e) 
     unsigned class = rd_u8(rd);
     rd_u32(rd);
     rd_u32(rd);
-    copy_text(rd, r->rec->failed_text, sizeof r->rec->failed_text);
+    copy_text(r, rd, r->rec->failed_text, sizeof r->rec->failed_text);
     if (class < FAILED_SANDBOX || class > FAILED_SPEC) return err_set(e, ERR_PROTO, "FAILED: class %u", class);
     r->rec->failed_class = (enum failed_class) class;
     r->rec->failed_seen = true;
@@ -389,9 +405,11 @@ static int count_artifact(const struct frame *f, uint64_t *seen, bool *whole, st
     return 0;
 }
 
+static bool lands(const struct run_record *c) { return c->subject && subject_lands(c->subject->kind); }
+
 static bool is_stream(const struct run_record *c, unsigned type, unsigned what) {
     if (type == MSG_OUTPUT) return what >= OUT_STDOUT && what <= OUT_VERIFY;
-    return what == ARTIFACT_PATCH || (what == ARTIFACT_BLOBS && c->subject && subject_lands(c->subject->kind));
+    return what == ARTIFACT_PATCH || (what == ARTIFACT_BLOBS && (c->search_contents || lands(c)));
 }
 
 static int on_bulk(struct run *r, uint64_t now, const struct frame *f, struct err *e) {
@@ -402,7 +420,10 @@ static int on_bulk(struct run *r, uint64_t now, const struct frame *f, struct er
         r->idle_pending = false;
     }
     bool blobs = f->type != MSG_OUTPUT && what == ARTIFACT_BLOBS;
-    if (blobs && count_artifact(f, &r->rec->subject->blobs_seen, &r->rec->subject->blobs_whole, e) < 0) return -1;
+    struct run_record *c = r->rec;
+    uint64_t *seen = lands(c) ? &c->subject->blobs_seen : &c->contents_seen;
+    bool *whole = lands(c) ? &c->subject->blobs_whole : &c->contents_whole;
+    if (blobs && count_artifact(f, seen, whole, e) < 0) return -1;
     if (f->type != MSG_OUTPUT && !blobs && count_artifact(f, &r->rec->patch_seen, &r->rec->patch_whole, e) < 0)
         return -1;
     r->ops->bulk(r->ctx, f->type, f->payload, f->len);

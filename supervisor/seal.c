@@ -153,11 +153,19 @@ static int write_sums(struct evidence *ev, struct seal_summary *s, struct unsync
     return rc;
 }
 
+/* Takes the text. */
+static char *clean_text(struct evidence *ev, char *text) {
+    char *clean = secrets_clean(ev->secrets, SECRET_IN_REPORT, text, strlen(text), NULL);
+    if (!clean) return text;
+    free(text);
+    return clean;
+}
+
 static int write_markdown(struct evidence *ev, const struct run_record *r, const struct seal_input *in,
                           struct seal_summary *s, struct unsynced *u, struct err *e) {
     struct report_facts facts;
     put_facts(ev, s, &facts);
-    AUTO_FREE char *md = report_md_text(r, in, &facts);
+    AUTO_FREE char *md = clean_text(ev, report_md_text(r, in, &facts));
     const struct buf text = {.p = (uint8_t *)md, .len = strlen(md)};
     return write_file(ev, EVIDENCE_REPORT_MD, &text, s, u, e);
 }
@@ -169,6 +177,7 @@ static int write_proof(struct evidence *ev, const struct run_record *r, struct s
     put_facts(ev, s, &facts);
     AUTO_FREE char *proof = proof_text(r, &facts, &name);
     if (!proof) return 0;
+    proof = clean_text(ev, proof);
     const struct buf text = {.p = (uint8_t *)proof, .len = strlen(proof)};
     return write_file(ev, name, &text, s, u, e);
 }

@@ -251,6 +251,18 @@ static void judge_patch(struct run_record *rec) {
                      (unsigned long long)rec->patch_seen);
 }
 
+/* Whatever else became of the run: what has left the jail in a commit goes no further. */
+static void judge_secrets(struct run_record *rec) {
+    if (rec->secrets && rec->secrets->leaked) record_block(rec, BLOCKER_secret_leak_detected, "%s", rec->secrets->leak);
+}
+
+/* What was not searched may hold anything. */
+static void judge_search(struct run_record *rec) {
+    if (rec->search_contents && verdict_has_result(rec) && !rec->contents_whole && !rec->artifact_failed)
+        record_block(rec, BLOCKER_artifact_write_failure,
+                     "the committed contents did not come whole, so nobody knows whether a known value is in them");
+}
+
 /* No contract permits one, so the case is not asked. */
 static void judge_actions(struct run_record *rec) {
     char more[40] = "";
@@ -309,10 +321,12 @@ void verdict_judge(struct run_record *rec) {
         judge_result(rec);
         judge_changes(rec);
         judge_patch(rec);
+        judge_search(rec);
         judge_actions(rec);
         judge_verification(rec);
         judge_reviewer(rec);
     }
+    judge_secrets(rec);
     if (rec->artifact_failed) record_block(rec, BLOCKER_artifact_write_failure, "%s", rec->artifact_detail);
 }
 

@@ -111,6 +111,7 @@ static void make_args(struct launch *l, const struct worker *w, unsigned step) {
     for (int i = 0; step == INSPECT_WATCH && i < s->n_submodules; i++) arg(l, "--submodule", s->submodules[i].path);
     for (int i = 0; i < s->n_ignore; i++) arg(l, "--ignore", s->ignore[i]);
     if (step == INSPECT_DIFF && s->landing) arg(l, "--landing", NULL);
+    if (step == INSPECT_DIFF && s->contents) arg(l, "--contents", NULL);
     arg(l, "--run-id", s->run_id);
     if (step == INSPECT_CENSUS && s->commit == COMMIT_HARNESS && w->engine.exited) arg(l, "--made-by-harness", NULL);
     snprintf(l->parent_text, sizeof l->parent_text, "%d", (int)getpid());

@@ -80,7 +80,7 @@ static bool has_digits_of(const char *text,
     for (int k = 0; k < 3; k++)
         for (int url = 0; url < 2; url++) {
             memset(shifted, 'A', (size_t)k);
-            strcpy(shifted + k, value);
+            snprintf(shifted + k, sizeof shifted - (size_t)k, "%s", value);
             char *digits = base64(shifted, strlen(shifted), url);
             for (size_t i = k ? 4 : 0; i + 8 < strlen(digits) - 4; i++) {
                 char piece[9] = "";

@@ -487,6 +487,50 @@ static void the_agents(void) {
     CHECK(blocked_by(BLOCKER_reviewer_rejected) && r.verdict == VERDICT_FAIL);
 }
 
+/* What was given to the harness and is in the committed result: nothing makes up for that, and no other end hides it. */
+static void the_secrets(void) {
+    good();
+    r.secrets = secrets_new(NULL);
+    PASS();
+    good();
+    r.secrets = secrets_new(NULL);
+    r.secrets->redacted[0][SECRET_IN_STDOUT] = 7; /* replaced, and told */
+    r.secrets->findings[SHAPE_OPENAI][SECRET_IN_PATCH] = 1;
+    PASS();
+    good();
+    r.secrets = secrets_new(NULL);
+    CHECK(!secrets_leaks(r.secrets, SECRET_IN_PATHS, "x", 1) && !secrets_leaks(NULL, SECRET_IN_PATHS, "x", 1));
+    r.secrets->leaked = true;
+    snprintf(r.secrets->leak, sizeof r.secrets->leak, "in new.txt");
+    FAIL(secret_leak_detected, "in new.txt");
+    CHECK(r.n_blockers == 1);
+    good();
+    r.secrets = secrets_new(NULL);
+    r.secrets->leaked = true;
+    r.stop_sent = STOP_TIMEOUT; /* blocked by itself */
+    r.engine_kind = END_STOPPED, r.engine_code = 9;
+    r.result_clean = false;
+    FAIL(lifecycle_timeout_after_valid_patch, "");
+    CHECK(blocked_by(BLOCKER_secret_leak_detected));
+    good();
+    r.secrets = secrets_new(NULL);
+    r.secrets->leaked = true;
+    r.failed_seen = true, r.failed_class = FAILED_WORKER;
+    verdict_judge(&r);
+    verdict_conclude(&r);
+    CHECK(blocked_by(BLOCKER_secret_leak_detected) && r.verdict == VERDICT_FAIL);
+    good(); /* what was not searched may hold one */
+    r.search_contents = true;
+    FAIL(artifact_write_failure, "contents did not come whole");
+    good();
+    r.search_contents = r.contents_whole = true;
+    PASS();
+    good();
+    r.search_contents = true, r.result_kind = RESULT_NONE;
+    no_changes();
+    FAIL(no_diff, "nothing was committed");
+}
+
 int main(void) {
     passes();
     before_the_work();
@@ -498,6 +542,7 @@ int main(void) {
     the_actions();
     the_verification();
     the_agents();
+    the_secrets();
     only_positive();
     domination();
     events();

@@ -33,25 +33,19 @@ enum {
     OPT_PARENT,
     OPT_MADE,
     OPT_START_LOOKS,
-    OPT_LANDING
+    OPT_LANDING,
+    OPT_CONTENTS
 };
 
 static const struct option options[] = {
-    {"ws", required_argument, NULL, OPT_WS},
-    {"odb", required_argument, NULL, OPT_ODB},
-    {"out", required_argument, NULL, OPT_OUT},
-    {"baseline", required_argument, NULL, OPT_BASELINE},
-    {"head", required_argument, NULL, OPT_HEAD},
-    {"history", required_argument, NULL, OPT_HISTORY},
-    {"empty", no_argument, NULL, OPT_EMPTY},
-    {"submodule", required_argument, NULL, OPT_SUBMODULE},
-    {"ignore", required_argument, NULL, OPT_IGNORE},
-    {"run-id", required_argument, NULL, OPT_RUN_ID},
-    {"parent", required_argument, NULL, OPT_PARENT},
-    {"start-looks", required_argument, NULL, OPT_START_LOOKS},
-    {"made-by-harness", no_argument, NULL, OPT_MADE},
-    {"landing", no_argument, NULL, OPT_LANDING},
-    {NULL, 0, NULL, 0},
+    {"ws", required_argument, NULL, OPT_WS},          {"odb", required_argument, NULL, OPT_ODB},
+    {"out", required_argument, NULL, OPT_OUT},        {"baseline", required_argument, NULL, OPT_BASELINE},
+    {"head", required_argument, NULL, OPT_HEAD},      {"history", required_argument, NULL, OPT_HISTORY},
+    {"empty", no_argument, NULL, OPT_EMPTY},          {"submodule", required_argument, NULL, OPT_SUBMODULE},
+    {"ignore", required_argument, NULL, OPT_IGNORE},  {"run-id", required_argument, NULL, OPT_RUN_ID},
+    {"parent", required_argument, NULL, OPT_PARENT},  {"start-looks", required_argument, NULL, OPT_START_LOOKS},
+    {"made-by-harness", no_argument, NULL, OPT_MADE}, {"landing", no_argument, NULL, OPT_LANDING},
+    {"contents", no_argument, NULL, OPT_CONTENTS},    {NULL, 0, NULL, 0},
 };
 
 const char *args_step_name(unsigned step) {
@@ -82,6 +76,7 @@ static int set_option(struct inspect_args *a, int opt, const char *v, struct err
     case OPT_RUN_ID: a->run_id = v; return 0;
     case OPT_MADE: a->made_by_harness = true; return 0;
     case OPT_LANDING: a->landing = true; return 0;
+    case OPT_CONTENTS: a->contents = true; return 0;
     case OPT_START_LOOKS:
         if (number("start-looks", v, 1, 100, &n, e) < 0) return -1;
         a->start_looks = (int)n;
@@ -124,6 +119,8 @@ static int check(const struct inspect_args *a, struct err *e) {
         return err_set(e, ERR_USAGE, "--empty excludes --history and --submodule");
     if (a->made_by_harness && a->step != INSPECT_CENSUS)
         return err_set(e, ERR_USAGE, "--made-by-harness belongs to the census step");
+    if (a->contents && a->step != INSPECT_DIFF) return err_set(e, ERR_USAGE, "--contents belongs to the diff step");
+    if (a->contents && a->landing) return err_set(e, ERR_USAGE, "--landing says all that --contents would");
     if (a->landing && a->step != INSPECT_DIFF) return err_set(e, ERR_USAGE, "--landing belongs to the diff step");
     return 0;
 }

@@ -24,7 +24,7 @@ struct diff {
     struct store store;
     git_oid result;
     uint64_t budget;
-    bool landing;
+    bool landing, contents;
     uint32_t sent, net;
     struct change *v; /* of the commit in hand, before they are sorted and sent */
     size_t n, cap;
@@ -108,8 +108,10 @@ static int send_sum(struct diff *d, uint64_t *ret_size, struct err *e) {
     if (r == 0) r = send_changes(d, 0, e);
     forget(d);
     const git_oid *old = born ? &before : NULL;
-    if (r < 0 || patch_send(&d->store, old, &after, ret_size, e) < 0) return -1;
-    return d->landing ? landing_send(&d->store, old, &after, &d->budget, e) : 0;
+    /* The contents first: when something is in them that must not be told, the patch must not be, either. */
+    if (r == 0 && d->landing) r = landing_send(&d->store, old, &after, &d->budget, e);
+    if (r == 0 && d->contents) r = landing_contents(&d->store, old, &after, &d->budget, e);
+    return r < 0 ? -1 : patch_send(&d->store, old, &after, ret_size, e);
 }
 
 /* --head, or what the census noted. 0: there is no result at all. */
@@ -139,7 +141,7 @@ static int run(struct diff *d, const struct inspect_args *a, uint64_t start, str
 }
 
 int step_diff(const struct inspect_args *a, struct err *e) {
-    struct diff d = {.budget = MAX_OBJECTS, .landing = a->landing};
+    struct diff d = {.budget = MAX_OBJECTS, .landing = a->landing, .contents = a->contents};
     uint64_t start = clock_mono_us();
     if (store_open(&d.store, a->odb, -1, e) < 0) return -1;
     int r = run(&d, a, start, e);

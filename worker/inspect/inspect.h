@@ -52,7 +52,7 @@ struct inspect_args {
     int n_ignore;
     int history;
     int start_looks; /* the first dirty one of this many looks lists its dirt */
-    bool empty, made_by_harness, landing;
+    bool empty, made_by_harness, landing, contents;
     pid_t parent; /* 0: none given */
 };
 

@@ -8,6 +8,7 @@
 struct landing {
     struct store *store;
     uint64_t total;
+    bool only_contents;
 };
 
 static int send_content(struct landing *l, const char *p, size_t n, struct err *e) {
@@ -28,14 +29,18 @@ static int send_file(struct landing *l, const struct tree_change *c, struct err 
     size_t n = git_odb_object_size(blob);
     git_oid_tostr(oid, sizeof oid, &c->new_oid);
     int r = l->total + n > MAX_LANDING
-                ? err_set(e, ERR_LIMIT, "more than %llu bytes to be landed", (unsigned long long)MAX_LANDING)
-                : out_land(c->new_mode, oid, n, c->path, e);
+                ? err_set(e, ERR_LIMIT, "more than %llu bytes to be %s", (unsigned long long)MAX_LANDING,
+                          l->only_contents ? "searched" : "landed")
+            : l->only_contents ? 0
+                               : out_land(c->new_mode, oid, n, c->path, e);
     if (r == 0) r = send_content(l, git_odb_object_data(blob), n, e);
     git_odb_object_free(blob);
     return r;
 }
 
 static int send_change(void *ctx, const struct tree_change *c, struct err *e) {
+    const struct landing *l = ctx;
+    if (l->only_contents && (c->new_mode == 0 || c->new_mode == GIT_FILEMODE_COMMIT)) return 0;
     switch (c->new_mode) {
     case 0: return out_land(0, "", 0, c->path, e);
     case GIT_FILEMODE_BLOB:
@@ -51,4 +56,12 @@ int landing_send(struct store *s, const git_oid *old_tree, const git_oid *new_tr
     git_oid_tostr(oid, sizeof oid, new_tree);
     if (out_tree(oid, e) < 0 || treediff(s, old_tree, new_tree, budget, send_change, &l, e) < 0) return -1;
     return out_artifact_end(ARTIFACT_BLOBS, l.total, e);
+}
+
+int landing_contents(struct store *s, const git_oid *old_tree, const git_oid *new_tree, uint64_t *budget,
+                     struct err *e) {
+    struct landing l = {.store = s, .only_contents = true};
+    return treediff(s, old_tree, new_tree, budget, send_change, &l, e) < 0
+               ? -1
+               : out_artifact_end(ARTIFACT_BLOBS, l.total, e);
 }

@@ -12,4 +12,8 @@
  * or a link. `budget` as for treediff(). */
 int landing_send(struct store *s, const git_oid *old_tree, const git_oid *new_tree, uint64_t *budget, struct err *e);
 
+/* Only the contents, of what is a file or a link: to be searched. ERR_LIMIT as above. */
+int landing_contents(struct store *s, const git_oid *old_tree, const git_oid *new_tree, uint64_t *budget,
+                     struct err *e);
+
 #endif
