@@ -6,11 +6,10 @@
 #ifndef CTO_SUPERVISOR_MODEL_USE_H
 #define CTO_SUPERVISOR_MODEL_USE_H
 
-#include <cjson/cJSON.h>
-
 #include "common/buf.h"
 #include "common/frame.h"
 #include "common/err.h"
+#include "common/json.h"
 
 struct run_record;
 
