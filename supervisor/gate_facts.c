@@ -300,7 +300,7 @@ void gate_facts_read(struct gate_facts *f, const struct cto_case *c, const char 
     if (f->engine->needs & NEED_FILE) read_engine_file(f);
     read_known_values(f);
     if (gate_facts_needs(f) & NEED_MODEL) {
-        f->interface_proven = s && store_stage_proven(s, engine, STORE_STAGE_INTERFACE, CTO_BUILD_ID);
+        f->interface_proven = s && store_interface_proven(s, CTO_BUILD_ID);
         read_models(f, s);
     }
     read_subject(f, s);

@@ -98,8 +98,7 @@ static void ask_contract(const struct gate_facts *f, struct gate_result *g) {
 
 static void ask_interface(const struct gate_facts *f, struct gate_result *g) {
     if (!f->interface_proven)
-        closed(g, "missing", BLOCKER_gate_missing,
-               "validate provider-adapter has not passed on this build for the %s backend", f->engine->name);
+        closed(g, "missing", BLOCKER_gate_missing, "validate provider-adapter has not passed on this build");
 }
 
 /* Stage 2 runs an artificial fixture, for which the source needs no admission; from 5 on its license must be settled. */

@@ -201,6 +201,9 @@ int store_landings_unfinished(struct store *s, store_landing_fn each, void *ctx,
 /* Did a validator of this build prove it, with the real backend? A proof made with a double never counts. False also when the
  * store cannot be read. */
 bool store_stage_proven(struct store *s, const char *backend, int stage, const char *build_id);
+/* validate provider-adapter has passed on this build. It is about the harness's own side of every backend with a model, so one pass
+ * counts for all of them, and it is always shown on doubles: no run rests on it as on a stage. */
+bool store_interface_proven(struct store *s, const char *build_id);
 struct store_proof {
     const char *backend, *build_id, *kind; /* kind: "real" or "double" */
     const char *report_path, *sha256;      /* of the run that shows it last */

@@ -16,6 +16,15 @@ bool store_stage_proven(struct store *s, const char *backend, int stage, const c
     return sqlite3_step(st) == SQLITE_ROW;
 }
 
+bool store_interface_proven(struct store *s, const char *build_id) {
+    AUTO_RESET sqlite3_stmt *st =
+        store_prepare(s, "SELECT 1 FROM stage_proofs WHERE stage = ?1 AND build_id = ?2", NULL);
+    if (!st) return false;
+    sqlite3_bind_int(st, 1, STORE_STAGE_INTERFACE);
+    store_bind_text(st, 2, build_id);
+    return sqlite3_step(st) == SQLITE_ROW;
+}
+
 int store_stage_prove(struct store *s, const struct store_proof *p, struct err *e) {
     bool own;
     if (store_enter(s, true, &own, e) < 0) return -1;

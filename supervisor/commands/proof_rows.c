@@ -87,16 +87,18 @@ static const char *from_of(const struct proof *p, const struct failure_row *row)
     return row->lane == ROW_OWN ? p->w->case_id : MISLED_BASE;
 }
 
-/* The operator's program is there; what is not is the file that would name it. */
+/* The operator's program is there; what is not is the setting that would name it, or the file that does. */
+static const char *naming(const struct proof *p) { return p->engine->needs & NEED_EXECUTABLE ? "BIN" : "ENGINE_FILE"; }
+
 static void hide_engine(struct proof *p, const struct failure_row *row, char was[PATH_MAX]) {
     char variable[96], absent[PATH_MAX];
     was[0] = '\0';
     if (!(row->wants & ROW_ABSENT) || row->lane != ROW_OWN || p->lane.double_stage > 0) return;
-    snprintf(variable, sizeof variable, "%sENGINE_FILE", p->engine->variables);
+    snprintf(variable, sizeof variable, "%s%s", p->engine->variables, naming(p));
     const char *value = getenv(variable);
     snprintf(was, PATH_MAX, "%s", value ? value : "");
     proof_path(p, "absent-engine.json", absent);
-    proof_set(p, "ENGINE_FILE", absent);
+    proof_set(p, naming(p), absent);
 }
 
 static void do_row(struct proof *p, const struct failure_row *row, const struct row_steps *steps) {
@@ -119,7 +121,7 @@ static void do_row(struct proof *p, const struct failure_row *row, const struct 
     if (steps && steps->before && !steps->before(p, row, &what)) return;
     hide_engine(p, row, engine_was);
     proof_do(p, &what, &s);
-    if (engine_was[0]) proof_set(p, "ENGINE_FILE", engine_was);
+    if (engine_was[0]) proof_set(p, naming(p), engine_was);
     if (s.waiting && row->wants & ROW_SILENCE) proof_let_pass(p, &s, 1100);
     if (s.waiting) { /* it landed, and must not have: nobody shall have to clean that up */
         hold(p, name, false, "it waits for a human's word as a pass would");
