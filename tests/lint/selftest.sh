@@ -39,12 +39,16 @@ make_program() { # name, declarations, calls, flags...
 
 uv='unsigned uv_version(void);' sql='int sqlite3_libversion_number(void);' crypto='unsigned long OpenSSL_version_num(void);'
 json='const char *cJSON_Version(void);' git='int git_libgit2_init(void); const char *zlibVersion(void);' yaml='const char *yaml_get_version_string(void);'
+http='const char *MHD_get_version(void); const char *curl_version(void); const char *SSL_get_version(void *);'
 good_programs() {
     make_program cto-harness "$uv$sql$crypto$json$git" 'if (b[1] == 1) uv_version(), sqlite3_libversion_number(), OpenSSL_version_num(), cJSON_Version(), git_libgit2_init();' \
         -pie -luv -lsqlite3 -lcrypto -lcjson -lgit2
     make_program cto-harness-worker "$json" 'if (b[1] == 1) cJSON_Version();' -pie -lcjson
     make_program cto-harness-inspect "$git$crypto" 'if (b[1] == 1) git_libgit2_init(), zlibVersion(), OpenSSL_version_num();' -pie -lgit2 -lz -lcrypto
     make_program cto-harness-yaml "$json$yaml" 'if (b[1] == 1) cJSON_Version(), yaml_get_version_string();' -pie -lcjson -lyaml
+    make_program cto-harness-gateway "$json$uv$crypto$http" \
+        'if (b[1] == 1) cJSON_Version(), uv_version(), OpenSSL_version_num(), MHD_get_version(), curl_version(), SSL_get_version(b);' \
+        -pie -lcjson -luv -lcrypto -lmicrohttpd -lcurl -lssl
     make_program cto-harness-fake-agent "$json" 'if (b[1] == 1) cJSON_Version();' -pie -lcjson
     make_program cto-harness-probe '' '' -pie
     make_program cto-harness-ca-double "$json" 'if (b[1] == 1) cJSON_Version();' -pie -lcjson

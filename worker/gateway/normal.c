@@ -54,8 +54,8 @@ static size_t put_word(struct buf *out, const char *p) {
 
 /* Where a path may begin: not in the middle of "and/or". */
 static bool begins_path(const char *p, char before) {
-    return *p == '/' && (is_word(p[1]) || p[1] == '.' || p[1] == '_') && !is_word(before) && before != '/' &&
-           before != '.';
+    return *p == '/' && (is_word(p[1]) || p[1] == '.' || p[1] == '_') && !is_word(before) &&
+           strchr("/.<", before) == NULL;
 }
 
 static void put_text(struct buf *out, const char *p) {
