@@ -234,7 +234,7 @@ void redact_feed(struct redact_stream *s, const void *p, size_t n, struct buf *o
 }
 
 void redact_end(struct redact_stream *s, struct buf *out) {
-    decide(s->r, s->carry.p, s->carry.len, true, out, &s->found);
+    if (s->carry.len > 0) decide(s->r, s->carry.p, s->carry.len, true, out, &s->found);
     buf_release(&s->carry);
 }
 
