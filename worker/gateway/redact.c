@@ -67,7 +67,10 @@ static void add_base64_form(struct redact *r, const char *name, const char *valu
     for (size_t at = 0; at + 6 <= bits; at += 6) {
         if (at < shift * 8) continue;
         unsigned d = 0;
-        for (size_t i = at; i < at + 6; i++) d = d << 1 | ((unsigned char)value[i / 8 - shift] >> (7 - i % 8) & 1u);
+        for (size_t i = at; i < at + 6; i++) {
+            const unsigned byte = (unsigned char)value[i / 8 - shift];
+            d = d << 1 | (byte >> (7 - i % 8) & 1u);
+        }
         buf_put(&b, &digits[d], 1);
     }
     add(r, name, buf_str(&b), b.len, false);
