@@ -271,12 +271,19 @@ static int switch_to_wal(struct store *s, struct err *e) {
     }
 }
 
+/* SQLite would make it 0644. One that is there is not even opened: any close() of this file drops all of the process's POSIX locks on
+ * it, those of a connection that another part of the process has too (finish.c). Another process would take itself for the last one
+ * and delete the WAL under it, and what is written from then on is lost, or damages the file. */
+static int create(const char *path, struct err *e) {
+    struct stat st;
+    if (stat(path, &st) == 0)
+        return access(path, R_OK | W_OK) < 0 ? err_sys(e, "store %s", path) : 0; /* SQLite does not say why */
+    AUTO_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+    return fd < 0 ? err_sys(e, "store %s", path) : 0;
+}
+
 static int open_writable(struct store *s, struct err *e) {
-    AUTO_FD int fd = open(s->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600); /* SQLite would make it 0644 */
-    if (fd < 0) return err_sys(e, "store %s", s->path);
-    /* Before SQLite opens it: any close() of this file drops all of the process's POSIX locks on it, SQLite's too. Another
-     * process would take itself for the last one and delete the WAL under us. */
-    close(take_fd(&fd));
+    if (create(s->path, e) < 0) return -1;
     if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
         return store_fail(s, e, "open");
     sqlite3_busy_timeout(s->db, BUSY_MS);

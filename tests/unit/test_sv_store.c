@@ -249,7 +249,56 @@ static void test_crowd(void) {
     store_close(s);
 }
 
-int main(void) {
+/* This program again, in a process of its own, which opens the store, closes it and ends. */
+static bool another_process(void) {
+    char self[4096] = "", cmd[sizeof self + sizeof f.home.store + 32];
+    NEED(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    snprintf(cmd, sizeof cmd, "'%s' '%s'", self, f.home.store);
+    return fixture_sh(cmd) == 0;
+}
+
+static ino_t wal(void) {
+    char path[sizeof f.home.store + 8];
+    struct stat sb;
+    snprintf(path, sizeof path, "%s-wal", f.home.store);
+    return stat(path, &sb) == 0 ? sb.st_ino : 0;
+}
+
+/* A landing has a connection of its own beside the loop's. Whatever that one does to the file must leave the other's locks alone:
+ * without them the next process to close the store takes itself for the last one and removes the WAL that is still written to; the
+ * one after it makes another, and the two of them write over each other. */
+static void test_locks(void) {
+    char saved[sizeof f.home.store];
+    memcpy(saved, f.home.store, sizeof saved);
+    snprintf(f.home.store, sizeof f.home.store, "%s/locks.db", f.dir);
+    struct store *s = open_rw(), *reader = NULL;
+    struct err e = ERR_INIT;
+    NEED(store_supervisor_add(s, "sup", 42, &e) == 0);
+    insert(s, 1);
+    const ino_t before = wal();
+    CHECK(before != 0 && another_process() && wal() == before);
+    store_close(open_rw());
+    CHECK(another_process() && wal() == before);
+    NEED(store_open(f.home.store, false, &reader, &e) == 0);
+    store_close(reader);
+    CHECK(another_process() && wal() == before);
+    insert(s, 2);
+    struct store *other = open_rw();
+    CHECK(store_knows(other, "run-0001") && store_knows(other, "run-0002"));
+    store_close(other);
+    store_close(s);
+    CHECK(wal() == 0); /* and the last one does remove it */
+    memcpy(f.home.store, saved, sizeof saved);
+}
+
+int main(int argc, char **argv) {
+    if (argc == 2) {
+        struct store *s = NULL;
+        struct err e = ERR_INIT;
+        const int rc = store_open(argv[1], true, &s, &e);
+        store_close(s);
+        return rc == 0 ? 0 : 1;
+    }
     fixture_home(&f);
     test_open();
     test_refused();
@@ -257,6 +306,7 @@ int main(void) {
     test_pages();
     test_check_finds();
     test_crowd();
+    test_locks();
     fixture_free(&f);
     return check_done();
 }
