@@ -9,6 +9,7 @@
 #include "common/json.h"
 #include "supervisor/admission.h"
 #include "supervisor/approval.h"
+#include "supervisor/approval_now.h"
 #include "supervisor/cli.h"
 #include "supervisor/store.h"
 #include "supervisor/table.h"
@@ -20,7 +21,9 @@ const char help_approve[] = "Usage: cto-harness approve grant --request ID --sen
                             "       cto-harness approve list\n"
                             "\n"
                             "Grants or denies what a request asks. A grant is for one run of exactly its\n"
-                            "scope; the run that starts uses it up. A denial is final.\n"
+                            "scope; the run that starts uses it up. It is refused when the request is stale:\n"
+                            "what it names (case, backend, target and its HEAD, model, read roots) is no\n"
+                            "longer as it was. A denial is final.\n"
                             "\n"
                             "  --request ID     the request; 'request list' shows them\n"
                             "  --sentence TEXT  the sentence of the request, word for word\n"
@@ -39,10 +42,10 @@ struct words {
     const char *request, *sentence, *actor, *expires, *why;
 };
 
-static int open_store(const struct global_options *g, bool writable, struct store **ret, struct err *e) {
-    struct home h;
-    if (home_resolve(&h, &g->home, e) < 0 || (writable && home_prepare(&h, e) < 0)) return -1;
-    return store_open(h.store, writable, ret, e);
+static int open_store(const struct global_options *g, bool writable, struct home *h, struct store **ret,
+                      struct err *e) {
+    if (home_resolve(h, &g->home, e) < 0 || (writable && home_prepare(h, e) < 0)) return -1;
+    return store_open(h->store, writable, ret, e);
 }
 
 /* --- one decision ------------------------------------------------------------------------------------------------------- */
@@ -104,6 +107,7 @@ static int say(const struct global_options *g, const struct store_request *r, co
 }
 
 static int decide(const struct global_options *g, const struct words *w, bool grant) {
+    struct home h;
     struct store *s = NULL;
     struct err e = ERR_INIT;
     char id[96];
@@ -115,9 +119,10 @@ static int decide(const struct global_options *g, const struct words *w, bool gr
     if (!admission_why_ok(w->why, true, &e)) return cli_error(&e);
     if (!admission_actor_ok(w->actor, &e)) return cli_error(&e);
     int rc = grant ? until(w->expires, &expires, &e) : 0;
-    if (rc == 0) rc = open_store(g, true, &s, &e);
+    if (rc == 0) rc = open_store(g, true, &h, &s, &e);
     if (rc == 0) rc = store_requests(s, w->request, keep_request, &r, &e);
     if (rc == 0 && grant) rc = check_sentence(&r, w->sentence, &e);
+    if (rc == 0 && grant) rc = approval_now_check(&h, s, &r, &e);
     if (rc == 0)
         rc = store_approval_add(s, &r, grant ? "granted" : "denied", w->actor, w->why ? w->why : "", expires, id, &e);
     store_close(s);
@@ -127,10 +132,11 @@ static int decide(const struct global_options *g, const struct words *w, bool gr
 }
 
 static int take_back(const struct global_options *g, const char *id, const char *actor) {
+    struct home h;
     struct store *s = NULL;
     struct err e = ERR_INIT;
     if (!admission_actor_ok(actor, &e)) return cli_error(&e);
-    int rc = open_store(g, true, &s, &e);
+    int rc = open_store(g, true, &h, &s, &e);
     if (rc == 0) rc = store_approval_revoke(s, id, actor, &e);
     store_close(s);
     if (rc < 0) return cli_error(&e);
@@ -201,9 +207,10 @@ static int list(const struct global_options *g) {
                                                   {.title = "request", .drop = 1},
                                                   {.title = "run", .least = 16, .drop = 2}};
     struct listing l = {0};
+    struct home h;
     struct store *s = NULL;
     struct err e = ERR_INIT;
-    if (open_store(g, false, &s, &e) < 0 && e.code != ERR_MISSING) return cli_error(&e);
+    if (open_store(g, false, &h, &s, &e) < 0 && e.code != ERR_MISSING) return cli_error(&e);
     if (g->json)
         l.json = cJSON_CreateArray();
     else

@@ -9,6 +9,7 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "supervisor/approval_ask.h"
+#include "supervisor/approval_now.h"
 #include "supervisor/commands/outcome_words.h"
 #include "supervisor/commands/proof_run.h"
 #include "supervisor/standing.h"
@@ -106,11 +107,12 @@ int proof_ask(struct proof *p, const struct run_of *what, const char *word, stru
     BUG_UNLESS(f != NULL);
     int rc = store_open(p->home.store, true, &s, e);
     if (rc == 0) {
-        if (what->lane.double_stage > 0)
+        if (what->lane.double_stage > 0) {
             gate_facts_read_double(f, &c, what->lane.engine, s, p->home.libexec, what->lane.double_stage);
-        else
-            gate_facts_read(f, &c, what->lane.engine, s);
-        if (f->subject == SUBJECT_TARGET && f->target.state == FACT_THERE) gate_facts_look(f, s);
+            if (f->subject == SUBJECT_TARGET && f->target.state == FACT_THERE) gate_facts_look(f, s);
+        } else {
+            approval_facts(f, &c, what->lane.engine, s);
+        }
         rc = ask_and_say(f, s, word, e);
         gate_facts_release(f);
     }

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "supervisor/approval_ask.h"
+#include "supervisor/approval_now.h"
 #include "supervisor/cli.h"
 #include "supervisor/table.h"
 
@@ -76,8 +77,7 @@ static int read_facts(const struct global_options *g, const struct cto_case *c, 
         *e = none;
         return -1;
     }
-    gate_facts_read(f, c, engine, s);
-    if (f->subject == SUBJECT_TARGET && f->target.state == FACT_THERE) gate_facts_look(f, s);
+    approval_facts(f, c, engine, s);
     store_close(s);
     return check_askable(f, e);
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # ctest: timeout=240
 # What an approval binds of a run with a backend of one's own: also what lies in the directories of the host that it may read. What is
-# too much to be bound is refused with a reason, and costs a run that needs no approval nothing.
+# too much to be bound is refused with a reason, and costs a run that needs no approval nothing. A request that says how things were is
+# not granted when they are otherwise.
 . "$2/tests/lib/e2e.bash"
 . "$2/tests/lib/target.bash"
 target_setup
@@ -74,5 +75,71 @@ edit cases/words/case.json ".read_roots = [\"$tools/nothing\"]"
 refused 'No such file' 2 he request new words --engine exec --actor alice
 edit cases/words/case.json ".read_roots = [\"$tools.data\"] | .approval_required = false | .mutation_mode = \"copied-fixture\""
 he run-case words --quiet >free.out 2>&1 || fail "a run without an approval: $(cat free.out)"
+
+# --- a request is granted while all is as it says
+cp engine.json engine.keep && cp -r cases/words case.keep && cp target.json target.keep
+edit cases/words/case.json 'del(.read_roots) | .approval_required = true | .mutation_mode = "owned-noncritical-repo"'
+rm -r case.keep && cp -r cases/words case.keep
+said() { "${@:2}" approve grant --request "$1" --actor bob --sentence "$(he request show "$1" | jq -r .sentence)"; }
+asked() { he request new words --engine exec --actor alice --quiet; }
+approvals() { he approve list --json | jq -c '[.approvals[] | [.approval_id, .state]]'; }
+# stale WORD: the request $r is refused, says what is otherwise and what to do, and nothing is said to it
+stale() {
+    local before
+    before=$(approvals)
+    refused "request $r is stale.*: $1; make a new request: request new words --engine exec\$" 2 said "$r" he
+    check "$1: a refused grant left something" [ "$(approvals)" = "$before" ]
+}
+r=$(asked)
+echo 'and more' >>cases/words/task.md
+stale 'task_sha256, case_folder_sha256'
+rm -r cases/words && cp -r case.keep cases/words
+echo more >>cases/words/fixture/GUIDE.md
+stale 'case_folder_sha256'
+rm -r cases/words
+stale 'its case cannot be read: .*words.*'
+cp -r case.keep cases/words
+edit engine.json '.grace_ms = 1'
+stale 'engine_file_sha256'
+cp engine.keep engine.json
+echo x >"$tools/beside"
+stale "read_roots $tools"
+rm "$tools/beside"
+g -c core.hooksPath=/dev/null commit -q --allow-empty -m "Theirs"
+stale 'target_head'
+g reset -q --soft HEAD^
+edit target.json '.noncritical_rationale = "another"'
+stale 'target_repository, target_admission_sha256, target_head'
+he admit target --record target.json --actor alice --quiet >/dev/null || fail "admit anew"
+stale 'target_repository, target_admission_sha256'
+cp target.keep target.json
+he admit target --record target.json --actor alice --quiet >/dev/null || fail "admit as before"
+stale 'target_repository' # another decision, with the same words
+r=$(asked)
+sed -i 's/exit/quiet/' engine.json
+CTO_HARNESS_EXEC_ENGINE_FILE=$W/engine.keep said "$r" he >/dev/null || fail "with the same engine file at another place"
+cp engine.keep engine.json
+he approve revoke "$(he approve list --json | jq -r '.approvals[0].approval_id')" --actor bob --quiet || fail "revoke"
+python3 - "$W/home/cto.db" "$r" <<'PY'
+import sqlite3, sys
+d = sqlite3.connect(sys.argv[1])
+doc, = d.execute("SELECT document FROM requests WHERE id = ?", (sys.argv[2],)).fetchone()
+d.execute("UPDATE requests SET document = ? WHERE id = ?", (doc.replace('"I approve words against', '"I approve all of'), sys.argv[2]))
+d.commit()
+PY
+stale 'sentence'
+echo x >"$tools/beside"
+he approve deny --request "$r" --actor bob --quiet >/dev/null || fail "what is stale can be denied"
+rm "$tools/beside"
+
+# --- whoever grants has another environment, and stands somewhere else
+plain() { (cd / && env -u CTO_HARNESS_ALLOW_EXEC -u CTO_HARNESS_EXEC_ENGINE_FILE -u CTO_HARNESS_EXEC_STAGE -u CTO_HARNESS_EXEC_STAGE5_TARGET_ADMISSION_FILE "$HARNESS" --home "$W/home" --cases "$W/cases" "$@"); }
+mkdir aside && cp engine.json aside
+r=$(cd aside && CTO_HARNESS_EXEC_ENGINE_FILE=engine.json asked)
+mv aside/engine.json aside/gone
+refused "stale.*: engine_file_sha256, program_sha256, read_roots $tools; make" 2 said "$r" plain
+mv aside/gone aside/engine.json
+said "$r" plain >/dev/null || fail "without the variables"
+granted "granted from another environment"
 check "left behind" no_leftovers
 e2e_end
