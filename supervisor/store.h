@@ -145,6 +145,9 @@ struct store_request {
     char id[96], task_id[CASE_ID_MAX + 1], backend[32], actor[160], scope[DIGEST_HEX_SIZE];
     int64_t created_ms;
     const char *document; /* JSON, in a callback only */
+    /* what was said to it last; "" when nobody has said anything */
+    char approval_id[96], approval_state[16];
+    int64_t expires_ms;
 };
 typedef int (*store_request_fn)(void *ctx, const struct store_request *r); /* non-zero stops and is returned */
 /* The next id; names nothing yet. */

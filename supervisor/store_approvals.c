@@ -50,8 +50,9 @@ int store_request_add(struct store *s, const struct store_request *r, struct err
 int store_requests(struct store *s, const char *id, store_request_fn each, void *ctx, struct err *e) {
     AUTO_RESET sqlite3_stmt *st =
         store_prepare(s,
-                      "SELECT id, task_id, backend, actor, scope, created_at, document FROM requests "
-                      "WHERE ?1 IS NULL OR id = ?1 ORDER BY n DESC",
+                      "SELECT r.id, r.task_id, r.backend, r.actor, r.scope, r.created_at, r.document, a.id, a.state, "
+                      "a.expires_at FROM requests r LEFT JOIN approvals a ON a.n = (SELECT max(n) FROM approvals "
+                      "WHERE request_id = r.id) WHERE ?1 IS NULL OR r.id = ?1 ORDER BY r.n DESC",
                       e);
     if (!st) return -1;
     store_bind_text(st, 1, id);
@@ -65,6 +66,9 @@ int store_requests(struct store *s, const char *id, store_request_fn each, void 
         store_column(st, 4, r.scope, sizeof r.scope);
         r.created_ms = sqlite3_column_int64(st, 5);
         r.document = (const char *)sqlite3_column_text(st, 6);
+        store_column(st, 7, r.approval_id, sizeof r.approval_id);
+        store_column(st, 8, r.approval_state, sizeof r.approval_state);
+        r.expires_ms = sqlite3_column_int64(st, 9);
         seen++;
         stop = each(ctx, &r);
     }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/io.h"
 #include "common/json.h"
 #include "supervisor/approval_ask.h"
 #include "supervisor/approval_now.h"
@@ -19,13 +20,18 @@ const char help_request[] = "Usage: cto-harness request new CASE --actor NAME [-
                             "Asks for one run of a case that needs a human's approval. A request allows\n"
                             "nothing; it names the scope, and the one sentence that grants it.\n"
                             "\n"
+                            "The list says what became of each: open, granted, claimed (a run has it now),\n"
+                            "consumed, denied, revoked, expired; or stale: open or granted, but what it names\n"
+                            "is no longer as it was, so that it can neither be granted nor be used (--json\n"
+                            "says what: stale_because). Ask anew then.\n"
+                            "\n"
                             "  --actor NAME   who asks; never a backend\n"
                             "  --engine NAME  the backend that is to do it (default: fake)\n"
                             "\n"
                             "Examples:\n"
                             "  cto-harness request new tidy-notes --actor alice\n"
                             "  cto-harness request show request-20261127T181500Z-1 | less\n"
-                            "  cto-harness request list --json | jq -r '.requests[].id'\n";
+                            "  cto-harness request list --json | jq -r '.requests[] | .state + \" \" + .id'\n";
 
 static int open_home(const struct global_options *g, bool writable, struct home *h, struct store **ret, struct err *e) {
     if (home_resolve(h, &g->home, e) < 0 || (writable && home_prepare(h, e) < 0)) return -1;
@@ -114,61 +120,127 @@ static int print_document(void *ctx, const struct store_request *r) {
     return 0;
 }
 
+/* Many requests are for the same case: what it would be now is read once. */
+struct known {
+    char *key;
+    struct approval_now now;
+};
+
 struct listing {
     cJSON *json;
     struct table *table;
+    const struct home *home;
+    struct store *store;
+    struct known *known;
+    size_t n_known;
 };
 
-static int list_row(void *ctx, const struct store_request *r) {
-    struct listing *l = ctx;
-    char stamp[CLOCK_STAMP_SIZE];
-    clock_stamp(r->created_ms, stamp);
-    if (l->table) {
-        table_cell(l->table, r->id, NULL);
-        table_cell(l->table, r->task_id, NULL);
-        table_cell(l->table, r->backend, NULL);
-        table_cell(l->table, r->actor, NULL);
-        return 0;
+static void listing_release(struct listing *l) {
+    for (size_t i = 0; i < l->n_known; i++) {
+        approval_now_release(&l->known[i].now);
+        free(l->known[i].key);
     }
-    cJSON *o = cJSON_CreateObject();
+    free(l->known);
+    table_free(l->table);
+}
+
+static const struct approval_now *now_of(struct listing *l, const struct store_request *r, const cJSON *request) {
+    AUTO_FREE char *key = NULL;
+    char *settings = cJSON_PrintUnformatted(cJSON_GetObjectItemCaseSensitive(request, "settings"));
+    BUG_UNLESS(asprintf(&key, "%s %s %s", r->task_id, r->backend, settings ? settings : "") >= 0);
+    cJSON_free(settings);
+    for (size_t i = 0; i < l->n_known; i++)
+        if (strcmp(l->known[i].key, key) == 0) return &l->known[i].now;
+    l->known = realloc(l->known, (l->n_known + 1) * sizeof *l->known);
+    BUG_UNLESS(l->known != NULL);
+    struct known *k = &l->known[l->n_known++];
+    approval_now_read(&k->now, l->home, l->store, r->task_id, r->backend, request);
+    k->key = TAKE_PTR(key);
+    return &k->now;
+}
+
+/* What is in the way of a request that could yet lead to a run; [] for any other. */
+static cJSON *stale_because(struct listing *l, const struct store_request *r, const char *state) {
+    if (strcmp(state, "open") != 0 && strcmp(state, "granted") != 0) return json_new_array();
+    cJSON *request = cJSON_Parse(r->document);
+    cJSON *list = approval_now_differs(now_of(l, r, request), request);
+    cJSON_Delete(request);
+    return list;
+}
+
+/* A stored state does not age by itself. */
+static const char *state_of(const struct store_request *r) {
+    if (!r->approval_state[0]) return "open";
+    if (strcmp(r->approval_state, "granted") == 0 && r->expires_ms <= clock_real_ms()) return "expired";
+    return r->approval_state;
+}
+
+static void put_row(struct listing *l, const struct store_request *r, const char *state, cJSON *because) {
+    char stamp[CLOCK_STAMP_SIZE];
+    cJSON *o = json_new_object();
+    clock_stamp(r->created_ms, stamp);
     json_put_str(o, "id", r->id);
+    json_put_str(o, "state", state);
+    json_put(o, "stale_because", because);
     json_put_str(o, "task_id", r->task_id);
     json_put_str(o, "backend", r->backend);
     json_put_str(o, "requested_by", r->actor);
     json_put_str(o, "requested_at", stamp);
     json_put_str(o, "scope_digest", r->scope);
+    json_put_str(o, "approval_id", r->approval_id[0] ? r->approval_id : NULL);
+    json_put_str(o, "approval_state", r->approval_state[0] ? r->approval_state : NULL);
+    clock_stamp(r->expires_ms, stamp);
+    json_put_str(o, "approval_expires_at", r->expires_ms ? stamp : NULL);
     cJSON_AddItemToArray(l->json, o);
+}
+
+static int list_row(void *ctx, const struct store_request *r) {
+    struct listing *l = ctx;
+    const char *state = state_of(r);
+    cJSON *because = stale_because(l, r, state);
+    if (cJSON_GetArraySize(because) > 0) state = "stale";
+    if (!l->table) {
+        put_row(l, r, state, because);
+        return 0;
+    }
+    cJSON_Delete(because);
+    table_cell(l->table, r->id, NULL);
+    table_cell(l->table, state, NULL);
+    table_cell(l->table, r->task_id, NULL);
+    table_cell(l->table, r->backend, NULL);
+    table_cell(l->table, r->actor, NULL);
     return 0;
 }
 
 static int list(const struct global_options *g) {
     static const struct table_column columns[] = {{.title = "request"},
+                                                  {.title = "is"},
                                                   {.title = "task", .least = 12},
                                                   {.title = "backend"},
                                                   {.title = "asked by", .least = 8, .drop = 1}};
-    struct listing l = {0};
     struct home h;
     struct store *s = NULL;
     struct err e = ERR_INIT;
     if (open_home(g, false, &h, &s, &e) < 0 && e.code != ERR_MISSING) return cli_error(&e);
+    struct listing l = {.home = &h, .store = s};
     if (g->json)
-        l.json = cJSON_CreateArray();
+        l.json = json_new_array();
     else
-        l.table = table_new(columns, 4);
+        l.table = table_new(columns, 5);
     int rc = s ? store_requests(s, NULL, list_row, &l, &e) : 0, code = EXIT_PASS;
     store_close(s);
     if (rc < 0) {
         cJSON_Delete(l.json);
         code = cli_error(&e);
     } else if (g->json) {
-        cJSON *o = cJSON_CreateObject();
+        cJSON *o = json_new_object();
         json_put(o, "requests", l.json);
         code = cli_print_json(o, EXIT_PASS);
     } else {
         table_print(l.table, stdout, table_width(STDOUT_FILENO), true);
         code = fflush(stdout) == 0 ? EXIT_PASS : EXIT_HARNESS;
     }
-    table_free(l.table);
+    listing_release(&l);
     return code;
 }
 

@@ -80,7 +80,8 @@ he run-case words --quiet >free.out 2>&1 || fail "a run without an approval: $(c
 cp engine.json engine.keep && cp -r cases/words case.keep && cp target.json target.keep
 edit cases/words/case.json 'del(.read_roots) | .approval_required = true | .mutation_mode = "owned-noncritical-repo"'
 rm -r case.keep && cp -r cases/words case.keep
-said() { "${@:2}" approve grant --request "$1" --actor bob --sentence "$(he request show "$1" | jq -r .sentence)"; }
+# said REQUEST COMMAND [OPTIONS]: granted by that command
+said() { "$2" approve grant --request "$1" --actor bob --sentence "$(he request show "$1" | jq -r .sentence)" "${@:3}"; }
 asked() { he request new words --engine exec --actor alice --quiet; }
 approvals() { he approve list --json | jq -c '[.approvals[] | [.approval_id, .state]]'; }
 # stale WORD: the request $r is refused, says what is otherwise and what to do, and nothing is said to it
@@ -141,5 +142,38 @@ refused "stale.*: engine_file_sha256, program_sha256, read_roots $tools; make" 2
 mv aside/gone aside/engine.json
 said "$r" plain >/dev/null || fail "without the variables"
 granted "granted from another environment"
+
+# --- what became of each request, without asking twice
+is() { he request list --json | jq -r --arg id "$1" '.requests[] | select(.id == $id) | .state'; }
+because() { he request list --json | jq -c --arg id "$1" '.requests[] | select(.id == $id) | .stale_because'; }
+check "used: $(is "$r")" [ "$(is "$r")" = consumed ]
+open=$(asked)
+check "open: $(is "$open")" [ "$(is "$open") $(because "$open")" = 'open []' ]
+denied=$(asked) && he approve deny --request "$denied" --actor bob --quiet >/dev/null
+check "denied: $(is "$denied")" [ "$(is "$denied")" = denied ]
+expired=$(asked) && said "$expired" he --expires "$(date -u -d '+4 seconds' +%FT%TZ)" >/dev/null
+granted=$(asked) && said "$granted" he >/dev/null
+check "granted: $(is "$granted")" [ "$(is "$granted")" = granted ]
+echo x >"$tools/beside"
+check "what an approval is not for any more: $(because "$granted")" [ "$(is "$granted") $(because "$granted")" = "stale [\"read_roots $tools\"]" ]
+check "nor a request: $(because "$open")" [ "$(is "$open") $(because "$open")" = "stale [\"read_roots $tools\"]" ]
+check "a word that was said says more: $(is "$denied")" [ "$(is "$denied") $(because "$denied")" = 'denied []' ]
+check "by whom: $(he request list --json | jq -c '.requests[0]')" jq -e '.requests[0] | .approval_state == "granted" and
+    (.approval_id | startswith("approval-")) and (.approval_expires_at | length == 24) and .requested_by == "alice"' <(he request list --json)
+rm "$tools/beside"
+check "as it was: $(is "$granted")" [ "$(is "$granted")" = granted ]
+he approve revoke "$(he approve list --json | jq -r '.approvals[0].approval_id')" --actor bob --quiet || fail "revoke"
+check "revoked: $(is "$granted")" [ "$(is "$granted")" = revoked ]
+for _ in $(seq 60); do [ "$(is "$expired")" = expired ] && break; sleep 0.1; done
+check "expired: $(is "$expired")" [ "$(is "$expired")" = expired ]
+check "without the variables: $(plain request list --json | jq -c '[.requests[].state] | unique')" \
+    [ "$(plain request list --json | jq -r --arg id "$open" '.requests[] | select(.id == $id) | .state')" = open ]
+python3 "$SRC/tests/lib/screen.py" 80 "$HARNESS" --home "$W/home" --cases "$W/cases" request list >screen || fail "a terminal of 80 columns: $(cat screen)"
+for id in "$open open" "$denied denied" "$granted revoked" "$expired expired"; do
+    check "the terminal lacks $id: $(cat screen)" grep -qE "^${id% *} +${id#* } +words +exec +alice" screen
+done
+before=$(fingerprint home)
+he request list >/dev/null
+check "a look changed the home" [ "$(fingerprint home)" = "$before" ]
 check "left behind" no_leftovers
 e2e_end

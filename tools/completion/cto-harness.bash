@@ -25,6 +25,7 @@ _cto_harness() {
     --env-file | --check | --record | --hide | --bind | --bind-write) _cto_harness_reply -f && return ;;
     --engine | --backend) words=$("$program" "${global[@]}" engines --json 2>/dev/null | sed -n 's/.*"name": *"\([^"]*\)".*/\1/p') ;;
     --only | --case | --from) words=$("$program" "${global[@]}" case list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
+    --request) words=$("$program" "${global[@]}" request list 2>/dev/null | awk '$2 == "open" { print $1 }') ;;
     --status) words='pass fail blocked running' ;;
     --profile) words='engine verifier' ;;
     esac
@@ -44,6 +45,7 @@ _cto_harness() {
         outcome:) words=$("$program" "${global[@]}" report list --status running 2>/dev/null | grep -oE '[0-9]{8}T[0-9]{6}Z-[a-z0-9-]+') ;;
         outcome:*) words='accepted rejected' ;;
         request:) words='new show list' ;;
+        request:show) words=$("$program" "${global[@]}" request list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
         request:new) words=$("$program" "${global[@]}" case list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
         case:) words='list lint new' ;;
         report:) words='show list governed' ;;
