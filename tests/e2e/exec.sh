@@ -87,7 +87,7 @@ check "a program that fails: $(reasons)" grep -q backend_failed <<<"$(reasons)"
 cat >"$tools/finds.sh" <<'SH'
 #!/bin/sh
 set -e
-echo "stdin: $(head -1)"
+echo "stdin: $(cat | tail -1)"
 [ -z "$(cat)" ] && echo "and its end"
 (echo spoilt >/dev/stdin) 2>/dev/null && echo "stdin can be written"
 echo "rc: $(cat "$HOME/.config/my/rc")"
@@ -97,7 +97,7 @@ echo "self: $0, key: $MY_API_KEY"
 eval "$(cat "$1")"
 SH
 chmod 755 "$tools/finds.sh"
-echo 'git commit -qam "Mend the words"' | cat <(grep -v '^git' "$tools/work") - >"$tools/work.new" && mv "$tools/work.new" "$tools/work"
+{ grep '^sed' "$tools/work"; echo 'git commit -qam "Mend the words"'; } >"$tools/work.new" && mv "$tools/work.new" "$tools/work"
 cp good.json engine.json
 edit engine.json '.program = "file" | .command = ["/bin/sh", "{program}", .command[4]] | .stdin = "task" | .environment = []
     | .set = {AGENT_STATE: "{state}", PLAIN: "{{task}"}
@@ -113,7 +113,7 @@ rc: at /workspace
 conf: {
 self: /opt/agent/finds.sh, key: 
 END
-sed -i "s/^stdin: .*/stdin: $(head -1 cases/words/task.md)/" want
+sed -i "s|^stdin: .*|stdin: $(tail -1 cases/words/task.md)|" want
 check "what it found: $(out)" cmp -s want <(out | grep -v '"a"' | sed 's/^}$//; /^$/d')
 check "its file has the place: $(out)" grep -q '"a":.*"/task/task.md"' <(out)
 dir=$(jq -r .artifacts_dir report.json)
@@ -144,7 +144,7 @@ unset CTO_HARNESS_EXEC_BIN CTO_HARNESS_EXEC_NODE
 
 # --- how it is asked to end
 lingers() { # COMMANDS JQ: after its commit
-    { grep -v '^git' "$tools/work"; echo 'git commit -qam "Mend the words"'; echo "$1"; } >"$tools/work.new" && mv "$tools/work.new" "$tools/work"
+    { grep '^sed' "$tools/work"; echo 'git commit -qam "Mend the words"'; echo "$1"; } >"$tools/work.new" && mv "$tools/work.new" "$tools/work"
     cp good.json engine.json && edit engine.json ".end_of_life = \"first_commit\" | .grace_ms = 100 | $2"
     run || fail "$1: $(jq -c .blockers report.json; out)"
     check "$1: ended by the harness" [ "$(jq .backend_end.ended_by_harness report.json)" = true ]
@@ -160,7 +160,7 @@ check "and soon: $(jq -c .timings_ms report.json)" [ "$(jq '.timings_ms.stopping
 lingers 'trap "echo farewell; exit 3" INT TERM HUP; while :; do sleep 0.1; done' '.'
 check "nobody asked it: $(out)" [ -z "$(out | grep farewell)" ]
 # out of time: asked too, and that is no pass whatever it says then
-{ grep -v '^git' "$tools/work" | grep -v trap; echo 'trap "echo farewell; exit 0" INT; while :; do sleep 0.1; done'; } >"$tools/work.new" && mv "$tools/work.new" "$tools/work"
+{ grep '^sed' "$tools/work"; echo 'trap "echo farewell; exit 0" INT; while :; do sleep 0.1; done'; } >"$tools/work.new" && mv "$tools/work.new" "$tools/work"
 cp good.json engine.json && edit engine.json '.end_of_life = "exit" | .timeouts = {backend_s: 1} | .stop_signal = "INT" | .stop_grace_ms = 8000'
 run
 check "out of time: $(reasons)" grep -qx 'timeout' <(jq -r '.blocker_reasons[0]' report.json)

@@ -70,7 +70,8 @@ jq -n --arg t "$tools" '{name: "my-agent", command: ["/bin/sh", "-e", ($t + "/wo
 check "closed" [ "$(code he validate stage6 --engine exec --case plain --json)" = 3 ]
 check "closed: $(cat out)" jq -e '.stage_status == "not_proven" and (.errors | any(test("stage5_failure_closure_inherited.*CTO_HARNESS_ALLOW_EXEC")))' out >/dev/null
 refused 'default lane' 2 he validate stage6 --engine fake
-refused 'adapter' 2 he validate stage6 --engine codex
+check "codex, closed" [ "$(code he validate stage6 --engine codex --json)" = 3 ]
+check "codex, closed: $(cat out)" jq -e '.stage_status == "not_proven" and (.errors | any(test("CTO_HARNESS_ALLOW_CODEX=1")))' out >/dev/null
 refused 'no case|unknown case|such' 2 he validate stage6 --case nothing-like-it
 export CTO_HARNESS_ALLOW_EXEC=1 CTO_HARNESS_EXEC_STAGE=5
 check "exec" [ "$(code he validate stage6 --engine exec --case plain --json)" = 0 ]

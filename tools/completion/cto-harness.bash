@@ -23,7 +23,7 @@ _cto_harness() {
     --home | --cases | --write | --read | --chdir | --core) _cto_harness_reply -d && return ;;
     --decide) words='not_decided core_promotion_requested core_promotion_deferred' ;;
     --env-file | --check | --record | --hide | --bind | --bind-write) _cto_harness_reply -f && return ;;
-    --engine | --backend) words=$("$program" "${global[@]}" engines --json 2>/dev/null | sed -n 's/.*"name": *"\([^"]*\)".*/\1/p') ;;
+    --engine | --backend) words=$("$program" "${global[@]}" engines --json 2>/dev/null | sed -n '/"files"/q; s/.*"name": *"\([^"]*\)".*/\1/p') ;;
     --only | --case | --from) words=$("$program" "${global[@]}" case list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
     --request) words=$("$program" "${global[@]}" request list 2>/dev/null | awk '$2 == "open" { print $1 }') ;;
     --status) words='pass fail blocked running' ;;
@@ -49,6 +49,8 @@ _cto_harness() {
         request:new) words=$("$program" "${global[@]}" case list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
         case:) words='list lint new' ;;
         report:) words='show list governed' ;;
+        engines:) words='show' ;;
+        engines:show) words=$("$program" engines --json 2>/dev/null | sed -n '/"files"/,$s/.*"name": *"\([^"]*\)".*/\1/p') ;;
         report:show) words=$("$program" "${global[@]}" report list 2>/dev/null | grep -oE '[0-9]{8}T[0-9]{6}Z-[a-z0-9-]+') ;;
         store:) words='info check' ;;
         sandbox:) words='exec' ;;
