@@ -60,7 +60,7 @@ static void sweep_groups(const struct flight *f) {
 static void tell_findings(struct flight *f) {
     struct run_record *rec = &f->rec;
     struct err e = ERR_INIT;
-    flight_streams_end(f);
+    if (narrate_observed(&f->nar, &e) < 0) flight_artifact_error(f, &e);
     if (rec->engine_started && strcmp(rec->engine, "case") == 0) rec->case_marks = case_log_read(rec->run_dir);
     verdict_judge(rec);
     /* What could not be written at the start is tried once more: the failure stands, but the set may yet be whole. */
@@ -235,6 +235,33 @@ static void land_done(uv_work_t *w, int status) {
     queue(f, seal_work, seal_done);
 }
 
+/* From the verdict on. */
+static void conclude(struct flight *f) {
+    tell_findings(f);
+    const bool landing = f->run.state == RUN_LANDING;
+    if (landing && may_land(f)) {
+        queue(f, land_work, land_done);
+        return;
+    }
+    if (landing) run_landed(&f->run, clock_mono_us(), false);
+    if (f->rec.subject && f->rec.engine_started) subject_look_again(&f->rec);
+    tell_end(f);
+    queue(f, seal_work, seal_done);
+}
+
+static const char *output_format(const struct flight *f) { return observe_format(f->rec.output); }
+
+/* In the pool: a helper reads the log, for some milliseconds, or for as long as it is let. */
+static void observe_work(uv_work_t *w) {
+    struct flight *f = w->data;
+    f->rec.observed = observe_log(f->x->home.libexec, f->rec.run_dir, output_format(f));
+}
+
+static void observe_done(uv_work_t *w, int status) {
+    (void)status;
+    conclude(w->data);
+}
+
 void flight_finish(struct flight *f) {
     if (f->finishing) return;
     uv_timer_stop(&f->timer);
@@ -247,14 +274,9 @@ void flight_finish(struct flight *f) {
     sweep_groups(f);
     f->finishing = true;
     reserve_use(&f->x->reserve);
-    tell_findings(f);
-    const bool landing = f->run.state == RUN_LANDING;
-    if (landing && may_land(f)) {
-        queue(f, land_work, land_done);
-        return;
-    }
-    if (landing) run_landed(&f->run, clock_mono_us(), false);
-    if (f->rec.subject && f->rec.engine_started) subject_look_again(&f->rec);
-    tell_end(f);
-    queue(f, seal_work, seal_done);
+    flight_streams_end(f);
+    if (f->rec.engine_started && output_format(f))
+        queue(f, observe_work, observe_done);
+    else
+        conclude(f);
 }

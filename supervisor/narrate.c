@@ -130,6 +130,23 @@ int narrate_engine_end(struct narrator *n, struct err *e) {
     return tell(n, "backend.ended", data, e);
 }
 
+int narrate_observed(struct narrator *n, struct err *e) {
+    struct observed *o = n->rec->observed;
+    int rc = 0;
+    for (int i = 0; rc == 0 && o && i < o->n; i++) {
+        cJSON *data;
+        const char *type = observation_event(&o->list[i], &data);
+        json_put_bool(data, "claimed", true);
+        rc = evidence_event(n->ev, type, data, e);
+    }
+    if (o) {
+        free(o->list);
+        o->list = NULL;
+        o->n = 0;
+    }
+    return rc;
+}
+
 int narrate_limit(struct narrator *n, const struct limit_seen *l, struct err *e) {
     cJSON *data = cJSON_CreateObject();
     json_put_str(data, "name", l->name);

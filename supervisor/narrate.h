@@ -23,6 +23,8 @@ int narrate_begin(struct narrator *n, struct err *e);
 int narrate_engine(struct narrator *n, struct err *e);
 int narrate_committed(struct narrator *n, struct err *e); /* lifecycle.committed, seen while the engine lived */
 int narrate_engine_end(struct narrator *n, struct err *e);
+/* backend.message, backend.tool ...: what the backend said of itself. Once; the list of it is given up then. */
+int narrate_observed(struct narrator *n, struct err *e);
 /* limit.hit: once for each. */
 int narrate_limit(struct narrator *n, const struct limit_seen *l, struct err *e);
 /* gateway.request: as the gateway told of it. */

@@ -42,6 +42,8 @@ void record_release(struct run_record *r) {
     r->n_denied = 0;
     model_use_free(r->model_use);
     r->model_use = NULL;
+    observed_free(r->observed);
+    r->observed = NULL;
     secrets_free(r->secrets);
     r->secrets = NULL;
     free(r->blockers);

@@ -13,6 +13,7 @@
 #include "common/msg.h"
 #include "supervisor/blockers.h"
 #include "supervisor/case.h"
+#include "supervisor/observe.h"
 #include "supervisor/secrets.h"
 
 #define RUN_ID_MAX 160
@@ -169,8 +170,9 @@ struct run_record {
     bool patch_whole;                     /* and the inspector's end of it, of just so many bytes */
     uint64_t patch_bytes, artifact_bytes; /* written so far in the run directory */
 
-    struct secrets *secrets; /* owned; NULL: nothing is known, nothing was searched */
-    bool search_contents;    /* the committed contents are sent to be searched, although nothing is to be landed */
+    struct observed *observed; /* owned; NULL: its output is a text, or it was not started */
+    struct secrets *secrets;   /* owned; NULL: nothing is known, nothing was searched */
+    bool search_contents;      /* the committed contents are sent to be searched, although nothing is to be landed */
     uint64_t contents_seen;
     bool contents_whole; /* and the end of them, of just so many bytes */
 

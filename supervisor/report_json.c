@@ -410,6 +410,7 @@ char *report_json_text(const struct run_record *r, const struct seal_input *in, 
     standing_put(o);
     json_put(o, "sandbox", sandbox(r));
     json_put(o, "limits_hit", limits_hit(r));
+    json_put(o, "backend_observed", observed_json(r->observed));
     json_put(o, "environment", environment(in));
     json_put(o, "timings_ms", timings(r));
     json_put(o, "resources", resources(r, f));

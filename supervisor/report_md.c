@@ -282,6 +282,7 @@ char *report_md_text(const struct run_record *r, const struct seal_input *in, co
     put_changes(&b, r);
     put_verification(&b, r);
     report_put_subject_md(&b, r);
+    observed_put_md(&b, r->observed);
     secrets_put_md(&b, r->secrets, !r->recovered);
     put_reproduce(&b, r, in);
     put_sandbox(&b, r);

@@ -24,6 +24,7 @@ expect cto-harness-worker libc.so.6 libcjson.so.1
 expect cto-harness-inspect libc.so.6 libcrypto.so.3 libgit2.so.1.5 libz.so.1
 expect cto-harness-yaml libc.so.6 libcjson.so.1 libyaml-0.so.2
 expect cto-harness-gateway libc.so.6 libcjson.so.1 libcrypto.so.3 libcurl.so.4 libmicrohttpd.so.12 libssl.so.3 libuv.so.1
+expect cto-harness-observe libc.so.6 libcjson.so.1
 expect cto-harness-fake-agent libc.so.6 libcjson.so.1
 expect cto-harness-probe libc.so.6
 expect cto-harness-ca-double libc.so.6 libcjson.so.1
@@ -33,7 +34,7 @@ if readelf -lW "$bindir/cto-harness-sandbox" | grep -q INTERP; then bad "cto-har
 # A program that is in no list is a decision nobody took.
 for program in "$bindir"/*; do
     case $(basename "$program") in
-    cto-harness | cto-harness-worker | cto-harness-inspect | cto-harness-yaml | cto-harness-gateway | cto-harness-fake-agent | cto-harness-probe | cto-harness-ca-double | cto-harness-sandbox) ;;
+    cto-harness | cto-harness-worker | cto-harness-inspect | cto-harness-yaml | cto-harness-gateway | cto-harness-observe | cto-harness-fake-agent | cto-harness-probe | cto-harness-ca-double | cto-harness-sandbox) ;;
     *) bad "$program is in no list" ;;
     esac
 done

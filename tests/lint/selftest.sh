@@ -49,6 +49,7 @@ good_programs() {
     make_program cto-harness-gateway "$json$uv$crypto$http" \
         'if (b[1] == 1) cJSON_Version(), uv_version(), OpenSSL_version_num(), MHD_get_version(), curl_version(), SSL_get_version(b);' \
         -pie -lcjson -luv -lcrypto -lmicrohttpd -lcurl -lssl
+    make_program cto-harness-observe "$json" 'if (b[1] == 1) cJSON_Version();' -pie -lcjson
     make_program cto-harness-fake-agent "$json" 'if (b[1] == 1) cJSON_Version();' -pie -lcjson
     make_program cto-harness-probe '' '' -pie
     make_program cto-harness-ca-double "$json" 'if (b[1] == 1) cJSON_Version();' -pie -lcjson

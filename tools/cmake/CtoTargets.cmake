@@ -60,6 +60,7 @@ endif()
 cto_folder(yaml GLOBS ${s}/worker/yaml/*.c LIBS cto_sandbox cto_common PkgConfig::CJSON PkgConfig::YAML)
 cto_folder(gateway GLOBS ${s}/worker/gateway/*.c
   LIBS cto_sandbox cto_common PkgConfig::UV PkgConfig::MHD PkgConfig::CURL PkgConfig::CJSON PkgConfig::SSL PkgConfig::CRYPTO)
+cto_folder(observe GLOBS ${s}/worker/observe/*.c LIBS cto_sandbox cto_common PkgConfig::CJSON)
 cto_folder(fake_agent GLOBS ${s}/worker/fake_agent/*.c LIBS cto_common PkgConfig::CJSON)
 cto_folder(supervisor GLOBS ${s}/supervisor/*.c ${s}/supervisor/commands/*.c
   LIBS cto_common PkgConfig::UV PkgConfig::SQLITE PkgConfig::CRYPTO PkgConfig::CJSON PkgConfig::GIT2)
@@ -72,6 +73,7 @@ cto_program(cto-harness-worker ${s}/worker/main.c cto_exe cto_worker)
 cto_program(cto-harness-inspect ${s}/worker/inspect/main.c cto_exe cto_inspect)
 cto_program(cto-harness-yaml ${s}/worker/yaml/main.c cto_exe cto_yaml)
 cto_program(cto-harness-gateway ${s}/worker/gateway/main.c cto_exe cto_gateway)
+cto_program(cto-harness-observe ${s}/worker/observe/main.c cto_exe cto_observe)
 cto_program(cto-harness-fake-agent ${s}/worker/fake_agent/main.c cto_exe cto_fake_agent)
 # `doctor --probe`: the escape suite without the seam by which its controls take walls down.
 cto_folder(probe GLOBS ${s}/tests/escape/*.c LIBS cto_sandbox cto_common)
