@@ -247,7 +247,6 @@ static void put_reproduce(struct buf *b, const struct run_record *r, const struc
 }
 
 static void put_sandbox(struct buf *b, const struct run_record *r) {
-    model_use_md(b, r);
     buf_puts(b, "\n## Sandbox\n\n");
     report_put_sandbox(b, r);
     for (int i = 0; i < r->n_gates; i++) {
@@ -282,6 +281,7 @@ char *report_md_text(const struct run_record *r, const struct seal_input *in, co
     put_changes(&b, r);
     put_verification(&b, r);
     report_put_subject_md(&b, r);
+    model_use_md(&b, r);
     observed_put_md(&b, r->observed);
     secrets_put_md(&b, r->secrets, !r->recovered);
     put_reproduce(&b, r, in);

@@ -127,7 +127,7 @@ static void codex(void) {
     AUTO_BUF struct buf log = BUF_INIT(1u << 20);
     NEED(io_read_file_at(AT_FDCWD, "tests/e2e/agents/samples/codex-fix.jsonl", 1u << 20, &log, NULL) == 0);
     feed("codex-jsonl", log.p, log.len, 100);
-    CHECK(seen.in == 41223 && seen.out == 175 && strstr(seen.first_tool, "cat -- strings.py") && seen.good == 3);
+    CHECK(seen.in == 41191 && seen.out == 175 && strstr(seen.first_tool, "cat -- strings.py") && seen.good == 3);
     CHECK(strstr(seen.last_text, "Done") && strstr(seen.last_error, "metadata")); /* a note is no error */
     text("codex-jsonl",
          "{\"type\":\"item.started\",\"item\":{\"id\":\"a\",\"type\":\"command_execution\",\"command\":\"sleep 9\"}}\n"
