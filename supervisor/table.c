@@ -15,6 +15,8 @@
 #define MAX_COLUMNS 8
 #define GAP 2
 #define CELL_MAX (64u << 10)
+#define WRAP_LEAST 8 /* columns: on what is narrower, text that wraps is cut like any other */
+#define WRAP_INDENT 2
 #define ELLIPSIS "\xe2\x80\xa6"
 
 struct cell {
@@ -53,6 +55,17 @@ static int columns_of(const char *text) {
         if (k == 0) k = 1;
     }
     return n;
+}
+
+static int longest_word(const char *text) {
+    int most = 0, here = 0;
+    for (size_t left = strlen(text), k; left > 0; text += k, left -= k) {
+        k = text_glyph(text, left);
+        here = *text == ' ' ? 0 : here + (k ? text_columns(text, k) : 1);
+        if (here > most) most = here;
+        if (k == 0) k = 1;
+    }
+    return most;
 }
 
 struct table *table_new(const struct table_column *columns, int n) {
@@ -129,6 +142,19 @@ static void cut_columns(const struct table *t, int width, int widths[MAX_COLUMNS
     }
 }
 
+/* A last column that wraps gets lines of its own where it has too little room beside the others: less than it needs, or less than its
+ * longest word (a variable, a path), which would have to be broken to be put there. */
+static void move_below(const struct table *t, int width, int widths[MAX_COLUMNS]) {
+    const int end = t->n - 1, room = width - WRAP_INDENT;
+    int longest = 0;
+    if (!t->columns[end].wrap || room < WRAP_LEAST) return;
+    for (size_t i = (size_t)end; i < t->used; i += (size_t)t->n) {
+        const int n = longest_word(t->cells[i].text);
+        if (n > longest) longest = n;
+    }
+    if (total(widths, t->n) > width || (widths[end] < longest && widths[end] < room)) widths[end] = -1;
+}
+
 static void find_widths(const struct table *t, int width, bool header, int widths[MAX_COLUMNS]) {
     for (int i = 0; i < t->n; i++) widths[i] = header ? columns_of(t->columns[i].title) : 0;
     for (size_t i = 0; i < t->used; i++)
@@ -136,6 +162,7 @@ static void find_widths(const struct table *t, int width, bool header, int width
     if (width == 0) return;
     drop_columns(t, width, widths);
     cut_columns(t, width, widths);
+    move_below(t, width, widths);
 }
 
 /* --- printing ----------------------------------------------------------------------------------------------------- */
@@ -163,9 +190,39 @@ static void put_pad(FILE *out, int n) {
     for (; n > 0; n--) fputc(' ', out);
 }
 
+/* How many bytes of it fit into these columns: up to a blank where there is one, else whole characters; at least one. */
+static size_t fitting(const char *text, int room) {
+    size_t at = 0, blank = 0, left = strlen(text);
+    for (int used = 0; left > 0;) {
+        size_t k = text_glyph(text + at, left);
+        const int c = k ? text_columns(text + at, k) : 1;
+        if (used + c > room && at > 0) return text[at] == ' ' ? at : blank ? blank : at;
+        if (text[at] == ' ') blank = at;
+        if (k == 0) k = 1;
+        used += c;
+        at += k;
+        left -= k;
+    }
+    return at;
+}
+
+/* In lines of at most `room` columns, all but the first after `indent` blanks; no newline at the end. */
+static void put_wrapped(FILE *out, const char *text, int indent, int room) {
+    while (*text) {
+        const size_t n = fitting(text, room);
+        fwrite(text, 1, n, out);
+        text += n;
+        while (*text == ' ') text++;
+        if (!*text) break;
+        fputc('\n', out);
+        put_pad(out, indent);
+    }
+}
+
 /* `left` is what the screen has, or a very large number. Nothing follows the last cell, not even spaces. */
 static void put_row(const struct table *t, FILE *out, const struct cell *row, const int *widths, int left) {
-    int last = t->n - 1, pad = 0;
+    const int all = left, end = t->n - 1;
+    int last = end, pad = 0;
     while (last > 0 && (widths[last] < 0 || row[last].columns == 0)) last--;
     for (int i = 0; i <= last; i++) {
         if (widths[i] < 0) continue;
@@ -174,11 +231,19 @@ static void put_row(const struct table *t, FILE *out, const struct cell *row, co
         if (pad >= left) break;
         put_pad(out, pad);
         left -= pad;
+        const int room = widths[i] < left ? widths[i] : left;
         if (row[i].colour) fputs(row[i].colour, out);
-        left -= put_cut(out, row[i].text, widths[i] < left ? widths[i] : left);
+        if (t->columns[i].wrap && room >= WRAP_LEAST)
+            put_wrapped(out, row[i].text, all - left, room);
+        else
+            left -= put_cut(out, row[i].text, room);
         if (row[i].colour) fputs("\033[0m", out);
         pad = GAP + (t->columns[i].right ? 0 : widths[i] - columns);
     }
+    fputc('\n', out);
+    if (widths[end] >= 0 || !t->columns[end].wrap || row[end].columns == 0) return;
+    put_pad(out, WRAP_INDENT);
+    put_wrapped(out, row[end].text, WRAP_INDENT, all - WRAP_INDENT);
     fputc('\n', out);
 }
 
@@ -191,6 +256,7 @@ void table_print(const struct table *t, FILE *out, int width, bool header) {
     for (int i = 0; i < t->n; i++)
         titles[i] =
             (struct cell){.text = (char *)(uintptr_t)t->columns[i].title, .columns = columns_of(t->columns[i].title)};
+    if (widths[t->n - 1] < 0) titles[t->n - 1].columns = 0;
     if (header) put_row(t, out, titles, widths, room);
     for (size_t i = 0; i < t->used; i += (size_t)t->n) put_row(t, out, &t->cells[i], widths, room);
 }

@@ -1,6 +1,7 @@
 /* table.h - rows for people. Piped, a table has its full width, whatever that is; on a terminal no row is ever wider than the
- * screen, so that none wraps: columns that may be cut are cut with an ellipsis, then columns that may go are dropped, then the
- * line is cut. Control bytes in cells are made visible. */
+ * screen, so that the terminal wraps none: columns that may be cut are cut with an ellipsis, then columns that may go are dropped,
+ * then the line is cut. A last column whose text says what to do is not cut: it goes on below itself, or, where the others leave it
+ * too little room, in lines of its own. Control bytes in cells are made visible. */
 #ifndef CTO_SUPERVISOR_TABLE_H
 #define CTO_SUPERVISOR_TABLE_H
 
@@ -14,6 +15,7 @@ struct table_column {
     int least; /* columns of the screen that it needs at least when it is cut; 0: it is never cut */
     int drop;  /* 1 goes first, then 2, ...; 0: never */
     bool right;
+    bool wrap; /* of the last one only: nothing of it is cut; `least` is what it needs beside the others */
 };
 
 /* The columns are borrowed and must outlive the table. */

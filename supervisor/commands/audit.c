@@ -62,7 +62,7 @@ static cJSON *audit_json(const struct audit *a) {
 
 static int print_table(const struct audit *a) {
     static const struct table_column columns[] = {
-        {.title = "status"}, {.title = "claim", .least = 16}, {.title = "what is missing", .least = 16}};
+        {.title = "status"}, {.title = "claim", .least = 16}, {.title = "what is missing", .least = 24, .wrap = true}};
     struct table *t = table_new(columns, 3);
     for (int i = 0; i < AUDIT_CLAIMS; i++) {
         const struct audit_claim *c = &a->claims[i];

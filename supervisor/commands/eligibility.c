@@ -25,12 +25,12 @@ const char help_eligibility[] = "Usage: cto-harness eligibility CASE [--engine N
 
 static int print_table(const struct run_record *r, const char *selected) {
     static const struct table_column columns[] = {
-        {.title = "gate"}, {.title = "status"}, {.title = "why", .least = 20}};
+        {.title = "gate"}, {.title = "status"}, {.title = "why", .least = 24, .wrap = true}};
     struct table *t = table_new(columns, 3);
     for (int i = 0; i < r->n_gates; i++) {
         table_cell(t, r->gates[i].name, NULL);
         table_cell(t, r->gates[i].status, NULL);
-        table_cell(t, r->gates[i].reason[0] ? r->gates[i].reason : "-", NULL);
+        table_cell(t, r->gates[i].reason, NULL);
     }
     table_print(t, stdout, table_width(STDOUT_FILENO), true);
     table_free(t);

@@ -86,7 +86,8 @@ static cJSON *guard_json(const struct core_guard *g) {
 }
 
 static int print_table(const struct core_guard *g) {
-    static const struct table_column columns[] = {{.title = ""}, {.title = "check"}, {.title = "why", .least = 20}};
+    static const struct table_column columns[] = {
+        {.title = ""}, {.title = "check"}, {.title = "why", .least = 24, .wrap = true}};
     struct table *t = table_new(columns, 3);
     bool clear = core_guard_clear(g);
     for (int i = 0; i < GUARD_CHECKS; i++) {

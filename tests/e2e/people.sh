@@ -147,6 +147,17 @@ for width in 12 40 100; do
         case $c in report*) grep -q '^pass  ' out ;; case*) grep -q '^answer-only' out ;; run*) grep -q '^rename-module  *pass' out ;; *) : ;; esac || fail "$c at $width columns: $(head -3 out)"
     done
 done
+# ... and what is to be done is never cut, with names that can be copied
+for width in 40 60 80; do
+    screen "$width" "$HARNESS" --home "$W/home" --cases "$SRC/cases" eligibility r1-string-slugify --engine case >out 2>err
+    check "eligibility at $width columns: exit $?: $(cat err)" [ ! -s err ]
+    words=$(tr -s ' \r\n' ' ' <out)
+    for text in 'set CTO_HARNESS_CASE_STAGE to the stage of this run, 2 to 5' 'no source admission of workos-case; admit source --record' \
+        'set CTO_HARNESS_CASE_BIN to the admitted program'; do
+        check "eligibility at $width columns lacks: $text" grep -qF "$text" <<<"$words"
+    done
+    [ "$width" -lt 60 ] || check "a name is broken at $width columns" grep -q CTO_HARNESS_CASE_PROVIDER_DECISION_FILE out
+done
 [[ $(screen 40 env NO_COLOR=1 "$HARNESS" --home "$W/home" report list | LC_ALL=C grep -c $'\x1b') == 0 ]] || fail 'NO_COLOR'
 # --- verify: who rewrote a whole directory is found out by a store that knows the run; where there is none, that is said
 run=$(h report list --case failed-tests --json | jq -r '.runs[0].run_id')

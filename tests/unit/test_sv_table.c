@@ -1,4 +1,4 @@
-/* test_sv_table.c - no row is ever wider than the screen, whatever is in it; piped, nothing is cut. */
+/* test_sv_table.c - no row is ever wider than the screen, whatever is in it; piped, nothing is cut, and of what wraps nothing ever. */
 #include <string.h>
 
 #include "check.h"
@@ -47,7 +47,54 @@ static struct table *sample(void) {
     return t;
 }
 
+/* Without the blanks and newlines. */
+static void squeeze(const char *text, char *out, size_t size) {
+    size_t n = 0;
+    for (; *text && n < size - 1; text++)
+        if (*text != ' ' && *text != '\n') out[n++] = *text;
+    out[n] = '\0';
+}
+
+/* Of a text that wraps every letter is there, at any width that is one, and words are whole where a line can have them. */
+static void wrapping(void) {
+    static const struct table_column two[] = {{.title = "gate"}, {.title = "why", .least = 24, .wrap = true}};
+    static const char *const texts[] = {
+        "set THE_QUITE_LONG_NAME_OF_A_VARIABLE to the program that was admitted, then try again",
+        "\xe6\xbc\xa2\xe5\xad\x97 \xe6\xbc\xa2\xe5\xad\x97\xe6\xbc\xa2\xe5\xad\x97", "short", ""};
+    char wanted[400], seen[2000];
+    struct table *t = table_new(two, 2);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        table_cell(t, "a gate", NULL), table_cell(t, texts[i], i == 0 ? "\033[1m" : NULL);
+    for (int width = 12; width <= 150; width++) {
+        char *text = print(t, width);
+        squeeze(text, seen, sizeof seen);
+        bool fine = widest(text) <= width + 4; /* the colour is no column */
+        for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+            squeeze(texts[i], wanted, sizeof wanted);
+            fine = fine && strstr(seen, wanted);
+        }
+        fine = fine && (width < 40 || strstr(text, "THE_QUITE_LONG_NAME_OF_A_VARIABLE"));
+        if (!CHECK(fine)) fprintf(stderr, "at %d:\n%s", width, text);
+        free(text);
+    }
+    char *wide = print(t, 60);
+    CHECK(strstr(wide, "gate    why\na gate  \033[1mset THE_QUITE_LONG_NAME_OF_A_VARIABLE to the\n        program that "
+                       "was admitted,") == wide);
+    free(wide);
+    wide = print(t, 40);
+    CHECK(
+        strstr(wide, "gate\na gate\n  set THE_QUITE_LONG_NAME_OF_A_VARIABLE\n  to the program that was admitted,\n") ==
+            wide &&
+        strstr(wide, "\na gate\n  short\na gate\n"));
+    free(wide);
+    wide = print(t, 0);
+    CHECK(strstr(wide, "then try again\033[0m\na gate  "));
+    free(wide);
+    table_free(t);
+}
+
 int main(void) {
+    wrapping();
     struct table *t = sample();
     char *full = print(t, 0);
     CHECK(strstr(full, "STATUS     TOOK  RUN                                       WHY\n") == full);
