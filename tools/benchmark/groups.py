@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import time
 
+from gateway import group_h
 from honest import group_g
 from measure import MINIMAL, CannotMeasure, finish, percentile, ratio, result, run, say, spread, start, target
 
@@ -404,4 +405,5 @@ def group_f(bench):
 
 
 GROUPS = {'a': ('jail', group_a), 'b': ('run', group_b), 'c': ('throughput', group_c), 'd': ('stop', group_d),
-          'e': ('memory', group_e), 'f': ('store', group_f), 'g': ('honest', group_g)}
+          'e': ('memory', group_e), 'f': ('store', group_f), 'g': ('honest', group_g),
+          'h': ('gateway', group_h)}

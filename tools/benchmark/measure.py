@@ -14,7 +14,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SOURCES = pathlib.Path(__file__).resolve().parent
-PROGRAMS = ('cto-harness', 'cto-harness-worker', 'cto-harness-inspect', 'cto-harness-fake-agent', 'cto-harness-sandbox')
+PROGRAMS = ('cto-harness', 'cto-harness-worker', 'cto-harness-inspect', 'cto-harness-fake-agent', 'cto-harness-sandbox', 'cto-harness-gateway')
 # The release preset's flags (CMakePresets.json, tools/cmake/CtoFlags.cmake).
 FLAGS = ('-std=gnu17 -D_GNU_SOURCE= -O2 -g -Wall -Wextra -Wconversion -Wshadow -Wno-unused-const-variable -fPIE '
          '-fstack-protector-strong -fstack-clash-protection -fno-common -ffunction-sections -fdata-sections '
@@ -161,7 +161,9 @@ class Bench:
                 ('pairs', dynamic, ['pairs.c'], []), ('commit_agent', dynamic, ['commit_agent.c'], []),
                 ('floor_jail', static, ['floor.c', 'floor_jail.c'], []),
                 ('floor_run', static, ['floor.c', 'floor_run.c', 'floor_git_exec.c'], []),
-                ('floor_direct', dynamic, ['floor.c', 'floor_run.c', 'floor_git_direct.c'], ['-lgit2'])):
+                ('floor_direct', dynamic, ['floor.c', 'floor_run.c', 'floor_git_direct.c'], ['-lgit2']),
+                ('gateway_floor', dynamic, ['gateway_floor.c'], ['-luv', '-lmicrohttpd', '-lcurl']),
+                ('gateway_peer', dynamic, ['gateway_peer.c'], ['-lpthread'])):
             run([*command, *[SOURCES / s for s in sources], '-o', out / name, *libs])
             if out != self.bin:
                 shutil.copy(out / name, self.bin / name)
@@ -171,7 +173,7 @@ class Bench:
         """The launcher once more, with the tests' seam (sandbox/testing.h): what a mechanism costs is what its absence saves."""
         rule = (ROOT / 'tools' / 'cmake' / 'CtoLauncher.cmake').read_text()
         common = re.search(r'foreach\(name ([a-z_ ]+)\)', rule).group(1).split()
-        sandbox = [p for p in sorted((ROOT / 'sandbox').glob('*.c')) if not re.match(r'filter_gen|enter|confine_self', p.name)]
+        sandbox = [p for p in sorted((ROOT / 'sandbox').glob('*.c')) if not re.match(r'filter_gen|enter|confine_', p.name)]
         sources = sandbox + [ROOT / 'common' / (name + '.c') for name in common]
         sources += [ROOT / 'tests' / 'lib' / 'jail_hooks.c', generated / 'build_id.c']
         run([*static, '-DCTO_SANDBOX_TESTING=1', *sources, '-o', out / 'seam_sandbox'])

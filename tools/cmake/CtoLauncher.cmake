@@ -18,7 +18,7 @@ foreach(name err io pass_fd buf path clock log text cgroup cgroup_find cgroup_sw
   list(APPEND launcher_common ${CMAKE_SOURCE_DIR}/common/${name}.c)
 endforeach()
 file(GLOB launcher_sandbox CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/sandbox/*.c)
-list(FILTER launcher_sandbox EXCLUDE REGEX "/(filter_gen[^/]*|enter|confine_self)\\.c$")
+list(FILTER launcher_sandbox EXCLUDE REGEX "/(filter_gen[^/]*|enter|confine_self|confine_gateway)\\.c$")
 file(GLOB launcher_headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/common/*.h ${CMAKE_SOURCE_DIR}/sandbox/*.h
   ${CMAKE_SOURCE_DIR}/sandbox/*.def)
 set(launcher ${CTO_BIN_DIR}/cto-harness-sandbox)

@@ -146,8 +146,10 @@ static void feed_events(struct answer *a, const uint8_t *p, size_t n) {
             n--;
             continue;
         }
-        size_t run = 0;
-        while (run < n && p[run] != '\n' && p[run] != '\r') run++;
+        const uint8_t *nl = memchr(p, '\n', n);
+        size_t run = nl ? (size_t)(nl - p) : n;
+        const uint8_t *cr = memchr(p, '\r', run);
+        if (cr) run = (size_t)(cr - p);
         feed_data(a, p, run);
         p += run;
         n -= run;

@@ -298,20 +298,52 @@ static int between(struct jscan *s, uint8_t c) {
     }
 }
 
+/* Eight bytes at a time: is one of them zero, below 0x20, a quote or a backslash? */
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+static bool has_zero(uint64_t v) { return ((v - EACH(1)) & ~v & EACH(0x80)) != 0; }
+static bool is_plain(uint64_t v) {
+    const bool low = ((v - EACH(0x20)) & ~v & EACH(0x80)) != 0;
+    return !low && !has_zero(v ^ EACH('"')) && !has_zero(v ^ EACH('\\'));
+}
+
 static size_t plain_run(const uint8_t *p, size_t n) {
     size_t i = 0;
+    uint64_t eight;
+    for (; i + sizeof eight <= n; i += sizeof eight) {
+        memcpy(&eight, p + i, sizeof eight);
+        if (!is_plain(eight)) break;
+    }
     while (i < n && p[i] >= 0x20 && p[i] != '"' && p[i] != '\\') i++;
     return i;
 }
 
+/* An escape of two bytes that is there whole; 0: it is another one. */
+static size_t short_escape(struct jscan *s, const uint8_t *p, size_t n) {
+    static const char to[256] = {
+        ['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t'};
+    if (n < 2 || !to[p[1]]) return 0;
+    flush_high(s);
+    text_byte(&s->text, (uint8_t)to[p[1]]);
+    return 2;
+}
+
 /* Returns how many bytes were taken; 0: malformed. */
 static size_t in_string(struct jscan *s, const uint8_t *p, size_t n) {
-    const size_t run = plain_run(p, n);
-    if (run > 0) {
-        flush_high(s);
-        text_put(&s->text, p, run);
-        s->at += run - 1; /* the caller adds one */
-        return run;
+    size_t used = 0;
+    while (used < n) {
+        const size_t run = plain_run(p + used, n - used);
+        if (run > 0) {
+            flush_high(s);
+            text_put(&s->text, p + used, run);
+            used += run;
+        }
+        const size_t escape = used < n && p[used] == '\\' ? short_escape(s, p + used, n - used) : 0;
+        if (escape == 0) break;
+        used += escape;
+    }
+    if (used > 0) {
+        s->at += used - 1; /* the caller adds one */
+        return used;
     }
     if (*p < 0x20) return 0;
     if (*p == '"')

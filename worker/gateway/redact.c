@@ -1,5 +1,7 @@
-/* redact.c - a table of needles by their first byte; at each place that could begin one, the needles are tried. Most bytes begin
- * none and are passed over by one look into the table. A needle is compared character by character with what a JSON escape at that
+/* redact.c - a table of needles by their first byte; at each place that could begin one, the needles are tried. Which places those are
+ * is the hot path, since every byte of every answer passes here. No needle is shorter than WINDOW, so one look at the last two bytes of
+ * a window says how many places cannot begin any (Wu and Manber's shift); where a backslash is in the window, which may be an escape
+ * and so move everything, each place is looked at by its own two bytes. A needle is compared character by character with what a JSON escape at that
  * place stands for, so one needle covers all of its escaped forms. */
 #include "worker/gateway/redact.h"
 
@@ -7,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WINDOW 8 /* and so many bytes are read as one number */
+_Static_assert(WINDOW <= GW_REDACT_VALUE_MIN, "no needle is shorter");
 #define FORMS 5 /* as it is, URL-encoded, base64 three times */
 #define NEEDLES_MAX ((GW_REDACT_MAX + 3) * FORMS)
 
@@ -21,7 +25,10 @@ struct needle {
 struct redact {
     struct needle v[NEEDLES_MAX];
     int n;
-    int first[256]; /* head of the chain; -1 */
+    int first[256];               /* head of the chain; -1 */
+    bool starts[256];             /* may this byte begin a value, in any form */
+    uint8_t pairs[256 * 256 / 8]; /* may these two */
+    uint8_t shift[256 * 256];     /* of the last two bytes of a window without a backslash */
     size_t longest;
 };
 
@@ -89,6 +96,40 @@ static int by_length(const void *a, const void *b) {
     return (x->len < y->len) - (x->len > y->len);
 }
 
+static void set_pair(struct redact *r, unsigned a, unsigned b) {
+    r->starts[a] = true;
+    r->pairs[(a << 8 | b) / 8] |= (uint8_t)(1u << (b % 8));
+}
+
+static bool has_pair(const struct redact *r, unsigned a, unsigned b) {
+    return (r->pairs[(a << 8 | b) / 8] >> (b % 8) & 1) != 0;
+}
+
+/* Each of the first two characters as it is, in another case, or escaped. */
+static void set_pairs(struct redact *r, const struct needle *n) {
+    const unsigned a = (unsigned char)n->text[0], b = (unsigned char)n->text[1];
+    const unsigned first[] = {a, n->any_case ? lower(a) : a, n->any_case ? upper(a) : a};
+    const unsigned second[] = {b, n->any_case ? lower(b) : b, n->any_case ? upper(b) : b, '\\'};
+    for (size_t i = 0; i < sizeof first / sizeof first[0]; i++) {
+        for (size_t j = 0; j < sizeof second / sizeof second[0]; j++) set_pair(r, first[i], second[j]);
+        set_pair(r, '\\', first[i]);
+    }
+    set_pair(r, '\\', 'u');
+}
+
+/* A window whose last two bytes are characters j and j+1 of a needle may begin it WINDOW - 2 - j places on. */
+static void set_shift(struct redact *r, const struct needle *n) {
+    for (unsigned j = 0; j + 2 <= WINDOW; j++) {
+        const unsigned a = (unsigned char)n->text[j], b = (unsigned char)n->text[j + 1];
+        const unsigned one[] = {a, n->any_case ? lower(a) : a, n->any_case ? upper(a) : a};
+        const unsigned two[] = {b, n->any_case ? lower(b) : b, n->any_case ? upper(b) : b};
+        const uint8_t d = (uint8_t)(WINDOW - 2 - j);
+        for (size_t x = 0; x < 3; x++)
+            for (size_t y = 0; y < 3; y++)
+                if (d < r->shift[one[x] << 8 | two[y]]) r->shift[one[x] << 8 | two[y]] = d;
+    }
+}
+
 struct redact *redact_new(const struct gw_config *c) {
     char authority[ENDPOINT_AUTHORITY_SIZE], url[ENDPOINT_MAX];
     struct redact *r = calloc(1, sizeof *r);
@@ -104,10 +145,13 @@ struct redact *redact_new(const struct gw_config *c) {
     for (int i = 0; i < c->n_redact; i++) add_value(r, c->redact[i].name, c->redact[i].value, false);
     qsort(r->v, (size_t)r->n, sizeof r->v[0], by_length); /* the longest is tried first */
     for (int i = 0; i < 256; i++) r->first[i] = -1;
+    memset(r->shift, WINDOW - 1, sizeof r->shift);
     for (int i = r->n; i-- > 0;) {
         const unsigned char c0 = (unsigned char)r->v[i].text[0];
         r->v[i].next = r->first[c0];
         r->first[c0] = i;
+        set_pairs(r, &r->v[i]);
+        set_shift(r, &r->v[i]);
     }
     return r;
 }
@@ -190,16 +234,42 @@ static long at_place(const struct redact *r, const uint8_t *p, size_t n, const c
     return more ? MORE : NO;
 }
 
-static bool may_begin(const struct redact *r, uint8_t c) {
-    return c == '\\' || r->first[c] >= 0 || r->first[lower(c)] >= 0 || r->first[upper(c)] >= 0;
+static bool may_begin(const struct redact *r, const uint8_t *p, size_t n) {
+    return r->starts[p[0]] && (n == 1 || has_pair(r, p[0], p[1]));
+}
+
+static bool has_backslash(const uint8_t *p) {
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    v ^= ones * '\\';
+    return ((v - ones) & ~v & (ones << 7)) != 0;
+}
+
+/* The first place from p[i] on that may begin a value; n: there is none. */
+static size_t next_place(const struct redact *r, const uint8_t *p, size_t i, size_t n) {
+    while (n - i >= WINDOW) {
+        const unsigned d = r->shift[p[i + WINDOW - 2] << 8 | p[i + WINDOW - 1]];
+        if (has_backslash(p + i)) {
+            if (may_begin(r, p + i, n - i)) return i;
+            i++;
+        } else if (d > 0) {
+            i += d;
+        } else {
+            if (may_begin(r, p + i, n - i)) return i;
+            i++;
+        }
+    }
+    while (i < n && !may_begin(r, p + i, n - i)) i++;
+    return i;
 }
 
 /* Appends what is decided and returns how many bytes of p that was. */
 static size_t decide(const struct redact *r, const uint8_t *p, size_t n, bool whole, struct buf *out, uint64_t *found) {
     size_t done = 0, i = 0;
-    while (i < n) {
+    while ((i = next_place(r, p, i, n)) < n) {
         const char *label = NULL;
-        const long m = may_begin(r, p[i]) ? at_place(r, p + i, n - i, &label) : NO;
+        const long m = at_place(r, p + i, n - i, &label);
         if (m == NO || (m == MORE && whole)) {
             i++;
             continue;
@@ -246,8 +316,8 @@ uint64_t redact_whole(const struct redact *r, const void *p, size_t n, struct bu
     const char *label;
     uint64_t found = 0;
     size_t i = 0;
-    while (i < n && (!may_begin(r, bytes[i]) || at_place(r, bytes + i, n - i, &label) <= 0)) i++;
-    if (i == n) return 0;
+    while ((i = next_place(r, bytes, i, n)) < n && at_place(r, bytes + i, n - i, &label) <= 0) i++;
+    if (i >= n) return 0;
     buf_reset(out);
     decide(r, bytes, n, true, out, &found);
     return found;
