@@ -1,7 +1,7 @@
 /* redact.c - a table of needles by their first byte; at each place that could begin one, the needles are tried. Which places those are
- * is the hot path, since every byte of every answer passes here. No needle is shorter than WINDOW, so one look at the last two bytes of
- * a window says how many places cannot begin any (Wu and Manber's shift); where a backslash is in the window, which may be an escape
- * and so move everything, each place is looked at by its own two bytes. A needle is compared character by character with what a JSON escape at that
+ * is the hot path, since every byte of every answer passes here. A window is as long as the shortest needle, so one look at its last
+ * two bytes says how many places cannot begin any (Wu and Manber's shift); where a backslash is in it, which may be an escape and so
+ * move everything, each place is looked at by its own two bytes. A needle is compared character by character with what a JSON escape at that
  * place stands for, so one needle covers all of its escaped forms. */
 #include "worker/gateway/redact.h"
 
@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOW 8 /* and so many bytes are read as one number */
-_Static_assert(WINDOW <= GW_REDACT_VALUE_MIN, "no needle is shorter");
-#define FORMS 5 /* as it is, URL-encoded, base64 three times */
+#define WINDOW_MAX 32
+#define BLOCK 1024 /* that far a backslash is looked for at once */
+#define FORMS 5    /* as it is, URL-encoded, base64 three times */
 #define NEEDLES_MAX ((GW_REDACT_MAX + 3) * FORMS)
 
 struct needle {
@@ -29,7 +29,7 @@ struct redact {
     bool starts[256];             /* may this byte begin a value, in any form */
     uint8_t pairs[256 * 256 / 8]; /* may these two */
     uint8_t shift[256 * 256];     /* of the last two bytes of a window without a backslash */
-    size_t longest;
+    size_t longest, window;
 };
 
 static unsigned lower(unsigned c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; }
@@ -117,13 +117,13 @@ static void set_pairs(struct redact *r, const struct needle *n) {
     set_pair(r, '\\', 'u');
 }
 
-/* A window whose last two bytes are characters j and j+1 of a needle may begin it WINDOW - 2 - j places on. */
+/* A window whose last two bytes are characters j and j+1 of a needle may begin it window - 2 - j places on. */
 static void set_shift(struct redact *r, const struct needle *n) {
-    for (unsigned j = 0; j + 2 <= WINDOW; j++) {
+    for (size_t j = 0; j + 2 <= r->window; j++) {
         const unsigned a = (unsigned char)n->text[j], b = (unsigned char)n->text[j + 1];
         const unsigned one[] = {a, n->any_case ? lower(a) : a, n->any_case ? upper(a) : a};
         const unsigned two[] = {b, n->any_case ? lower(b) : b, n->any_case ? upper(b) : b};
-        const uint8_t d = (uint8_t)(WINDOW - 2 - j);
+        const uint8_t d = (uint8_t)(r->window - 2 - j);
         for (size_t x = 0; x < 3; x++)
             for (size_t y = 0; y < 3; y++)
                 if (d < r->shift[one[x] << 8 | two[y]]) r->shift[one[x] << 8 | two[y]] = d;
@@ -145,7 +145,10 @@ struct redact *redact_new(const struct gw_config *c) {
     for (int i = 0; i < c->n_redact; i++) add_value(r, c->redact[i].name, c->redact[i].value, false);
     qsort(r->v, (size_t)r->n, sizeof r->v[0], by_length); /* the longest is tried first */
     for (int i = 0; i < 256; i++) r->first[i] = -1;
-    memset(r->shift, WINDOW - 1, sizeof r->shift);
+    r->window = WINDOW_MAX;
+    for (int i = 0; i < r->n; i++)
+        if (r->v[i].len < r->window) r->window = r->v[i].len;
+    memset(r->shift, (int)r->window - 1, sizeof r->shift);
     for (int i = r->n; i-- > 0;) {
         const unsigned char c0 = (unsigned char)r->v[i].text[0];
         r->v[i].next = r->first[c0];
@@ -238,30 +241,29 @@ static bool may_begin(const struct redact *r, const uint8_t *p, size_t n) {
     return r->starts[p[0]] && (n == 1 || has_pair(r, p[0], p[1]));
 }
 
-static bool has_backslash(const uint8_t *p) {
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    v ^= ones * '\\';
-    return ((v - ones) & ~v & (ones << 7)) != 0;
+/* The first place in [i, end) that may begin a value, looked at one by one. */
+static size_t careful(const struct redact *r, const uint8_t *p, size_t i, size_t end, size_t n) {
+    while (i < end && !may_begin(r, p + i, n - i)) i++;
+    return i;
 }
 
 /* The first place from p[i] on that may begin a value; n: there is none. */
 static size_t next_place(const struct redact *r, const uint8_t *p, size_t i, size_t n) {
-    while (n - i >= WINDOW) {
-        const unsigned d = r->shift[p[i + WINDOW - 2] << 8 | p[i + WINDOW - 1]];
-        if (has_backslash(p + i)) {
-            if (may_begin(r, p + i, n - i)) return i;
-            i++;
-        } else if (d > 0) {
-            i += d;
-        } else {
-            if (may_begin(r, p + i, n - i)) return i;
-            i++;
+    const size_t w = r->window;
+    while (n - i >= w) {
+        const size_t limit = n - i < BLOCK ? n : i + BLOCK;
+        const uint8_t *backslash = memchr(p + i, '\\', limit - i);
+        const size_t clear = backslash ? (size_t)(backslash - p) : limit;
+        while (i + w <= clear) {
+            const unsigned d = r->shift[p[i + w - 2] << 8 | p[i + w - 1]];
+            if (d == 0 && may_begin(r, p + i, n - i)) return i;
+            i += d > 0 ? d : 1;
         }
+        if (!backslash) continue;
+        i = careful(r, p, i, clear + 1, n);
+        if (i <= clear) return i;
     }
-    while (i < n && !may_begin(r, p + i, n - i)) i++;
-    return i;
+    return careful(r, p, i, n, n);
 }
 
 /* Appends what is decided and returns how many bytes of p that was. */
