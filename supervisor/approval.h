@@ -24,8 +24,8 @@ struct approval_for {
     const char *provider, *model; /* "" for a backend without one */
     /* of an admitted target: where it is, its admission, HEAD as it is now; else "" */
     const char *path, *target, *target_sha256, *head;
-    const char *const
-        *roots; /* what the engine file shows of the host, n_roots of them; the case's own come from the case */
+    const char *const *
+        roots; /* what the engine file shows of the host (struct engine_file.bound), n_roots of them; the case's own come from the case */
     int n_roots;
 };
 /* The scope as data; the caller owns it. The whole folder of the case counts: contract, task, fixture. What the worker then copies is

@@ -88,8 +88,8 @@ static int read_list(struct json_obj *o, const char *key, enum json_need need, i
 }
 
 static void read_program(struct json_obj *o, struct engine_file *f) {
-    static const char *const kinds[] = {"file", "package", NULL};
-    if (json_has(o, "program")) f->program = json_enum(o, "program", kinds, -1) == 0 ? PROGRAM_FILE : PROGRAM_PACKAGE;
+    static const char *const kinds[] = {"file", "package", "packages", NULL};
+    if (json_has(o, "program")) f->program = (enum engine_program)(PROGRAM_FILE + json_enum(o, "program", kinds, -1));
     f->interpreter_name = json_str(o, "interpreter", JSON_OPTIONAL, 32);
     const char *word = f->interpreter_name;
     if (word && (!*word || strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789") != strlen(word)))

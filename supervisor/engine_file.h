@@ -4,8 +4,8 @@
  *   name*         a word, for reports
  *   summary       one line, for lists
  *   command*      argv; [0] is an absolute path, {program} or {interpreter}
- *   program       "file" or "package": the setting BIN (CTO_HARNESS_EXEC_BIN) names the program, which the backend sees below
- *                 /opt/agent: alone, or with the tree of packages that it is in (the nearest node_modules above it)
+ *   program       the setting BIN (CTO_HARNESS_EXEC_BIN) names the program, which the backend sees below /opt/agent: "file" alone,
+ *                 "package" with the package of the nearest node_modules that it is in, "packages" with all of that node_modules
  *   interpreter   a word, "node": the setting of that name (CTO_HARNESS_EXEC_NODE) names the program that reads the program; without
  *                 that setting it is the one of that name in every jail
  *   environment   names of variables that are handed on from this environment; none that is named or shaped like a secret
@@ -42,7 +42,7 @@
 #define ENGINE_STOP_GRACE_MS 500
 #define ENGINE_STOP_GRACE_MAX_MS 10000
 
-enum engine_program { PROGRAM_FIXED, PROGRAM_FILE, PROGRAM_PACKAGE };
+enum engine_program { PROGRAM_FIXED, PROGRAM_FILE, PROGRAM_PACKAGE, PROGRAM_PACKAGES };
 enum engine_api { API_NONE, API_CHAT, API_RESPONSES };
 enum engine_output { OUTPUT_TEXT, OUTPUT_CODEX_JSONL, OUTPUT_PI_JSONL, OUTPUT_CASE };
 extern const char *const engine_api_words[];    /* "none", "chat", "responses", NULL */
@@ -87,6 +87,9 @@ struct engine_file {
     char *shown, *shown_at;             /* the program or its tree, and where the backend sees it */
     char *program_at;                   /* where the program is then */
     char *interpreter, *interpreter_at; /* the latter also when it is the jail's: a name then */
+    /* What of the host it is shown and no digest here is of: read_roots, a package, the interpreter. Borrowed. */
+    const char *bound[ENGINE_FILE_ROOTS + 2];
+    int n_bound;
 };
 
 /* The text names `file` with line and key. What the settings name is not looked for yet. */

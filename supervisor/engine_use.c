@@ -50,14 +50,23 @@ static const char *setting(const char *variables, const char *name, bool needed,
     return NULL;
 }
 
-/* The nearest tree of packages above: what a program of one loads lies there. */
+/* How much of "@scope/name/..." is the name; 0: nothing comes after it. */
+static size_t package_name(const char *p) {
+    size_t n = strcspn(p, "/");
+    if (p[0] == '@' && p[n] == '/') n += 1 + strcspn(p + n + 1, "/");
+    return p[n] == '/' ? n : 0;
+}
+
+/* The package that a program belongs to, or all that are beside it: what it loads lies there. */
 static int show_package(struct engine_file *f, const char *path, struct err *e) {
     const char *tree = NULL;
     for (const char *p = path; (p = strstr(p, "/" TREE "/")) != NULL; p++) tree = p;
-    if (!tree) return err_set(e, ERR_USAGE, "the program is in no package: there is no " TREE " above it");
-    f->shown = strndup(path, (size_t)(tree - path) + strlen("/" TREE));
+    const size_t name = tree ? package_name(tree + sizeof "/" TREE) : 0;
+    if (name == 0) return err_set(e, ERR_USAGE, "the program is in no package: there is no " TREE " above it");
+    const size_t up_to = (size_t)(tree - path) + sizeof "/" TREE - 1;
+    f->shown = strndup(path, f->program == PROGRAM_PACKAGE ? up_to + 1 + name : up_to);
     BUG_UNLESS(f->shown != NULL);
-    f->shown_at = join(AGENTS TREE, "");
+    f->shown_at = join(AGENTS, f->shown + (tree + 1 - path));
     f->program_at = join(AGENTS, tree + 1);
     return 0;
 }
@@ -83,7 +92,14 @@ static int find_interpreter(struct engine_file *f, const char *variables, struct
     return 0;
 }
 
+static void bind(struct engine_file *f) {
+    for (f->n_bound = 0; f->n_bound < f->n_read_roots; f->n_bound++) f->bound[f->n_bound] = f->read_roots[f->n_bound];
+    if (f->shown && f->program != PROGRAM_FILE) f->bound[f->n_bound++] = f->shown;
+    if (f->interpreter) f->bound[f->n_bound++] = f->interpreter;
+}
+
 int engine_file_find(struct engine_file *f, const char *variables, bool digest, struct err *e) {
+    bind(f);
     if (f->program == PROGRAM_FIXED) {
         if (digest) digest_program(f->command[0], f->sha256);
         return 0;
@@ -95,7 +111,9 @@ int engine_file_find(struct engine_file *f, const char *variables, bool digest, 
     else if (show_package(f, path, e) < 0)
         return -1;
     if (digest) digest_program(path, f->sha256);
-    return find_interpreter(f, variables, e);
+    if (find_interpreter(f, variables, e) < 0) return -1;
+    bind(f);
+    return 0;
 }
 
 /* --- the case ------------------------------------------------------------------------------------------------------------- */

@@ -62,7 +62,7 @@ static void shipped_free(struct engine_file *f) {
 static int needs(const struct engine_file *f, const char *ret[4]) {
     int n = 0;
     if (f->program == PROGRAM_FILE) ret[n++] = "BIN";
-    if (f->program == PROGRAM_PACKAGE) ret[n++] = "BIN in node_modules";
+    if (f->program == PROGRAM_PACKAGE || f->program == PROGRAM_PACKAGES) ret[n++] = "BIN in node_modules";
     if (f->interpreter_name) ret[n++] = f->interpreter_name;
     if (f->uses_model) ret[n++] = f->api == API_CHAT ? "a model (chat)" : "a model (responses)";
     return n;

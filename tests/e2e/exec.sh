@@ -129,7 +129,7 @@ mkdir -p "$tools/node_modules/@a/agent/dist" "$tools/node_modules/lib"
 echo 'echo "lib: $(cat "$(dirname "$0")/../../../lib/text")"' | cat - "$tools/finds.sh" | grep -v '^#!' >"$tools/node_modules/@a/agent/dist/cli.js"
 echo found >"$tools/node_modules/lib/text"
 cp /bin/dash "$tools/tool" 2>/dev/null || cp /bin/sh "$tools/tool"
-edit engine.json '.program = "package" | .interpreter = "node" | .command[0] = "{interpreter}"'
+edit engine.json '.program = "packages" | .interpreter = "node" | .command[0] = "{interpreter}" | .read_roots |= map(. + "/work")'
 export CTO_HARNESS_EXEC_BIN=$tools/node_modules/@a/agent/dist/cli.js CTO_HARNESS_EXEC_NODE=$tools/tool
 run || fail "a package with an interpreter: $(jq -c .blockers report.json; out)"
 check "what it found: $(out)" grep -q 'lib: found' <(out)
@@ -139,7 +139,22 @@ check "the interpreter's digest" [ "$(jq -r .interpreter_sha256 "$dir/backend/en
 python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$tools/node_modules/lib/socket"
 run
 check "a socket in the tree: $(reasons)" [ "$(reasons)" = sandbox_unavailable ]
+edit engine.json '.program = "package"' # of the package alone the socket is no part, and neither is lib
+run
+check "what it found: $(out)" grep -q 'lib: $' <(out)
+check "alone: $(jq -c .blockers report.json)" [ "$(jq -r .status report.json)" = pass ]
 rm "$tools/node_modules/lib/socket"
+# one that is shipped, as it is
+h engines --json >engines.json
+jq -e '[.files[] | select(.tested) | .name] == ["codex", "pi", "shell"] and (.files | map(.name) == ["aider", "claude", "codex", "opencode", "pi", "shell"])' engines.json >/dev/null ||
+    fail "what is shipped: $(jq -c .files engines.json)"
+refused 'no engine file' 2 h engines show nobody
+refused 'exactly one' 2 h engines show
+h engines show shell >engine.json
+{ echo 'read -r line; echo "asked: $line"'; cat "$tools/work"; } >"$tools/script"
+CTO_HARNESS_EXEC_BIN=$tools/script run || fail "the shipped shell file: $(jq -c .blockers report.json; out)"
+check "its task: $(out)" grep -q 'asked: # ' <(out)
+cmp -s engine.json "$SRC/worker/adapters/engines/shell.json" || fail "show prints something else than the file"
 unset CTO_HARNESS_EXEC_BIN CTO_HARNESS_EXEC_NODE
 
 # --- how it is asked to end

@@ -19,7 +19,7 @@
     "{\"name\":\"my.agent-1\",\"summary\":\"An "                                                                    \
     "agent\",\"command\":[\"{interpreter}\",\"{program}\",\"--task={task}\","                                       \
     "\"{workspace}\",\"{{task}\",\"{Task} {} { "                                                                    \
-    "}\",\"-m\",\"x/{model}\"],\"program\":\"package\",\"interpreter\":\"node\","                                   \
+    "}\",\"-m\",\"x/{model}\"],\"program\":\"packages\",\"interpreter\":\"node\","                                  \
     "\"environment\":[\"UNIT_MOOD\",\"UNIT_ABSENT\"],\"set\":{\"UNIT_API_KEY\":\"{key}\",\"UNIT_DIR\":\"{state}/"   \
     "x:{home}:{tmp}\"},"                                                                                            \
     "\"stdin\":\"task\",\"files\":[{\"path\":\"{state}/a/"                                                          \
@@ -45,7 +45,7 @@ static void full(void) {
     struct err e;
     if (!CHECK(parse(&f, FULL, &e) == 0)) fprintf(stderr, "    %s\n", e.text);
     CHECK(strcmp(f.name, "my.agent-1") == 0 && strcmp(f.summary, "An agent") == 0 && strcmp(f.version, "1.2") == 0);
-    CHECK(f.n_command == 8 && f.program == PROGRAM_PACKAGE && strcmp(f.interpreter_name, "node") == 0);
+    CHECK(f.n_command == 8 && f.program == PROGRAM_PACKAGES && strcmp(f.interpreter_name, "node") == 0);
     CHECK(f.n_environment == 2 && f.n_set == 2 && f.n_files == 2 && f.n_read_roots == 1);
     CHECK(f.stdin_task && f.uses_model && f.tested && f.api == API_RESPONSES && f.output == OUTPUT_CODEX_JSONL);
     CHECK(f.stop_signal == SIGINT && f.stop_grace_ms == 700 && f.commit == COMMIT_HARNESS && f.end_of_life == EOL_EXIT);
@@ -126,7 +126,7 @@ static void wrong_values(void) {
     with("command", "[\"{task}\"]", "begins with");
     with("command", "[\"/bin/sh\"]", "has no {program}");
     with("command", "[\"{program}\",\"{endpoint}\"]", "{endpoint} is no place");
-    with("program", "\"tree\"", "is not one of file, package");
+    with("program", "\"tree\"", "is not one of file, package, packages");
     with("interpreter", "\"../node\"", "lower-case");
     with("set", "{\"A-B\":\"x\"}", "no name of a variable");
     with("set", "{\"PATH\":\"/x\"}", "own");
@@ -256,6 +256,7 @@ static void as_told(void) {
     NEED(engine_file_find(&f, "UNIT_", false, &e) == 0);
     CHECK(strcmp(f.shown, "/srv/node_modules/old/node_modules") == 0 &&
           strcmp(f.shown_at, "/opt/agent/node_modules") == 0);
+    CHECK(f.n_bound == 3 && strcmp(f.bound[0], "/opt/x") == 0 && f.bound[1] == f.shown && f.bound[2] == f.interpreter);
     CHECK(strcmp(f.interpreter, "/usr/bin/env") == 0 && strlen(f.interpreter_sha256) == 64 && f.sha256[0] == '\0');
     AUTO_FREE char *text = engine_file_config(&f, "some-model", 8791);
     cJSON *o = cJSON_Parse(text);
@@ -300,6 +301,8 @@ static void not_found(void) {
                 {"/a/cli.js", NULL, "in no package"},
                 {"/a/node_modules", NULL, "in no package"},
                 {"/a/node_modules/x/cli.js", "node", "UNIT_NODE is no absolute path"},
+                {"/a/node_modules/cli.js", NULL, "in no package"},
+                {"/a/node_modules/@x/cli.js", NULL, "in no package"},
                 {"/a/node_modules/x/cli.js", NULL, NULL}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct engine_file f;
@@ -380,6 +383,10 @@ static void codex_and_pi(void) {
     t = engine_shipped("pi");
     setenv("UNIT_BIN", "/srv/node_modules/@earendil-works/pi-coding-agent/dist/cli.js", 1);
     NEED(engine_file_parse(&f, "pi", t->text, t->len, &e) == 0 && engine_file_find(&f, "UNIT_", false, &e) == 0);
+    /* just its own package, and that is what an approval binds */
+    CHECK(strcmp(f.shown, "/srv/node_modules/@earendil-works/pi-coding-agent") == 0 &&
+          strcmp(f.shown_at, "/opt/agent/node_modules/@earendil-works/pi-coding-agent") == 0 && f.n_bound == 1 &&
+          f.bound[0] == f.shown);
     config = engine_file_config(&f, "M", 8791);
     CHECK(strstr(config, "\"argv\":[\"node\",\"/opt/agent/node_modules/@earendil-works/pi-coding-agent/dist/"
                          "cli.js\",\"--mode\",\"json\",\"--no-session\","
