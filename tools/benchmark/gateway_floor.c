@@ -248,7 +248,7 @@ int main(int argc, char **argv) {
     uv_prepare_t prepare;
     uv_poll_t poll, end;
     if (argc != 2) die("usage: gateway_floor PORT");
-    upstream = atoi(argv[1]);
+    upstream = (int)strtol(argv[1], NULL, 10);
     uv_loop_init(&loop);
     uv_timer_init(&loop, &timer);
     curl_global_init(CURL_GLOBAL_DEFAULT);

@@ -99,7 +99,7 @@ static void *serve(void *ctx) {
         char *body = strstr(b, "\r\n\r\n"), *length = strcasestr(b, "content-length:");
         if (!body || !length) continue;
         body += 4;
-        if (have < (size_t)(body - b) + (size_t)atoi(length + 15)) continue;
+        if (have < (size_t)(body - b) + (size_t)(int)strtol(length + 15, NULL, 10)) continue;
         answer(fd, body);
         have = 0;
     }
@@ -177,7 +177,7 @@ static double take(int fd, size_t *bytes) {
             if (!end) continue;
             body = (size_t)(end + 4 - b);
             chunked = length == NULL || length > end;
-            want = chunked ? 0 : (size_t)atoi(length + 15);
+            want = chunked ? 0 : (size_t)(int)strtol(length + 15, NULL, 10);
             if (strncmp(b, "HTTP/1.1 200", 12) != 0) die("not 200");
         }
         if (have > body && first == 0) first = now_us();
@@ -247,9 +247,9 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: gateway_peer serve | small PORT N CONNECTIONS | first PORT N | bytes PORT N\n");
         return 2;
     }
-    port = atoi(argv[2]);
-    const int n = atoi(argv[3]);
-    if (strcmp(argv[1], "small") == 0) small(n, argc > 4 ? atoi(argv[4]) : 1);
+    port = (int)strtol(argv[2], NULL, 10);
+    const int n = (int)strtol(argv[3], NULL, 10);
+    if (strcmp(argv[1], "small") == 0) small(n, argc > 4 ? (int)strtol(argv[4], NULL, 10) : 1);
     if (strcmp(argv[1], "first") == 0) first(n);
     if (strcmp(argv[1], "bytes") == 0) many_bytes(n);
     return 0;
