@@ -198,7 +198,8 @@ CREATE TABLE outcomes (
     recorded_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- A run whose result was landed on somebody's repository, from before the landing until a human has said whether it stays.
+-- A run whose result was landed on somebody's repository, from before the landing until a human has said whether it stays. What
+-- record, since and due are is also said by the run's events (result.landing), so that a row that was changed is found.
 CREATE TABLE waiting (
     run             INTEGER PRIMARY KEY NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     evidence_sha256 TEXT NOT NULL, -- of the run directory as it was then

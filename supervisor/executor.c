@@ -24,10 +24,11 @@
 
 /* The lock that says "this supervisor lives": held by descriptor, so the kernel drops it with the process. */
 static int take_lock(struct executor *x, struct err *e) {
+    static int taken; /* this process may have had others in the same second: what is theirs is not ours */
     char stamp[CLOCK_COMPACT_SIZE], path[PATH_MAX + 128];
     clock_compact(clock_real_ms(), stamp);
     for (int i = 0; i < 100; i++) {
-        snprintf(x->id, sizeof x->id, "%s-%d-%d", stamp, (int)getpid(), i);
+        snprintf(x->id, sizeof x->id, "%s-%d-%d", stamp, (int)getpid(), taken++);
         snprintf(path, sizeof path, "%s/%s", x->home.locks, x->id);
         int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0 && errno == EEXIST) continue;

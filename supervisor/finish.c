@@ -124,6 +124,7 @@ static void on_timer_closed(uv_handle_t *h) {
     free(f->program);
     cJSON_Delete(f->admission);
     free(f->forbidden);
+    outcome_parcel_release(&f->parcel);
     run_release(&f->run);
     redact_stream_free(f->contents);
     record_release(&f->rec);
@@ -200,7 +201,12 @@ static bool may_land(struct flight *f) {
         record_block(rec, BLOCKER_landing_failed, "%s", why);
         return false;
     }
-    if (narrate_landed(&f->nar, &e) < 0) flight_artifact_error(f, &e);
+    const bool waits = rec->subject->kind == SUBJECT_TARGET;
+    if (waits && outcome_pack(&f->parcel, rec, f->file ? f->file->doc.text : NULL, &e) < 0) {
+        record_block(rec, BLOCKER_landing_failed, "%s", e.text);
+        return false;
+    }
+    if (narrate_landed(&f->nar, waits ? &f->parcel : NULL, &e) < 0) flight_artifact_error(f, &e);
     if (evidence_complete(f->ev, rec, &e) < 0) flight_artifact_error(f, &e);
     return !rec->artifact_failed;
 }
@@ -212,7 +218,7 @@ static void land_work(uv_work_t *w) {
     struct store *s = NULL;
     const bool waits = f->rec.subject->kind == SUBJECT_TARGET;
     if (store_open(f->x->home.store, true, &s, &f->land_error) == 0 &&
-        (!waits || outcome_park(s, &f->rec, f->file ? f->file->doc.text : NULL, &f->land_error) == 0) &&
+        (!waits || outcome_park(s, &f->rec, &f->parcel, &f->land_error) == 0) &&
         subject_land(s, &f->rec, &f->land_error) == 0)
         subject_look_again(&f->rec);
     store_close(s);

@@ -12,6 +12,7 @@
 #include "supervisor/gateway_proc.h"
 #include "supervisor/model_probe.h"
 #include "supervisor/narrate.h"
+#include "supervisor/outcome.h"
 #include "supervisor/reserve.h"
 #include "supervisor/run.h"
 #include "supervisor/slots.h"
@@ -72,6 +73,7 @@ struct flight {
     bool asking; /* the model was asked, or its breaker: the gates wait */
     struct watch *watch;
     struct slot slot;
+    struct outcome_parcel parcel; /* of a run that will wait; owned */
     uv_timer_t timer;
     uv_work_t work;
     struct seal_summary sum;

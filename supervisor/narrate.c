@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/io.h"
+#include "supervisor/outcome.h"
 #include "supervisor/subject.h"
 #include "supervisor/verdict.h"
 
@@ -318,13 +319,25 @@ int narrate_branch_policy(struct narrator *n, struct err *e) {
     return s && subject_lands(s->kind) ? tell(n, "branch.policy.recorded", subject_branch_policy(s), e) : 0;
 }
 
-int narrate_landed(struct narrator *n, struct err *e) {
+static cJSON *parcel_json(const struct outcome_parcel *p) {
+    char stamp[CLOCK_STAMP_SIZE];
+    cJSON *o = json_new_object();
+    json_put_str(o, "record_sha256", p->sha256);
+    clock_stamp(p->since_ms, stamp);
+    json_put_str(o, "since", stamp);
+    clock_stamp(p->due_ms, stamp);
+    json_put_str(o, "due", stamp);
+    return o;
+}
+
+int narrate_landed(struct narrator *n, const struct outcome_parcel *waits, struct err *e) {
     const struct run_subject *s = n->rec->subject;
     cJSON *data = cJSON_CreateObject();
     json_put_str(data, "repository", subject_kind_name(s->kind));
     json_put_str(data, "base", s->head);
     json_put_str(data, "tree", s->tree);
     json_put_int(data, "paths", s->n_changes);
+    if (waits) json_put(data, "waiting", parcel_json(waits));
     return tell(n, "result.landing", data, e);
 }
 

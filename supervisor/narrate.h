@@ -34,8 +34,9 @@ int narrate_model(struct narrator *n, const struct model_request *q, struct err 
 int narrate_findings(struct narrator *n, struct err *e);
 /* branch.policy.recorded, before anything is started. */
 int narrate_branch_policy(struct narrator *n, struct err *e);
-/* result.landing: all checks held, and now it is written to the repository. */
-int narrate_landed(struct narrator *n, struct err *e);
+/* result.landing: all checks held, and now it is written to the repository. `waits`: what a run that waits is finished by, or NULL. */
+struct outcome_parcel;
+int narrate_landed(struct narrator *n, const struct outcome_parcel *waits, struct err *e);
 /* operator.outcome.recorded, when somebody has said accepted or rejected. */
 int narrate_outcome(struct narrator *n, struct err *e);
 int narrate_completed(struct narrator *n, struct err *e);

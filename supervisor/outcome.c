@@ -22,25 +22,6 @@
 #include "supervisor/subject.h"
 #include "supervisor/verdict.h"
 
-#define CASE_TEXT_MAX (256u << 10)
-
-int outcome_park(struct store *s, const struct run_record *r, const char *engine_file, struct err *e) {
-    AUTO_BUF struct buf text = BUF_INIT(0);
-    char path[PATH_MAX];
-    struct store_waiting w = {
-        .events_bytes = -1, .since_ms = clock_real_ms(), .due_ms = clock_real_ms() + r->c->outcome_timeout_ms};
-    snprintf(path, sizeof path, "%.4000s/case.json", r->c->dir);
-    /* What was loaded and approved, not what lies there by now. */
-    if ((!r->c->kept_text && io_read_file_at(AT_FDCWD, path, CASE_TEXT_MAX, &text, e) < 0) ||
-        evidence_fix(r->run_dir, &w.events_bytes, w.evidence_sha256, e) < 0)
-        return -1;
-    snprintf(w.run_id, sizeof w.run_id, "%s", r->run_id);
-    w.record = record_to_json(r, r->c->kept_text ? r->c->kept_text : buf_str(&text), engine_file);
-    int rc = store_waiting_add(s, &w, e);
-    free(w.record);
-    return rc;
-}
-
 /* --- the case as it was ------------------------------------------------------------------------------------------------- */
 
 struct finishing {
@@ -108,6 +89,7 @@ static void set_wait(struct run_record *r, int64_t since_ms) {
 static int load_record(struct finishing *f, struct err *e) {
     struct record_parts parts;
     const int64_t generation = f->rec.generation;
+    if (outcome_hold(f->rec.run_dir, &f->w, false, e) < 0) return -1;
     if (record_parts_from_json(f->w.record, &parts, e) < 0) return -1;
     snprintf(f->work, sizeof f->work, "%.3900s/%s", f->p->home->work, f->row.run_id);
     int rc = load_case(f, &parts, e);
@@ -239,11 +221,29 @@ static int claim(struct finishing *f, const char *run_id, int *ret_lock, struct 
     return store_run_takeover(f->p->store, &f->rec, f->p->self, e);
 }
 
+static int other_journal(struct err *e) {
+    return err_set(e, ERR_UNSUPPORTED, "the journal of its landing in the store is not of the run's repository");
+}
+
+static int journal_fits(struct finishing *f, const char *run_id, struct err *e) {
+    char run[PATH_MAX];
+    struct store_landing *l = calloc(1, sizeof *l);
+    BUG_UNLESS(l != NULL);
+    snprintf(run, sizeof run, "%.3900s/%s", f->p->home->runs, run_id);
+    const bool other = store_landing_get(f->p->store, run_id, "land", l, NULL) == 0 &&
+                       outcome_hold(run, &f->w, false, NULL) == 0 &&
+                       !record_json_is_of(f->w.record, l->target, l->branch, l->old_head);
+    free(l);
+    return other ? other_journal(e) : 0;
+}
+
 static int settle(struct finishing *f, const char *run_id, struct err *e) {
     AUTO_FD int lock = -1;
     char commit[OID_SIZE];
-    /* This needs the journal alone, so it is done whatever became of record and run directory. */
+    /* This needs the journal alone, so it is done whatever became of record and run directory; but not when a record that is the run's
+     * own speaks of another repository. */
     if (store_waiting_get(f->p->store, run_id, &f->w, e) < 0) return -1;
+    if (journal_fits(f, run_id, e) < 0) return -1;
     if (said(f, OUTCOME_REJECTED) || said(f, OUTCOME_MISSING))
         (void)subject_take_back(f->p->store, run_id, "nobody stands for it", commit, NULL);
     free(f->w.record);
@@ -283,13 +283,17 @@ static int admission_stands(struct store *s, const struct store_landing *l, cons
     return rc;
 }
 
-int outcome_may_accept(struct store *s, const char *run_id, struct err *e) {
+int outcome_may_accept(const struct home *h, struct store *s, const char *run_id, struct err *e) {
+    char run[PATH_MAX];
     struct store_landing *l = calloc(1, sizeof *l);
     struct store_waiting w = {0};
     struct err why = ERR_INIT;
     BUG_UNLESS(l != NULL);
+    snprintf(run, sizeof run, "%.3900s/%s", h->runs, run_id);
     int rc = store_waiting_get(s, run_id, &w, &why);
+    if (rc == 0) rc = outcome_hold(run, &w, true, &why);
     if (rc == 0) rc = store_landing_get(s, run_id, "land", l, &why);
+    if (rc == 0 && !record_json_is_of(w.record, l->target, l->branch, l->old_head)) rc = other_journal(&why);
     if (rc == 0) rc = land_stands(s, run_id, &why);
     if (rc == 0) rc = admission_stands(s, l, w.record, &why);
     free(w.record);
@@ -329,10 +333,15 @@ static int collect(void *ctx, const struct store_run_row *row) {
 /* 1: nothing to do yet. */
 static int recover_one(const struct outcome_place *p, const char *run_id, struct err *e) {
     struct store_waiting w;
+    struct err why = ERR_INIT;
+    char run[PATH_MAX];
     const int64_t now = clock_real_ms();
     if (store_waiting_get(p->store, run_id, &w, e) < 0) return -1;
+    snprintf(run, sizeof run, "%.3900s/%s", p->home->runs, run_id);
+    const bool whole = outcome_hold(run, &w, true, &why) == 0; /* its times are the events' now */
     free(w.record);
-    if (!w.outcome[0] && now < w.due_ms) return 1;
+    if (!w.outcome[0] && now < w.due_ms)
+        return whole ? 1 : err_set(e, ERR_UNSUPPORTED, "run %s waits for an outcome, but %s", run_id, why.text);
     if (!w.outcome[0] && store_waiting_say(p->store, run_id, OUTCOME_MISSING, "", now, e) < 0) return -1;
     return outcome_settle(p, run_id, NULL, e);
 }

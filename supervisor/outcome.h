@@ -3,6 +3,12 @@
  * Such a run waits, unsealed, until a human has said `accepted` or `rejected`, in any process, or until its time is over. The word is
  * made durable first; what follows from it (the event, the revert of a rejected landing, the seal) is done by whoever finds it said,
  * so that a kill in between delays it and changes nothing.
+ *
+ * What is needed to finish it is a record in the store. The run's own events say, before anything is landed, what that record is and
+ * until when the run waits (result.landing: waiting), and the store has a digest of the run directory: neither can be changed alone.
+ * A record that is not the one is not accepted and nothing is sealed by what it says; the landing stays until somebody says rejected or
+ * the time in the events is over, and is then taken back by the journal. A journal that is not of the record's repository is believed
+ * no more, whatever was said.
  */
 #ifndef CTO_SUPERVISOR_OUTCOME_H
 #define CTO_SUPERVISOR_OUTCOME_H
@@ -24,12 +30,24 @@ struct outcome_place {
     bool leave_landed; /* a landing that cannot be taken back stays, and the run is sealed all the same */
 };
 
-/* Before the landing: keeps all that is needed to finish the run. From here on it can wait. */
-int outcome_park(struct store *s, const struct run_record *r, const char *engine_file, struct err *e);
+/* All that is needed to finish the run, as it is told to its events (narrate_landed()) and then kept. */
+struct outcome_parcel {
+    char *record; /* owned; NULL: there is none */
+    char sha256[DIGEST_HEX_SIZE];
+    int64_t since_ms, due_ms;
+};
+int outcome_pack(struct outcome_parcel *ret, const struct run_record *r, const char *engine_file, struct err *e);
+void outcome_parcel_release(struct outcome_parcel *p);
+/* Before the landing: keeps it. From here on the run can wait. */
+int outcome_park(struct store *s, const struct run_record *r, const struct outcome_parcel *p, struct err *e);
 
-/* Before "accepted" is said: is what was landed still on its branch, under the admission of the run? ERR_UNSUPPORTED when it is not;
- * nothing has been said then. */
-int outcome_may_accept(struct store *s, const char *run_id, struct err *e);
+/* Holds the row of a waiting run against the events in its directory. Its times become theirs, also after an error, when they say
+ * any. ERR_PARSE: its record, or when `strict` one of its times, is not what the run was put down with. */
+int outcome_hold(const char *run_dir, struct store_waiting *w, bool strict, struct err *e);
+
+/* Before "accepted" is said: is the record the run's own, and what was landed still on its branch, under the admission of the run?
+ * ERR_UNSUPPORTED when it is not; nothing has been said then. */
+int outcome_may_accept(const struct home *h, struct store *s, const char *run_id, struct err *e);
 
 struct outcome_end {
     enum verdict verdict;

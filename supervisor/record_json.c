@@ -422,6 +422,14 @@ int record_from_json(const char *text, struct run_record *r, struct err *e) {
     return 0;
 }
 
+bool record_json_is_of(const char *text, const char *target, const char *branch, const char *old_head) {
+    cJSON *o = cJSON_Parse(text);
+    const cJSON *s = get(o, "subject");
+    AUTO_FREE char *path = get_bytes(s, "path"), *on = get_bytes(s, "branch"), *head = get_bytes(s, "head");
+    cJSON_Delete(o);
+    return path && on && head && strcmp(path, target) == 0 && strcmp(on, branch) == 0 && strcmp(head, old_head) == 0;
+}
+
 void record_parts_release(struct record_parts *p) {
     free(p->case_json);
     free(p->task);

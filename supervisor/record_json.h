@@ -21,6 +21,8 @@ struct record_parts {
 void record_parts_release(struct record_parts *p);
 /* What is needed to load the case, before there is one. */
 int record_parts_from_json(const char *text, struct record_parts *ret, struct err *e);
+/* Is it of a run that landed on this branch of this repository, on top of this commit? */
+bool record_json_is_of(const char *text, const char *target, const char *branch, const char *old_head);
 /* Fills `r`, whose case and directories are set. Released with record_release(), also after an error. */
 int record_from_json(const char *text, struct run_record *r, struct err *e);
 

@@ -102,13 +102,16 @@ static void unknown_case(struct cto_case *c, const char *id) {
                            .diff_required = true};
 }
 
-static int seal_interrupted(struct recovery *r, struct run_record *rec, struct seal_summary *sum, struct err *e) {
+static int seal_interrupted(struct recovery *r, bool waited, struct run_record *rec, struct seal_summary *sum,
+                            struct err *e) {
     struct evidence *ev = NULL;
     if (evidence_reopen(rec->run_dir, rec, &ev, e) < 0) return -1;
     evidence_set_secrets(ev, rec->secrets);
     struct narrator nar = {.ev = ev, .rec = rec};
     cJSON *decision = NULL;
-    record_block(rec, BLOCKER_supervisor_interrupted, "the supervisor ended before the run did; sealed by recovery");
+    record_block(rec, BLOCKER_supervisor_interrupted, "%s; sealed by recovery",
+                 waited ? "what was kept to finish the run after a human's word is lost or was changed"
+                        : "the supervisor ended before the run did");
     int rc = narrate_begin(&nar, e);
     if (rc == 0) rc = narrate_findings(&nar, e);
     const char *late = rc == 0 ? evidence_misplaced_event(ev, rec) : NULL;
@@ -213,8 +216,9 @@ static int seal_run(struct recovery *r, const struct store_run_row *row, struct 
         slot_forget_projects(AT_FDCWD, rec->work_dir, NULL);
         io_remove_tree_at(AT_FDCWD, rec->work_dir, NULL);
         if (!evidence_is_sealed(rec->run_dir, rec->run_id)) take_back(r, rec);
-        rc = evidence_is_sealed(rec->run_dir, rec->run_id) ? adopt_sealed(row, rec, &sum, &why)
-                                                           : seal_interrupted(r, rec, &sum, &why);
+        rc = evidence_is_sealed(rec->run_dir, rec->run_id)
+                 ? adopt_sealed(row, rec, &sum, &why)
+                 : seal_interrupted(r, row->state == RUN_OUTCOME, rec, &sum, &why);
         *ret_in_dir = rc < 0;
         if (rc == 0) rc = store_run_sealed(r->store, rec, &sum, &why);
     } else if (why.code == ERR_CONFLICT) {

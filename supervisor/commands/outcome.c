@@ -27,9 +27,10 @@ const char help_outcome[] = "Usage: cto-harness outcome RUN|COMPARISON accepted|
                             "  --leave-landed seal a rejected run although its landing cannot be taken back\n"
                             "\n"
                             "Accepted is refused (exit 3, nothing said) when the landed commit is no longer\n"
-                            "on its branch, or the target's admission is another by now. A rejection whose\n"
-                            "landing cannot be taken back at once (the target is not clean, is locked, or on\n"
-                            "another branch) is kept: exit 3, and every command that writes tries again.\n"
+                            "on its branch, the target's admission is another by now, or the run's record in\n"
+                            "the store is not the one that its events name. A rejection whose landing cannot\n"
+                            "be taken back at once (the target is not clean, is locked, or on another\n"
+                            "branch) is kept: exit 3, and every command that writes tries again.\n"
                             "\n"
                             "Exit status: 0 accepted and sealed as a pass, 1 a fail, 3 blocked.\n"
                             "\n"
@@ -150,7 +151,7 @@ static int keep_word(const struct home *h, const char *run_id, const char *word,
     struct store *s = NULL;
     int rc = store_open(h->store, false, &s, e);
     if (rc == 0) rc = check_waiting(s, run_id, e);
-    if (rc == 0 && strcmp(word, OUTCOME_ACCEPTED) == 0) rc = outcome_may_accept(s, run_id, e);
+    if (rc == 0 && strcmp(word, OUTCOME_ACCEPTED) == 0) rc = outcome_may_accept(h, s, run_id, e);
     store_close(s);
     s = NULL;
     if (rc == 0) rc = store_open(h->store, true, &s, e);
@@ -189,21 +190,42 @@ static void put_commits(struct store *s, const char *run_id, struct outcome_end 
     free(l);
 }
 
+static int settle(const struct home *h, struct executor *x, const char *run_id, bool leave, struct outcome_end *ret,
+                  struct err *e) {
+    const struct outcome_place p = {.home = h,
+                                    .store = executor_store(x),
+                                    .env = executor_environment(x),
+                                    .self = executor_id(x),
+                                    .leave_landed = leave};
+    if (read_end(p.store, run_id, ret, NULL) < 0 && outcome_settle(&p, run_id, ret, e) < 0) return -1;
+    put_commits(p.store, run_id, ret);
+    return 0;
+}
+
+/* Its record was of no use, and was given up: recovery seals it without one. */
+static bool given_up(struct store *s, const char *run_id) {
+    struct store_waiting w = {0};
+    struct err e = ERR_INIT;
+    const bool gone = store_waiting_get(s, run_id, &w, &e) < 0 && e.code == ERR_MISSING;
+    free(w.record);
+    return gone;
+}
+
 static int say_of_run(const struct home *h, const char *run_id, const char *word, const char *actor, bool leave,
                       struct outcome_end *ret, struct err *e) {
     struct executor *x = NULL;
+    struct err why = ERR_INIT;
     int rc = keep_word(h, run_id, word, actor, leave, e);
     if (rc == 0) rc = executor_open(h, warn, &x, e);
-    if (rc == 0) {
-        const struct outcome_place p = {.home = h,
-                                        .store = executor_store(x),
-                                        .env = executor_environment(x),
-                                        .self = executor_id(x),
-                                        .leave_landed = leave};
-        if (read_end(p.store, run_id, ret, NULL) < 0) rc = outcome_settle(&p, run_id, ret, e);
-        if (rc == 0) put_commits(p.store, run_id, ret);
-    }
+    bool again = rc == 0 && (rc = settle(h, x, run_id, leave, ret, &why)) < 0 && given_up(executor_store(x), run_id);
     executor_close(x);
+    x = NULL;
+    if (again) {
+        why = ERR_INIT;
+        if ((rc = executor_open(h, warn, &x, e)) == 0) rc = settle(h, x, run_id, leave, ret, &why);
+        executor_close(x);
+    }
+    if (rc < 0 && why.code != ERR_NONE) *e = why;
     return rc;
 }
 

@@ -50,7 +50,7 @@ static int take_outcome(const struct global_options *g, struct batch *b, const c
     if (!word) return outcome_print_waiting(g, run_id);
     const struct outcome_place p = {
         .home = &b->home, .store = executor_store(b->x), .env = executor_environment(b->x), .self = executor_id(b->x)};
-    if ((strcmp(word, OUTCOME_ACCEPTED) == 0 && outcome_may_accept(p.store, run_id, &e) < 0) ||
+    if ((strcmp(word, OUTCOME_ACCEPTED) == 0 && outcome_may_accept(p.home, p.store, run_id, &e) < 0) ||
         store_waiting_say(p.store, run_id, word, OUTCOME_BY_VARIABLE, clock_real_ms(), &e) < 0 ||
         outcome_settle(&p, run_id, &end, &e) < 0)
         return cli_error(&e);

@@ -61,6 +61,9 @@ static void fill(struct run_record *r) {
     r->subject->blobs_fd = -1;
     r->subject->start_clean = true;
     snprintf(r->subject->admission_id, sizeof r->subject->admission_id, "%s", "target-1");
+    snprintf(r->subject->path, sizeof r->subject->path, "%s", "/srv/n\xffotes");
+    snprintf(r->subject->branch, sizeof r->subject->branch, "%s", "refs/heads/main");
+    snprintf(r->subject->head, sizeof r->subject->head, "%s", "1234");
 }
 
 static void same(const struct run_record *a, const struct run_record *b) {
@@ -98,6 +101,11 @@ static void round_trip(void) {
     CHECK(strcmp(parts.case_json, "{\"id\":\"unit\"}") == 0 && strcmp(parts.task, "Do.\n") == 0 &&
           strcmp(parts.engine_file, "{\"name\":\"x\"}") == 0 && strcmp(parts.case_id, "unit") == 0 &&
           !parts.is_failure);
+    CHECK(record_json_is_of(text, "/srv/n\xffotes", "refs/heads/main", "1234"));
+    CHECK(!record_json_is_of(text, "/srv/notes", "refs/heads/main", "1234"));
+    CHECK(!record_json_is_of(text, "/srv/n\xffotes", "refs/heads/other", "1234"));
+    CHECK(!record_json_is_of(text, "/srv/n\xffotes", "refs/heads/main", "1235"));
+    CHECK(!record_json_is_of("{}", "", "", "") && !record_json_is_of("x", "", "", ""));
     record_parts_release(&parts);
     free(again);
     free(text);
