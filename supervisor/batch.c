@@ -82,7 +82,7 @@ void batch_release(struct batch *b) {
 
 struct batch_view {
     struct batch *b;
-    struct progress *p;
+    struct progress *p, *outer;
 };
 
 static void on_state(void *ctx, int i, const struct run_record *rec, enum run_state s) {
@@ -124,7 +124,11 @@ static void on_done(void *ctx, int i, const struct run_record *rec, const struct
     progress_done(v->p, i, v->b->cases[i].id, rec, row->as_expected, row->note);
 }
 
-static void on_tick(void *ctx) { progress_tick(((struct batch_view *)ctx)->p); }
+static void on_tick(void *ctx) {
+    const struct batch_view *v = ctx;
+    progress_tick(v->p);
+    progress_tick(v->outer);
+}
 
 struct matrix_start {
     struct batch *b;
@@ -183,7 +187,7 @@ int batch_run(struct batch *b, const struct batch_options *o, struct err *e) {
                                .matrix_id = o->matrix_kind ? b->matrix_id : NULL,
                                .attempt = 1,
                                .keep = o->keep};
-    struct batch_view v = {.b = b, .p = progress_new(b->n, o->quiet, o->no_color)};
+    struct batch_view v = {.b = b, .p = progress_new(b->n, o->quiet, o->no_color), .outer = o->outer};
     struct err failure = ERR_INIT;
     if (executor_run(b->x, jobs, b->n, o->jobs, &events, &v, &failure) < 0 && b->failure.code == ERR_NONE)
         b->failure = failure;

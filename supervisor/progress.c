@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,8 +36,9 @@ struct progress {
     char *bytes;
     size_t size;
     int total, done, good, shown; /* shown: live lines on the screen now */
-    uint64_t start_us;
+    uint64_t start_us, step_us;
     struct live live[LIVE_MAX];
+    char step[200]; /* "": no steps, but runs */
 };
 
 static int open_outlet(bool *ret_socket) {
@@ -88,10 +90,19 @@ static int columns(void) {
     return n > 0 ? n : 80;
 }
 
+static int draw_step(struct progress *p, int width) {
+    char line[300];
+    snprintf(line, sizeof line, "  %d/%d  %s, %.1f s", p->done, p->total, p->step,
+             (double)(clock_mono_us() - p->step_us) / 1e6);
+    table_line(p->text, width, line);
+    return 1;
+}
+
 /* The live lines; returns how many. */
 static int draw(struct progress *p) {
     if (!p->live_mode) return 0;
     int width = columns();
+    if (p->step[0]) return draw_step(p, width);
     uint64_t now = clock_mono_us();
     double elapsed = (double)(now - p->start_us) / 1e6;
     int running = 0;
@@ -165,9 +176,30 @@ void progress_done(struct progress *p, int i, const char *id, const struct run_r
     emit(p, lines);
 }
 
-void progress_tick(struct progress *p) { redraw(p); }
+void progress_step(struct progress *p, const char *fmt, ...) {
+    if (!p || p->quiet) return;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(p->step, sizeof p->step, fmt, ap);
+    va_end(ap);
+    p->step_us = clock_mono_us();
+    p->done++;
+    if (p->live_mode) {
+        redraw(p);
+        return;
+    }
+    AUTO_FREE char *line = NULL;
+    BUG_UNLESS(asprintf(&line, "%d/%d  %s", p->done, p->total, p->step) > 0);
+    table_line(p->text, 0, line);
+    emit(p, 0);
+}
+
+void progress_tick(struct progress *p) {
+    if (p) redraw(p);
+}
 
 void progress_free(struct progress *p) {
+    if (!p) return;
     wipe(p);
     emit(p, 0);
     fclose(p->text);

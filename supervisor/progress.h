@@ -1,4 +1,4 @@
-/* progress.h - what a person sees while runs go on: a live table on a terminal, plain lines elsewhere. Text that came from
+/* progress.h - what a person sees while runs go on, or a validator's steps: a live table on a terminal, plain lines elsewhere. Text that came from
  * outside (case ids are ours; details may quote an agent) passes through json_quote_path-like cleaning before it is shown. */
 #ifndef CTO_SUPERVISOR_PROGRESS_H
 #define CTO_SUPERVISOR_PROGRESS_H
@@ -13,7 +13,9 @@ void progress_state(struct progress *p, int i, const struct run_record *rec, enu
 /* as_expected colours the line: a failure fixture that fails as it should is good news. */
 void progress_done(struct progress *p, int i, const char *id, const struct run_record *rec, bool as_expected,
                    const char *note);
-void progress_tick(struct progress *p);
-void progress_free(struct progress *p); /* clears the live part */
+/* Instead of those two, for work of one thing after the other: the next of `total` begins, and is called so. NULL is fine. */
+void progress_step(struct progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void progress_tick(struct progress *p); /* NULL is fine */
+void progress_free(struct progress *p); /* clears the live part; NULL is fine */
 
 #endif

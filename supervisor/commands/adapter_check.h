@@ -5,12 +5,14 @@
 
 #include "supervisor/commands/lane_run.h"
 #include "supervisor/gate_facts.h"
+#include "supervisor/progress.h"
 
 struct adapter_check {
     const struct global_options *g;
     struct home home;
-    struct cto_case subject; /* what the gates are asked about */
-    const char *name;        /* of the check that runs */
+    struct cto_case subject;   /* what the gates are asked about */
+    const char *name;          /* of the check that runs */
+    struct progress *progress; /* one step for each check; NULL */
     cJSON *checked, *not_run, *errors;
     struct lane_seen last;              /* the run that the proof names */
     char endpoint[128], credential[64]; /* made up; in our environment while runs are made */

@@ -54,8 +54,12 @@ static int finish(struct batch *b, int n, struct lane_seen *ret, struct err *e) 
 int lane_run(const struct global_options *g, const struct lane_order *o, struct lane_seen *ret, struct err *e) {
     struct batch b = {0};
     char *ids[] = {(char *)(uintptr_t)o->case_id};
-    const struct batch_options how = {
-        .engine = o->engine, .jobs = 1, .quiet = true, .no_color = true, .with_double = o->script != NULL};
+    const struct batch_options how = {.engine = o->engine,
+                                      .jobs = 1,
+                                      .quiet = true,
+                                      .no_color = true,
+                                      .outer = o->outer,
+                                      .with_double = o->script != NULL};
     *ret = (struct lane_seen){0};
     int rc = batch_load(&b, g, ids, 1, e);
     if (rc == 0 && o->change) o->change(&b.cases[0]);
@@ -67,9 +71,10 @@ int lane_run(const struct global_options *g, const struct lane_order *o, struct 
 }
 
 int lane_run_all(const struct global_options *g, const char *engine, const char *const *ids, int n,
-                 struct lane_seen *ret, struct err *e) {
+                 struct progress *outer, struct lane_seen *ret, struct err *e) {
     struct batch b = {0};
-    const struct batch_options how = {.engine = engine, .jobs = batch_default_jobs(), .quiet = true, .no_color = true};
+    const struct batch_options how = {
+        .engine = engine, .jobs = batch_default_jobs(), .quiet = true, .no_color = true, .outer = outer};
     memset(ret, 0, (size_t)n * sizeof *ret);
     if (batch_load(&b, g, (char *const *)(uintptr_t)ids, n, e) == 0 && batch_run(&b, &how, e) == 0)
         return finish(&b, n, ret, e);

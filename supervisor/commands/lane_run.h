@@ -12,6 +12,7 @@ struct lane_order {
     const char *case_id, *engine;
     const char *script;                 /* of the double, the JSON of case.json's "double"; NULL: not on it */
     void (*change)(struct cto_case *c); /* of the case as it was loaded; static words only; NULL */
+    struct progress *outer;             /* whose step it is; NULL */
 };
 struct lane_seen {
     cJSON *report; /* NULL: there is none */
@@ -23,9 +24,9 @@ struct lane_seen {
 
 /* -1: the run could not be made at all. */
 int lane_run(const struct global_options *g, const struct lane_order *o, struct lane_seen *ret, struct err *e);
-/* Several cases on one lane, none of them on the double; `ret` has n places. */
+/* Several cases on one lane, none of them on the double; `ret` has n places. `outer` as above. */
 int lane_run_all(const struct global_options *g, const char *engine, const char *const *ids, int n,
-                 struct lane_seen *ret, struct err *e);
+                 struct progress *outer, struct lane_seen *ret, struct err *e);
 void lane_seen_release(struct lane_seen *s);
 
 /* Shorthands for what is asked of it. */

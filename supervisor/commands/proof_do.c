@@ -42,6 +42,7 @@ static int make_run(struct proof *p, const struct run_of *what, struct seen *ret
                                     .jobs = 1,
                                     .quiet = true,
                                     .no_color = true,
+                                    .outer = p->progress,
                                     .double_stage = what->lane.double_stage,
                                     .double_absent = what->absent};
     int rc = batch_load(&b, &g, ids, 1, e);
@@ -66,6 +67,8 @@ void proof_do(struct proof *p, const struct run_of *what, struct seen *ret) {
     struct err e = ERR_INIT;
     *ret = (struct seen){0};
     if (p->interrupted) return;
+    progress_step(p->progress, "stage %d of %s: %s on %s", p->stage, p->engine->name, what->id,
+                  what->lane.double_stage > 0 ? "the test double" : what->lane.engine);
     if (make_run(p, what, ret, &e) < 0)
         holdf(p, "a_run", false, "%s: %s", what->id, e.text);
     else if (!ret->report && !ret->waiting && !p->interrupted)

@@ -26,6 +26,7 @@ void proof_begin(struct proof *p, const struct global_options *g, const struct p
 
 void proof_release(struct proof *p) {
     proof_settings_back(p);
+    progress_free(p->progress);
     cJSON_Delete(p->checked);
     cJSON_Delete(p->errors);
     cJSON_Delete(p->pass_reports);
@@ -33,6 +34,10 @@ void proof_release(struct proof *p) {
     cJSON_Delete(p->fake_baseline);
     cJSON_Delete(p->predecessors);
     cJSON_Delete(p->extra);
+}
+
+void proof_steps(struct proof *p, size_t runs) {
+    p->progress = progress_new((int)runs, p->g->quiet || p->g->json, p->g->no_color);
 }
 
 static bool known(const cJSON *list, const char *name) {

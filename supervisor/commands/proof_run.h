@@ -16,6 +16,7 @@
 #include "supervisor/commands/run_look.h"
 #include "supervisor/engines.h"
 #include "supervisor/ladder.h"
+#include "supervisor/progress.h"
 #include "supervisor/store.h"
 #include "supervisor/verify.h"
 
@@ -59,7 +60,8 @@ struct proof {
     cJSON *extra;                                             /* an object: paths and facts of this stage alone */
     char id[RUN_ID_MAX], dir[PATH_MAX];                       /* of the validation; "" for stage 1 */
     char last_report[PATH_MAX], last_sha256[DIGEST_HEX_SIZE]; /* what the store names as the proof */
-    struct owned owned; /* of the run that is being made, at the stages that have one */
+    struct owned owned;        /* of the run that is being made, at the stages that have one */
+    struct progress *progress; /* one step for each run; NULL: nobody is shown anything */
     bool interrupted;
     struct {
         char name[96];
@@ -70,6 +72,9 @@ struct proof {
 
 void proof_begin(struct proof *p, const struct global_options *g, const struct proof_wishes *w, int stage);
 void proof_release(struct proof *p);
+
+/* This stage will make that many runs: from here on people see which one it is at. */
+void proof_steps(struct proof *p, size_t runs);
 
 /* A named check. hold() with a literal sentence for when it does not hold; holdf() composes it. */
 void hold(struct proof *p, const char *name, bool holds, const char *else_text);

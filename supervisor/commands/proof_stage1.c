@@ -84,6 +84,7 @@ static const struct failure_row rows[] = {
 void prove_stage1(struct proof *p) {
     struct outside before;
     char stage[96];
+    proof_steps(p, 2 + sizeof rows / sizeof rows[0]);
     outside_look(p, &before);
     snprintf(stage, sizeof stage, "%sSTAGE", p->engine->variables);
     check_registry(p);

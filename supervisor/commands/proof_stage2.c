@@ -17,6 +17,7 @@ static const struct failure_row rows[] = {
 void prove_stage2(struct proof *p) {
     struct outside before;
     struct seen s;
+    proof_steps(p, 2 + sizeof rows / sizeof rows[0]); /* the pass, its twin on the default lane */
     if (!proof_subject(p, NULL) || !no_target_before(p)) return;
     outside_look(p, &before);
     const struct run_of what = proof_subject_run(p);

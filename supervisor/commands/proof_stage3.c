@@ -115,6 +115,7 @@ void prove_stage3(struct proof *p) {
     struct outside outside;
     struct seen s;
     struct err e = ERR_INIT;
+    proof_steps(p, 2 + sizeof rows / sizeof rows[0]); /* the pass, its twin on the default lane */
     if (!proof_subject(p, NULL)) return;
     if (owned_make(p, "source", PROOF_CASES, p->w->case_id, true, &p->owned, &e) < 0) {
         hold(p, "source_repository", false, e.text);

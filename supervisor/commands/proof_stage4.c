@@ -112,6 +112,7 @@ void prove_stage4(struct proof *p) {
     struct outside outside;
     struct seen s = {0};
     struct err e = ERR_INIT;
+    proof_steps(p, 3 + sizeof rows / sizeof rows[0]); /* the pass, its twin on the default lane, a second run */
     if (!proof_subject(p, NULL)) return;
     outside_look(p, &outside);
     const struct run_of what = proof_subject_run(p);

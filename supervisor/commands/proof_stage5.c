@@ -202,6 +202,7 @@ static void pass(struct proof *p) {
 void prove_stage5(struct proof *p) {
     static const struct row_steps steps = {before, after};
     struct outside outside;
+    proof_steps(p, 2 + sizeof rows / sizeof rows[0]); /* the pass, its twin on the default lane */
     if (!proof_subject(p, NULL)) return;
     proof_set(p, "STAGE5_OPERATOR_OUTCOME", NULL); /* nothing is said beforehand here */
     outside_look(p, &outside);

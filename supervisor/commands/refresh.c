@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "supervisor/commands/refresh_run.h"
 #include "supervisor/engines.h"
+#include "supervisor/progress.h"
 #include "supervisor/standing.h"
 
 const char help_refresh[] = "Usage: cto-harness refresh stage6-real --first RUN [--repeat RUN] [--json]\n"
@@ -57,8 +58,15 @@ int refresh_all(struct refresh *x, const char *const *runs, struct err *e) {
     if (check_runs(x, runs, e) < 0) return -1;
     if (ladder_read(&x->ladder, &x->home, x->store, x->made.backend, e) < 0) return -1;
     refresh_carry(x, x->made.backend);
-    for (int i = 0; i < 2 && runs[i]; i++, x->n++)
-        if (refresh_import(x, runs[i], &x->passes[i], e) < 0) return -1;
+    struct progress *p = progress_new(runs[1] ? 2 : 1, x->g->quiet || x->g->json, x->g->no_color);
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < 2 && runs[i]; i++) {
+        progress_step(p, "refresh: evidence and verification of %s", runs[i]);
+        rc = refresh_import(x, runs[i], &x->passes[i], e);
+        if (rc == 0) x->n++;
+    }
+    progress_free(p);
+    if (rc < 0) return -1;
     struct refresh_pass judged[2] = {x->passes[0].judged, x->passes[1].judged};
     refresh_conclude(&x->result, judged, x->n, &x->ladder);
     return 0;

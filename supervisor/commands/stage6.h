@@ -39,6 +39,7 @@ struct stage6 {
     cJSON *below, *below_errors; /* what was done to prove the stages before it */
     int below_code;              /* an exit code */
     bool interrupted;
+    struct progress *progress; /* of what is done here, after the stages below */
     struct comparison made;
 };
 

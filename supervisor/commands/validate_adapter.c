@@ -18,6 +18,7 @@
 #include "supervisor/standing.h"
 #include "supervisor/store.h"
 
+#define ADAPTER_CHECKS 20 /* that are made */
 #define NO_GATEWAY "this build has no model gateway, so no model answers and none can be observed"
 static const char *const need_a_model[] = {"local_provider_delayed_content_allows_case",
                                            "local_provider_reasoning_only_blocks",
@@ -25,6 +26,7 @@ static const char *const need_a_model[] = {"local_provider_delayed_content_allow
 
 void adapter_begin(struct adapter_check *a, const char *name) {
     a->name = name;
+    progress_step(a->progress, "provider-adapter: %s", name);
     cJSON_AddItemToArray(a->checked, cJSON_CreateString(name));
 }
 
@@ -55,7 +57,8 @@ static void with_history(struct cto_case *c) { c->history_commits = 4; }
 static struct lane_seen run(struct adapter_check *a, const char *script, void (*change)(struct cto_case *c)) {
     struct lane_seen s;
     struct err e = ERR_INIT;
-    const struct lane_order o = {.case_id = LANE_SUBJECT, .engine = "case", .script = script, .change = change};
+    const struct lane_order o = {
+        .case_id = LANE_SUBJECT, .engine = "case", .script = script, .change = change, .outer = a->progress};
     if (lane_run(a->g, &o, &s, &e) < 0) adapter_hold(a, false, "the run could not be made: %.300s", e.text);
     a->interrupted |= s.interrupted;
     adapter_hold(a, s.report && s.verified.ok, "its evidence does not verify: %.200s", s.verified.what);
@@ -135,7 +138,7 @@ static void check_approval_events(struct adapter_check *a) {
     static const char *const fields[] = {"actor", "scope", "mutation_mode", "timestamp"};
     struct lane_seen s;
     struct err e = ERR_INIT;
-    const struct lane_order o = {.case_id = "approval-denied", .engine = "fake"};
+    const struct lane_order o = {.case_id = "approval-denied", .engine = "fake", .outer = a->progress};
     adapter_begin(a, "approval_events_valid");
     if (lane_run(a->g, &o, &s, &e) < 0) adapter_hold(a, false, "the run could not be made: %.300s", e.text);
     adapter_hold(a, lane_blocked_by(&s, "blocked", "approval_denied") && s.verified.ok, "a denial does not block");
@@ -247,8 +250,10 @@ int validate_adapter(const struct global_options *g) {
         json_put_str(x, "reason", NO_GATEWAY);
         cJSON_AddItemToArray(a.not_run, x);
     }
+    a.progress = progress_new(ADAPTER_CHECKS, g->quiet || g->json, g->no_color);
     adapter_gates(&a);
     adapter_runs(&a);
+    progress_free(TAKE_PTR(a.progress));
     a.name = "proof_recorded";
     if (cJSON_GetArraySize(a.errors) == 0 && !a.interrupted && keep(&a, &e) < 0) adapter_hold(&a, false, "%s", e.text);
     const int code = print(&a);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "build_id.h"
+#include "common/io.h"
 #include "supervisor/standing.h"
 #include "supervisor/stages.h"
 
@@ -130,6 +131,7 @@ static void prove(struct proof *p) {
     if (p->stage > 1) proof_set(p, "STAGE", stage);
     stages[p->stage - 1](p);
     proof_settings_back(p);
+    progress_free(TAKE_PTR(p->progress));
     hold(p, "proof_named", p->last_report[0], "no run shows it");
     if (is_ok(p) && record(p, &e) < 0) hold(p, "proof_recorded", false, e.text);
     if (p->stage == 1) return;

@@ -15,6 +15,7 @@
 #include "supervisor/commands/stage6.h"
 #include "supervisor/commands/validate_stage.h"
 #include "supervisor/gates.h"
+#include "supervisor/progress.h"
 #include "supervisor/store.h"
 #include "supervisor/tree_digest.h"
 
@@ -101,8 +102,11 @@ static void judge(struct stage6 *x, struct lane_state *l, const struct lane_seen
 
 /* A real one at stage 2, whatever stage the operator has set: what is compared is a copied fixture. */
 static int run_candidate(struct stage6 *x, struct lane_seen *s, struct err *e) {
-    struct lane_order o = {.case_id = x->case_id, .engine = x->engine->name};
-    if (strcmp(x->engine->name, "case") == 0) {
+    struct lane_order o = {.case_id = x->case_id, .engine = x->engine->name, .outer = x->progress};
+    const bool is_case = strcmp(x->engine->name, "case") == 0;
+    progress_step(x->progress, "stage 6 of %s: %s on %s", x->engine->name, x->case_id,
+                  is_case ? "the test double" : x->engine->name);
+    if (is_case) {
         o.script = "{\"mode\":\"fix\"}";
         return lane_run(x->g, &o, s, e);
     }
@@ -121,7 +125,8 @@ static int run_candidate(struct stage6 *x, struct lane_seen *s, struct err *e) {
 
 static int run_lanes(struct stage6 *x, struct err *e) {
     struct lane_seen fake = {0}, candidate = {0};
-    const struct lane_order o = {.case_id = x->case_id, .engine = "fake"};
+    const struct lane_order o = {.case_id = x->case_id, .engine = "fake", .outer = x->progress};
+    progress_step(x->progress, "stage 6 of %s: %s on fake", x->engine->name, x->case_id);
     int rc = lane_run(x->g, &o, &fake, e);
     if (rc == 0 && !fake.interrupted) rc = run_candidate(x, &candidate, e);
     x->interrupted |= fake.interrupted || candidate.interrupted;
@@ -159,7 +164,8 @@ static int run_fake_rows(struct stage6 *x, struct err *e) {
     }
     struct lane_seen *seen = calloc((size_t)n, sizeof *seen);
     BUG_UNLESS(seen != NULL);
-    const int rc = lane_run_all(x->g, "fake", ids, n, seen, e);
+    progress_step(x->progress, "stage 6 of %s: %d failure classes on fake", x->engine->name, n);
+    const int rc = lane_run_all(x->g, "fake", ids, n, x->progress, seen, e);
     for (int i = 0; rc == 0 && i < n; i++) {
         fake_row(&x->rows[at[i]], failure_class_at(at[i]), &seen[i]);
         x->interrupted |= seen[i].interrupted;
@@ -297,6 +303,7 @@ static int compare(struct stage6 *x, struct err *e) {
         case_release(&c);
         return 0;
     }
+    x->progress = progress_new(3, x->g->quiet || x->g->json, x->g->no_color);
     int rc = outside(x, before, e);
     if (rc == 0) rc = run_fake_rows(x, e);
     if (rc == 0) rc = read_ladder(x, e); /* there is a store now */
@@ -305,6 +312,7 @@ static int compare(struct stage6 *x, struct err *e) {
         add_lanes(x);
         rc = run_lanes(x, e);
     }
+    progress_free(TAKE_PTR(x->progress));
     if (rc == 0) rc = outside(x, after, e);
     if (rc == 0) check_all(x, &c, memcmp(before, after, sizeof before) == 0);
     case_release(&c);

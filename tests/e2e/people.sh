@@ -147,6 +147,14 @@ for width in 12 40 100; do
         case $c in report*) grep -q '^pass  ' out ;; case*) grep -q '^answer-only' out ;; run*) grep -q '^rename-module  *pass' out ;; *) : ;; esac || fail "$c at $width columns: $(head -3 out)"
     done
 done
+# ... and a validator shows what it is at, in one line that goes when it is over; what has no reader is not told
+screen 50 "$HARNESS" --home "$W/home" --cases "$SRC/cases" validate stage1 >out 2>err
+check "validate stage1 on a screen: exit $?: $(cat err)" [ ! -s err ]
+check "the steps: $(tr '\r' '\n' <out | head -c 600)" grep -q '  4/5  stage 1 of case: missing-event on fake' out
+for quiet in --json --quiet; do
+    h validate stage1 $quiet >out 2>err || fail "validate stage1 $quiet"
+    check "with $quiet: $(cat err)" [ ! -s err ]
+done
 # ... and what is to be done is never cut, with names that can be copied
 for width in 40 60 80; do
     screen "$width" "$HARNESS" --home "$W/home" --cases "$SRC/cases" eligibility r1-string-slugify --engine case >out 2>err

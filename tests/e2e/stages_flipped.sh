@@ -10,7 +10,15 @@ flipped=${CTO_TEST_BIN:?}/flipped/cto-harness
 [ -x "$flipped" ] || { echo "no program with the seam" >&2; exit 1; }
 f() { "$flipped" --home "$W/home" --cases "$SRC/cases" "$@"; }
 
-f validate stage5 --json >out.json 2>err || fail "unflipped: $(cat err; jq -c .errors out.json)"
+f validate stage5 >out.txt 2>err || fail "unflipped: $(cat err out.txt)"
+# What people saw meanwhile: every run of every stage, and as many as were announced.
+for stage in 1 2 3 4 5; do
+    seen=$(sed -n "s|^\([0-9]*/[0-9]*\)  stage $stage of case: .*|\1|p" err | tr '\n' ' ')
+    n=${seen##*/} && n=${n% }
+    check "the steps of stage $stage: $seen" [ "$seen" = "$(for ((i = 1; i <= ${n:-0}; i++)); do printf '%s' "$i/$n "; done)" ]
+    check "stage $stage has ${n:-no} steps" [ "${n:-0}" -ge 5 ]
+done
+check "something else was said: $(grep -vE '^[0-9]+/[0-9]+  stage' err)" [ "$(grep -cvE '^[0-9]+/[0-9]+  stage' err)" = 0 ]
 
 # stage N FLIPS ROWS: every row is an error then, and no proof is recorded
 stage() {
