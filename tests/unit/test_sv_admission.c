@@ -1,10 +1,16 @@
 /* Records: every field of every kind missing, empty, of the wrong type, too long, secret-shaped, twice; unknown keys; what holds
  * between fields; what a valid record refuses; templates and schemas. */
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "common/clock.h"
+#include "common/io.h"
 #include "supervisor/admission.h"
+#include "supervisor/admission_host.h"
 #include "supervisor/case.h"
 
 static int read_doc(enum admission_kind k, const cJSON *doc, struct admission *a, struct err *e) {
@@ -146,6 +152,65 @@ static void test_paths(void) {
     CHECK(a.n_refusals == 1 && strcmp(a.refusals[0].reason, "provider_unavailable") == 0);
     admission_release(&a);
     cJSON_Delete(doc);
+}
+
+/* The program's name goes with the way in which it is started. */
+static void test_shapes(void) {
+    static const struct {
+        const char *shape, *path, *other;
+    } rows[] = {{"ca run --task <task-file> --mode unattended", "/opt/x/ca", "/opt/x/codex"},
+                {"codex exec --json <prompt on stdin>", "/opt/x/codex", "/opt/x/codex.js"},
+                {"pi --mode json <prompt on stdin>", "/opt/node_modules/x/cli.js", "/opt/x/pi"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct admission a;
+        struct err e;
+        cJSON *doc = with(ADMIT_EXECUTABLE, "command_shape", cJSON_CreateString(rows[i].shape));
+        cJSON_ReplaceItemInObjectCaseSensitive(doc, "executable_path", cJSON_CreateString(rows[i].path));
+        CHECK(read_doc(ADMIT_EXECUTABLE, doc, &a, &e) == 0);
+        admission_release(&a);
+        cJSON_ReplaceItemInObjectCaseSensitive(doc, "executable_path", cJSON_CreateString(rows[i].other));
+        CHECK(refused(ADMIT_EXECUTABLE, doc, "the program is named"));
+        cJSON_Delete(doc);
+    }
+    CHECK(refused_with(ADMIT_EXECUTABLE, "command_shape", cJSON_CreateString("ca fix it"), "command_shape"));
+}
+
+static void write_program(const char *path, char with_byte) {
+    char text[4096];
+    memset(text, with_byte, sizeof text);
+    AUTO_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+    NEED(fd >= 0 && io_write_full(fd, text, sizeof text, NULL) == 0 && fchmod(fd, 0755) == 0);
+}
+
+/* What is known of a program from before is not believed of another one: not of one with the same size and time of change. */
+static void test_program(void) {
+    char dir[] = "/tmp/cto-unit-program-XXXXXX", path[64], sha256[DIGEST_HEX_SIZE];
+    struct admission a;
+    struct err e = ERR_INIT;
+    struct stat st;
+    NEED(mkdtemp(dir) != NULL);
+    snprintf(path, sizeof path, "%s/ca", dir);
+    write_program(path, 'a');
+    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    NEED(fd >= 0 && digest_fd(fd, sha256, NULL, NULL) == 0 && fstat(fd, &st) == 0);
+    cJSON *doc = with(ADMIT_EXECUTABLE, "executable_path", cJSON_CreateString(path));
+    cJSON_ReplaceItemInObjectCaseSensitive(doc, "sha256", cJSON_CreateString(sha256));
+    NEED(read_doc(ADMIT_EXECUTABLE, doc, &a, &e) == 0);
+    CHECK(admission_fits_host(&a, &e) == 0);
+    for (int settled = 0; settled < 2; settled++) {
+        if (settled) usleep(2100000); /* now it is kept */
+        CHECK(admission_fits_host(&a, &e) == 0 && admission_fits_host(&a, &e) == 0);
+        write_program(path, 'b');
+        const struct timespec times[2] = {st.st_atim, st.st_mtim};
+        NEED(utimensat(AT_FDCWD, path, times, 0) == 0);
+        CHECK(admission_fits_host(&a, &e) < 0 && strstr(e.text, "digest"));
+        e = ERR_INIT;
+        write_program(path, 'a');
+        NEED(utimensat(AT_FDCWD, path, times, 0) == 0);
+    }
+    admission_release(&a);
+    cJSON_Delete(doc);
+    NEED(io_remove_tree_at(AT_FDCWD, dir, NULL) == 0);
 }
 
 static void test_source(void) {
@@ -304,6 +369,8 @@ static void test_actor(void) {
 int main(void) {
     for (int k = 0; k < ADMISSION_KINDS; k++) test_kind((enum admission_kind)k);
     test_paths();
+    test_shapes();
+    test_program();
     test_source();
     test_decision();
     test_target();
