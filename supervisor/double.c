@@ -124,3 +124,8 @@ void double_facts(struct gate_facts *f, const char *libexec, int stage) {
                   "\"owned-noncritical-repo\",\"commit_date\":" WHEN ",\"retrieval_date\":" WHEN "," WHO "}");
     put_program(f, libexec);
 }
+
+bool double_stands_in(const char *engine) {
+    const char *bin = getenv("CTO_HARNESS_CASE_BIN");
+    return strcmp(engine, "case") == 0 && !(bin && bin[0]);
+}

@@ -25,4 +25,7 @@ void double_facts(struct gate_facts *f, const char *libexec, int stage);
  * `r` had is not given up. */
 void double_record(struct fact_record *r, enum admission_kind k, const char *changes);
 
+/* Does a validator show this backend on the double? Only Case has one, and only while no real `ca` is named (CTO_HARNESS_CASE_BIN). */
+bool double_stands_in(const char *engine);
+
 #endif

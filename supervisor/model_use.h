@@ -61,6 +61,9 @@ cJSON *model_use_json(const struct run_record *rec);
 cJSON *model_use_models(const struct run_record *rec);
 /* A section of report.md; nothing without a gateway. */
 void model_use_md(struct buf *b, const struct run_record *rec);
+/* model_use_record.c: in the record of a run that waits; NULL and null are the same. The caller owns what comes. */
+cJSON *model_use_to_json(const struct model_use *u);
+struct model_use *model_use_from_json(const cJSON *o);
 /* One line each, JSON: backend/gateway-requests.jsonl. "" when there were none. malloc'd. */
 char *model_use_log(const struct model_use *u);
 

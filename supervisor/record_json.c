@@ -9,6 +9,7 @@
 #include "common/json.h"
 #include "supervisor/engines.h"
 #include "supervisor/gates.h"
+#include "supervisor/model_use.h"
 #include "supervisor/subject.h"
 
 /* It never settles on these lists: */
@@ -227,6 +228,7 @@ char *record_to_json(const struct run_record *r, const char *case_json, const ch
     put_people(o, r);
     secrets_clean_json(r->secrets, SECRET_IN_RECORD, o); /* the case or the engine file may say one */
     json_put(o, "observed", observed_json(r->observed));
+    json_put(o, "model_use", model_use_to_json(r->model_use));
     json_put(o, "secrets", secrets_to_json(r->secrets));
     char *text = cJSON_PrintUnformatted(o);
     cJSON_Delete(o);
@@ -416,6 +418,7 @@ int record_from_json(const char *text, struct run_record *r, struct err *e) {
     read_phases(o, r);
     read_people(o, r);
     r->observed = observed_from_json(get(o, "observed"));
+    r->model_use = model_use_from_json(get(o, "model_use"));
     if (!r->secrets) r->secrets = secrets_new(NULL);
     secrets_from_json(r->secrets, get(o, "secrets"));
     cJSON_Delete(o);

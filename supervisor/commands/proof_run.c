@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/double.h"
+
 void proof_begin(struct proof *p, const struct global_options *g, const struct proof_wishes *w, int stage) {
     *p = (struct proof){.g = g, .w = w, .engine = engine_find(w->engine), .stage = stage};
     p->checked = cJSON_CreateArray();
@@ -16,9 +18,7 @@ void proof_begin(struct proof *p, const struct global_options *g, const struct p
     p->extra = cJSON_CreateObject();
     BUG_UNLESS(p->engine && p->checked && p->errors && p->pass_reports && p->failure_reports && p->predecessors &&
                p->extra);
-    /* A program that an admission names could be run for real when there is a gateway to a model; this build has none, and the
-     * gates say so (ask_provider), so what can be shown of Case is what its double shows. Nothing else has a double. */
-    p->on_double = stage > 1 && strcmp(p->engine->name, "case") == 0;
+    p->on_double = stage > 1 && double_stands_in(p->engine->name);
     p->lane = (struct lane){w->engine, p->on_double ? stage : 0};
     p->fake = (struct lane){engine_at(0)->name, 0};
     p->misled = (struct lane){"case", stage};

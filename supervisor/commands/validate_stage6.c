@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "supervisor/commands/stage6.h"
 #include "supervisor/commands/validate_stage.h"
+#include "supervisor/double.h"
 #include "supervisor/gates.h"
 #include "supervisor/progress.h"
 #include "supervisor/store.h"
@@ -103,10 +104,10 @@ static void judge(struct stage6 *x, struct lane_state *l, const struct lane_seen
 /* A real one at stage 2, whatever stage the operator has set: what is compared is a copied fixture. */
 static int run_candidate(struct stage6 *x, struct lane_seen *s, struct err *e) {
     struct lane_order o = {.case_id = x->case_id, .engine = x->engine->name, .outer = x->progress};
-    const bool is_case = strcmp(x->engine->name, "case") == 0;
+    const bool doubled = double_stands_in(x->engine->name);
     progress_step(x->progress, "stage 6 of %s: %s on %s", x->engine->name, x->case_id,
-                  is_case ? "the test double" : x->engine->name);
-    if (is_case) {
+                  doubled ? "the test double" : x->engine->name);
+    if (doubled) {
         o.script = "{\"mode\":\"fix\"}";
         return lane_run(x->g, &o, s, e);
     }

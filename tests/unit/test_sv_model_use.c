@@ -61,9 +61,15 @@ static void counted(void) {
     cJSON *o = model_use_json(&w->rec), *m = model_use_models(&w->rec);
     CHECK(cJSON_GetObjectItem(o, "requests")->valueint == 2 && cJSON_GetArraySize(m) == 1);
     CHECK(strcmp(cJSON_GetObjectItem(m->child, "provider")->valuestring, "qwen-local") == 0);
+    cJSON_Delete(o);
+    struct model_use *again = model_use_from_json(o = model_use_to_json(u));
+    cJSON *second = model_use_to_json(again);
+    CHECK(cJSON_Compare(o, second, true) && again->n_requests == 2 && again->requests[1].latency_us == 5000);
+    cJSON_Delete(o), cJSON_Delete(second), model_use_free(again);
+    CHECK(model_use_from_json(NULL) == NULL);
     AUTO_FREE char *log = model_use_log(u);
     CHECK(log && strstr(log, "\"outcome\":\"rate_limited\"") && strchr(log, '\n') < log + strlen(log) - 1);
-    cJSON_Delete(o), cJSON_Delete(m);
+    cJSON_Delete(m);
     world_free(w);
 }
 
