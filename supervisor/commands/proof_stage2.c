@@ -1,12 +1,16 @@
 /* proof_stage2.c - stage 2: an artificial fixture, copied; nothing of anybody's repositories is near it. */
 #include "supervisor/commands/proof_run.h"
 
+#define NO_COMMAND "cto-harness-no-such-test-command"
+
 static const struct failure_row rows[] = {
     {"no-diff", NULL, "no-diff", NULL, "no_diff", "fail", ROW_MISLED, 0},
     {"disallowed-file", NULL, "disallowed", NULL, "disallowed_file_change", "fail", ROW_MISLED, 0},
     {"failed-tests", NULL, "fail-tests", NULL, "verification_failed", "fail", ROW_MISLED, 0},
-    /* A gated backend is not even started without a command; on the default lane the end of such a run shows. */
-    {"missing-test-command", "missing-test-command", NULL, NULL, "missing_test_command", "blocked", ROW_FAKE, 0},
+    {"missing-test-command", NULL, "fix", "{\"verification\":[{\"argv\":[\"" NO_COMMAND "\"]}]}",
+     "missing_test_command", "blocked", ROW_MISLED, 0},
+    /* Where the case names none, a gated backend is not even started; on the default lane the end of such a run shows. */
+    {"unnamed-test-command", "missing-test-command", NULL, NULL, "missing_test_command", "blocked", ROW_FAKE, 0},
     {"missing-event", NULL, "fix",
      "{\"required_events\":[\"run.started\",\"task.contract.created\",\"plan.updated\",\"approval.granted\","
      "\"patch.applied\",\"git.diff.checked\",\"verification.completed\",\"run.completed\"]}",

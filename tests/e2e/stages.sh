@@ -49,6 +49,9 @@ two=$(grep -- -validate-stage2- <<<"$dirs")
 q '.target_repository_named == false and .found == [] and (.paths | length) >= 1 and (.argv | length) > 1 and
     (.environment_names | join(" ") | test("(^| )PATH( |$)")) and (.mount_table | map(select(startswith("rw "))) == ["rw /area/ws on /workspace"])' \
     "$two/stage2-no-target-inspection.json" >/dev/null || fail "no target: $(cat "$two/stage2-no-target-inspection.json")"
+q '[.failure_reports[] | select(.backend == "case" and .proof_kind == "double") | .failure] as $on_double |
+    ["no-diff", "disallowed-file", "failed-tests", "missing-test-command", "missing-event", "provider-unavailable"] - $on_double == []' \
+    "$two/validation.json" || fail "not every failure of stage 2 is shown on its own lane: $(jq -c .failure_reports "$two/validation.json")"
 check "a place is named in the proof that none is" [ -z "$(grep -F "$W/protected" "$two/stage2-no-target-inspection.json")" ]
 check "admissions in force" [ "$(h admit target --json --list 2>/dev/null | jq '[.admissions[] | select(.in_force)] | length')" = 0 ]
 check "no actor but the validator" [ "$(python3 -c 'import sqlite3; d = sqlite3.connect("home/cto.db"); print(d.execute("SELECT group_concat(DISTINCT actor) FROM approvals").fetchone()[0])')" = validator ]

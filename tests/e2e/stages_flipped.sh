@@ -34,7 +34,7 @@ stage() {
     done
 }
 stage 2 no_diff,disallowed_file_change,verification_failed,missing_required_event,executable,missing_test_command,contract \
-    "no-diff disallowed-file failed-tests missing-event provider-unavailable missing-test-command"
+    "no-diff disallowed-file failed-tests missing-event provider-unavailable missing-test-command unnamed-test-command"
 stage 3 clean_start,dirty_starting_tree,dirty_ending_tree,timeout,artifact_write_failure,disallowed_file_change,verification_failed,missing_required_event,repository,source_repository \
     "dirty-source-start dirty-copy-start dirty-copy-end timeout artifact-write-failure disallowed-file failed-tests missing-event unowned-source target-as-source"
 stage 4 approval,reviewer_rejected,timeout,executable,dirty_ending_tree,disallowed_file_change \

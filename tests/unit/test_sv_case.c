@@ -585,6 +585,17 @@ static bool lint_with(const char *parent, const char *key, const char *value, co
     return lint("whole") > 0 && complained(complaint) && complained("/whole/case.json:");
 }
 
+/* A case that says that its test command is missing: does lint find that one is there? */
+static bool lint_finds_a_command(const char *verification) {
+    cJSON *doc = parse(whole);
+    cJSON_DeleteItemFromObjectCaseSensitive(doc, "verification");
+    cJSON_DeleteItemFromObjectCaseSensitive(doc, "expect");
+    NEED(cJSON_AddItemToObject(doc, "verification", parse(verification)) &&
+         cJSON_AddItemToObject(doc, "expect", parse("{'status':'blocked','blockers':['missing_test_command']}")));
+    NEED(whole_loads_as(doc));
+    return lint("whole") > 0 && complained("but there is a command");
+}
+
 static void test_lint(void) {
     put("whole/fixture", "a.txt", "a\n", 2);
     put("whole/sub", "s.txt", "s\n", 2);
@@ -601,6 +612,10 @@ static void test_lint(void) {
     CHECK(lint_with("", "expect", "{'status':'fail','blockers':['no_diff'],'marker':'x'}", "marker of none"));
     CHECK(
         lint_with("", "expect", "{'status':'blocked','blockers':['missing_test_command']}", "but there is a command"));
+    CHECK(!lint_finds_a_command("[{'argv':['no-such-test-command']}]"));
+    CHECK(!lint_finds_a_command("[{'argv':['sh','check.sh']},{'argv':['no-such-test-command']}]"));
+    CHECK(lint_finds_a_command("[{'argv':['./no-such-test-command']}]"));
+    CHECK(lint_finds_a_command("[{'argv':['sh','check.sh']}]"));
     CHECK(with("", "expect",
                "{'status':'fail','blockers':['disallowed_file_change'],'failure_class':'disallowed-file'}"));
     CHECK(lint("whole") == 0);
