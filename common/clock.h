@@ -36,6 +36,15 @@
  *   output after the end                             0.2 s, never for end of file    the rest is not read
  *   room in bulk, control                            as long as the supervisor lives and reads; it dies with it
  *   reaping after SIGKILL                            state
+ *   -- gateway (its loop never blocks) --
+ *   GW_CONFIG                                        10 s                            GW_FAILED
+ *   the listener                                     600 s, or the run's end         GW_FAILED; GW_DONE
+ *   a request of the agent, whole; a byte of it      total_ms; idle_ms               closed: agent_left
+ *   an agent that does not read                      idle_ms                         closed: agent_left
+ *   a slot at the endpoint                           total_ms                        504: timed_out
+ *   connecting, first byte, next byte, the whole     connect_, first_byte_, idle_, total_ms   504, or cut: timed_out
+ *   what is under way at the run's end               0.5 s                           cut: agent_left
+ *   room in control                                  none: queued up to 1 MiB; 2 s at the end
  *   -- pid 1 of a jail, inspector --
  *   a child; a wake                                  the life of who started it (PDEATHSIG; end of its pipe)
  *   paths of the agent                               none: beneath, O_NONBLOCK, regular files only, sizes capped

@@ -49,7 +49,7 @@ static size_t take(struct msghdr *m, int *fds) {
 int listener_receive(int socket, uint16_t endpoint_port, int *ret_fd, struct err *e) {
     _Alignas(struct cmsghdr) char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
     char bytes[2];
-    int fds[FDS_MAX];
+    int fds[FDS_MAX] = {-1};
     struct iovec iov = {bytes, sizeof bytes};
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
     const ssize_t got = recvmsg(socket, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);

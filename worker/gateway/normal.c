@@ -93,7 +93,7 @@ static void put_tools(struct buf *out, const cJSON *tools) {
         if (!*name) name = text_of(t, "name");
         names[n++] = *name ? name : text_of(t, "type");
     }
-    qsort(names, n, sizeof names[0], by_name);
+    if (n > 0) qsort(names, n, sizeof names[0], by_name);
     for (size_t i = 0; i < n; i++) buf_printf(out, "tool %s\n", names[i]);
 }
 

@@ -395,16 +395,19 @@ static bool is_late(const struct up_transfer *t, uint64_t now) {
     return now > t->moved_us && now - t->moved_us > (uint64_t)limit * 1000;
 }
 
-static void on_look(uv_timer_t *h) {
-    struct upstream *u = h->data;
+static struct up_transfer *first_late(const struct upstream *u) {
     const uint64_t now = clock_mono_us();
-    struct up_transfer *next;
-    for (struct up_transfer *t = u->first; t; t = next) {
-        next = t->next;
-        if (!is_late(t, now)) continue;
+    struct up_transfer *t = u->first;
+    while (t && !is_late(t, now)) t = t->next;
+    return t;
+}
+
+/* Looked for from the beginning each time: the end of one may have begun or ended others. */
+static void on_look(uv_timer_t *h) {
+    struct up_transfer *t;
+    while ((t = first_late(h->data)) != NULL) {
         t->timed_out = true;
         finish(t, CURLE_OPERATION_TIMEDOUT);
-        next = u->first; /* the end of one may have begun or ended others */
     }
 }
 
