@@ -13,8 +13,8 @@
 
 #define MARK "CTO-BUILD-ID:"
 
-static const char *const names[] = {"cto-harness", "cto-harness-worker", "cto-harness-inspect",
-                                    "cto-harness-fake-agent"};
+static const char *const names[] = {"cto-harness",         "cto-harness-worker",  "cto-harness-inspect",
+                                    "cto-harness-gateway", "cto-harness-observe", "cto-harness-fake-agent"};
 #define N_NAMES (sizeof names / sizeof names[0])
 
 struct binaries {

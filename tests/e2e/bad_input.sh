@@ -140,7 +140,7 @@ copy store check >out 2>err
 mkdir bin
 cp "$BIN"/cto-harness* bin/
 other() { "$W/bin/cto-harness" --home "$W/fresh" --cases "$SRC/cases" "$@"; }
-for p in cto-harness-worker cto-harness-inspect cto-harness-fake-agent; do
+for p in cto-harness-worker cto-harness-inspect cto-harness-gateway cto-harness-observe cto-harness-fake-agent; do
     python3 - "$W/bin/$p" <<'PY'
 import re, sys
 data = open(sys.argv[1], "rb").read()

@@ -6,7 +6,7 @@
 
 mkdir bin
 cp "$BIN/cto-harness" bin/ # it looks for the others beside itself
-ln -s "$BIN/cto-harness-inspect" "$BIN/cto-harness-fake-agent" bin/
+ln -s "$BIN/cto-harness-inspect" "$BIN/cto-harness-gateway" "$BIN/cto-harness-observe" "$BIN/cto-harness-fake-agent" bin/
 cp "$CTO_TEST_BIN/worker_double" bin/cto-harness-worker
 HARNESS=$W/bin/cto-harness
 for mode in silence half crash garbage sandbox forger orphan; do
