@@ -56,7 +56,7 @@ int64_t report_phase_ms(const struct run_record *r, int64_t ret[RUN_STATE_COUNT]
     return first && end > first ? (int64_t)((end - first) / 1000) : 0;
 }
 
-static cJSON *changed_files(const struct run_record *r) {
+cJSON *report_changed_files(const struct run_record *r) {
     cJSON *a = json_new_array();
     for (int i = 0; i < r->n_changes; i++)
         if (r->changes[i].scope == 0)
@@ -64,7 +64,7 @@ static cJSON *changed_files(const struct run_record *r) {
     return a;
 }
 
-static cJSON *changes(const struct run_record *r) {
+cJSON *report_changes(const struct run_record *r) {
     cJSON *a = json_new_array();
     for (int i = 0; i < r->n_changes; i++) {
         const struct change *c = &r->changes[i];
@@ -102,7 +102,7 @@ static cJSON *command_line(const struct spec_command *c) {
     return json_is_utf8(text, b.len) ? cJSON_CreateString(text) : json_bytes(text, b.len);
 }
 
-static cJSON *verification(const struct run_record *r) {
+cJSON *report_verification(const struct run_record *r) {
     cJSON *a = json_new_array();
     for (int i = 0; i < r->c->n_verify; i++) {
         const struct verify_result *v = record_verify(r, i);
@@ -330,8 +330,8 @@ static void put_backend(cJSON *o, const struct run_record *r) {
 static void put_repository(cJSON *o, const struct run_record *r) {
     put_text(o, "baseline_head", r->baseline_head);
     put_text(o, "result_head", r->result_head);
-    json_put(o, "changed_files", changed_files(r));
-    json_put(o, "changes", changes(r));
+    json_put(o, "changed_files", report_changed_files(r));
+    json_put(o, "changes", report_changes(r));
     json_put_bool(o, "changes_truncated", r->changes_truncated);
     put_tristate(o, "allowed_writes_passed", report_allowed_writes(r));
     cJSON *res = json_new_object(), *dirty = json_new_array();
@@ -399,7 +399,7 @@ char *report_json_text(const struct run_record *r, const struct seal_input *in, 
     put_repository(o, r);
     json_put_str(o, "approval_status", approval_status(r, f));
     report_put_approval(o, r);
-    json_put(o, "verification", verification(r));
+    json_put(o, "verification", report_verification(r));
     put_tristate(o, "tests_passed", verdict_tests(r));
     put_text(o, "no_test_rationale", r->c->no_test_rationale);
     put_events(o, r, f);

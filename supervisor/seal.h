@@ -19,6 +19,11 @@ struct report_facts {
 
 /* The bytes of report.json with the value of artifact_digests["report.json"] empty; malloc'd, ends in a newline. */
 char *report_json_text(const struct run_record *r, const struct seal_input *in, const struct report_facts *f);
+/* Parts of it, for what is told before there is a report: what changed (the sum of it; all commits), what the verification did. The
+ * caller owns them. */
+cJSON *report_changed_files(const struct run_record *r);
+cJSON *report_changes(const struct run_record *r);
+cJSON *report_verification(const struct run_record *r);
 /* Where that value stands in such a text (after the opening quote): exactly one place, else NULL. `value` is what is
  * expected between the quotes. Used by writer and verifier, so that the rule is one. */
 const char *report_own_digest(const char *text, const char *value);

@@ -144,7 +144,7 @@ static cJSON *document(const struct closeout *c) {
     return o;
 }
 
-static void say(struct buf *b, const char *what, const char *value) {
+void closeout_line(struct buf *b, const char *what, const char *value) {
     buf_printf(b, "%-16s ", what);
     report_put_text(b, value && value[0] ? value : "-", false);
     buf_puts(b, "\n");
@@ -153,20 +153,20 @@ static void say(struct buf *b, const char *what, const char *value) {
 /* For people: the same, one thing a line. */
 static int print_text(const struct closeout *c) {
     AUTO_BUF struct buf b = BUF_INIT(1u << 20);
-    say(&b, "run", c->at.row.run_id);
-    say(&b, "verdict", text(c->report, "status"));
-    say(&b, "task", text(c->report, "case_id"));
-    say(&b, "backend", text(c->report, "backend"));
-    say(&b, "asked by", c->approval.requester);
-    say(&b, "approved by", c->approval.actor);
-    say(&b, "approval", c->approval.id);
-    say(&b, "target admission", text(c->report, "target_repository_admission_id"));
-    say(&b, "landed as", text(c->report, "target_commit"));
-    say(&b, "reverted by", text(c->report, "target_revert_commit"));
-    say(&b, "outcome", text(c->report, "operator_outcome"));
-    say(&b, "said by", text(c->report, "operator_outcome_actor"));
-    say(&b, "proof", c->proof);
-    say(&b, "evidence", "verified");
+    closeout_line(&b, "run", c->at.row.run_id);
+    closeout_line(&b, "verdict", text(c->report, "status"));
+    closeout_line(&b, "task", text(c->report, "case_id"));
+    closeout_line(&b, "backend", text(c->report, "backend"));
+    closeout_line(&b, "asked by", c->approval.requester);
+    closeout_line(&b, "approved by", c->approval.actor);
+    closeout_line(&b, "approval", c->approval.id);
+    closeout_line(&b, "target admission", text(c->report, "target_repository_admission_id"));
+    closeout_line(&b, "landed as", text(c->report, "target_commit"));
+    closeout_line(&b, "reverted by", text(c->report, "target_revert_commit"));
+    closeout_line(&b, "outcome", text(c->report, "operator_outcome"));
+    closeout_line(&b, "said by", text(c->report, "operator_outcome_actor"));
+    closeout_line(&b, "proof", c->proof);
+    closeout_line(&b, "evidence", "verified");
     buf_puts(&b, "\n" STANDING_SENTENCE "This closeout does not authorize another Case run.\n");
     fputs(buf_str(&b), stdout);
     return fflush(stdout) == 0 ? EXIT_PASS : EXIT_HARNESS;

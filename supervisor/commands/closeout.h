@@ -5,6 +5,10 @@
 
 #include "supervisor/cli.h"
 
+/* "what             value\n", cleaned for a terminal; "-" for none. */
+struct buf;
+void closeout_line(struct buf *b, const char *what, const char *value);
+
 int closeout_run(const struct global_options *g, const char *run);
 
 #endif

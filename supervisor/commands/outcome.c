@@ -36,6 +36,7 @@ const char help_outcome[] = "Usage: cto-harness outcome RUN|COMPARISON accepted|
                             "\n"
                             "Examples:\n"
                             "  cto-harness report list --status running\n"
+                            "  cto-harness report show 20261127T101502Z-tidy-notes-4711\n"
                             "  cto-harness outcome 20261127T101502Z-tidy-notes-4711 accepted --actor alice\n"
                             "  cto-harness outcome 20261127T101502Z-tidy-notes-4711 rejected --actor alice\n";
 
@@ -60,8 +61,9 @@ int outcome_print_waiting(const struct global_options *g, const char *run_id) {
         return cli_print_json(o, EXIT_BLOCKED);
     }
     printf("waiting  %s\n  The result is verified and landed, and waits for your word:\n"
-           "  cto-harness outcome %s accepted|rejected --actor NAME\n",
-           run_id, run_id);
+           "  cto-harness outcome %s accepted|rejected --actor NAME\n"
+           "What was done: cto-harness report show %s\n",
+           run_id, run_id, run_id);
     return fflush(stdout) == 0 ? EXIT_BLOCKED : EXIT_HARNESS;
 }
 

@@ -14,6 +14,7 @@
 #include "supervisor/case.h"
 #include "supervisor/cli.h"
 #include "supervisor/commands/closeout.h"
+#include "supervisor/commands/report_waiting.h"
 #include "supervisor/engines.h"
 #include "supervisor/locate.h"
 #include "supervisor/seal.h"
@@ -27,9 +28,12 @@ const char help_report[] = "Usage: cto-harness report show RUN [--md | --json]\n
                            "       cto-harness report governed RUN [--json]\n"
                            "\n"
                            "  show             the report of a run or matrix, by id or by directory; --md\n"
-                           "                   (the default) prints report.md, --json report.json\n"
+                           "                   (the default) prints report.md, --json report.json; of a run\n"
+                           "                   that waits for your word: what was done, what was landed,\n"
+                           "                   until when it waits, and the command that says it\n"
                            "  list             runs, newest first\n"
-                           "      --status S   only pass, fail, blocked or running\n"
+                           "      --status S   only pass, fail, blocked or running (those that wait for\n"
+                           "                   a word are among the latter)\n"
                            "      --backend B  only runs of this backend\n"
                            "      --case C     only runs of this case\n"
                            "      --matrix M   only runs of this matrix\n"
@@ -101,10 +105,13 @@ static int show(const struct global_options *g, int argc, char **argv) {
     BUG_UNLESS(at != NULL);
     int rc = home_resolve(&h, &g->home, &e);
     if (rc == 0) rc = locate(&h, argv[optind], at, &e);
-    if (rc == 0 && at->in_store && !at->is_matrix && at->row.state != RUN_DONE)
+    if (rc == 0 && at->in_store && !at->is_matrix && at->row.state == RUN_OUTCOME)
+        rc = report_waiting(g, &h, &at->row, &e);
+    else if (rc == 0 && at->in_store && !at->is_matrix && at->row.state != RUN_DONE)
         rc = err_set(&e, ERR_USAGE, "run %s is not finished: it is in state %s", argv[optind],
                      run_state_name(at->row.state));
-    if (rc == 0) rc = print_report(at->dir, g->json, &e);
+    else if (rc == 0)
+        rc = print_report(at->dir, g->json, &e);
     free(at);
     return rc < 0 ? cli_error(&e) : rc;
 }
@@ -183,7 +190,8 @@ static int put_row(void *ctx, const struct store_run_row *row) {
     stamp[10] = ' ';
     stamp[19] = '\0';
     if (row->finished_ms) snprintf(took, sizeof took, "%.2f s", (double)(row->finished_ms - row->started_ms) / 1000);
-    table_cell(l->table, status_of(row), l->colour ? colour_of(row) : NULL);
+    const char *status = row->state == RUN_OUTCOME ? "waiting" : status_of(row);
+    table_cell(l->table, status, l->colour ? colour_of(row) : NULL);
     table_cell(l->table, row->backend, NULL);
     table_cell(l->table, stamp, NULL);
     table_cell(l->table, took, NULL);

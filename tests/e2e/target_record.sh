@@ -30,11 +30,32 @@ wait_for_word "whole"
 events=$W/home/harness-runs/$id/events.normalized.jsonl
 check "no digest in the events" jq -se '[.[] | select(.type == "result.landing") | .data.waiting | (.record_sha256 | length == 64) and (.since | length == 24) and (.due | length == 24)] == [true]' "$events"
 
+# --- it can be looked at: what was done, what waits, until when, and what to say
+he report show "$id" --json >show.json || fail "report show --json of a run that waits: $(cat show.json)"
+check "shown: $(jq -c . show.json)" jq -e --arg id "$id" --arg c "$landed" --arg b "$before" --arg due "$(jq -r '.data.waiting.due // empty' "$events")" '
+    .run_id == $id and .case_id == "words" and .status == null and .state == "outcome" and .waits_for == "operator_outcome"
+    and .waits_until == $due and .backend == "exec" and .case_stage == 5 and .changed_files == ["GUIDE.md"] and .changes[0].change == "M"
+    and .verification == [] and (.no_test_rationale | length > 0) and .target_commit == $c and .target_base == $b
+    and .target_branch == "refs/heads/main" and (.target_repository_admission_id | length > 0) and .approval_actor == "bob"
+    and .requested_by == "alice" and .operator_outcome == null and .runtime_default_activation == false
+    and (.commands.accepted | endswith("outcome " + $id + " accepted --actor NAME")) and (.commands.rejected | length > 0)' show.json
+check "it says where the repository is" hides show.json
+he report show "$id" >show.txt || fail "report show of a run that waits"
+for word in "$id" "M GUIDE.md" "$landed" "$(jq -r .waits_until show.json)" "accepted --actor NAME" "rejected --actor NAME" "bob" "no test"; do
+    check "not shown: $word: $(cat show.txt)" grep -qiF -- "$word" show.txt
+done
+check "it says where the repository is" hides show.txt
+check "--md is another text" diff show.txt <(he report show "$id" --md)
+SCREEN_SENTENCES='--actor NAME$|^evidence |^ *[a-z ]+ ' python3 "$SRC/tests/lib/screen.py" 80 "$HARNESS" --home "$W/home" --cases "$W/cases" report show "$id" >screen || fail "on a terminal: $(cat screen)"
+check "the list: $(he report list)" grep -qE "^waiting +exec .*$id" <(he report list)
+check "the list as JSON" [ "$(he report list --json | jq -r '.runs[0] | .state + " " + .run_id')" = "outcome $id" ]
+
 # --- a record that was changed is not accepted, whoever says so, and stays what it is until somebody puts it right
 cell 'SELECT record FROM waiting' >record.keep
 sql "UPDATE waiting SET record = replace(record, '\"letter\":77', '\"letter\":65')"
 check "nothing was changed" [ "$(cell 'SELECT record FROM waiting')" != "$(cat record.keep)" ]
 refused 'record in the store is not the one' 3 he outcome "$id" accepted --actor bob
+refused 'record in the store is not the one' 3 he report show "$id"
 stands "changed"
 still_waits "changed"
 other
@@ -42,10 +63,20 @@ check "nobody is told: $(cat other.err)" grep -q "$id.*record in the store is no
 stands "another command"
 still_waits "another command"
 sql "UPDATE waiting SET record = replace(record, '\"letter\":65', '\"letter\":77')"
-he outcome "$id" accepted --actor bob --quiet >say 2>&1 || fail "put right: $(cat say)"
+sh -c "$(he report show "$id" | grep -o '/.*accepted --actor NAME' | sed 's/NAME/bob/')" >say 2>&1 || fail "put right, by the words that are shown: $(cat say)"
 check "put right: $(verdict "$id")" [ "$(verdict "$id")" = 'pass ' ]
 he verify "$id" >/dev/null || fail "the evidence does not verify"
 g revert --no-edit HEAD >/dev/null 2>&1
+
+# --- a word that was said, and what stands in its way
+wait_for_word "said"
+echo mine >>"$target/GUIDE.md"
+he outcome "$id" rejected --actor bob >/dev/null 2>&1
+check "said: $(he report show "$id")" grep -q '^rejected by bob' <(he report show "$id")
+check "said: $(he report show "$id" --json | jq -c '[.operator_outcome, .operator_outcome_actor]')" [ "$(he report show "$id" --json | jq -c '[.operator_outcome, .operator_outcome_actor, (.commands | keys)]')" = '["rejected","bob",["leave_landed"]]' ]
+g checkout -q GUIDE.md
+other
+check "said: $(verdict "$id")" [ "$(verdict "$id")" = 'fail operator_rejected' ]
 
 # --- nor is it reverted before its time, or never
 wait_for_word "another time"
