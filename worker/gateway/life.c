@@ -100,7 +100,6 @@ static int start_parts(struct gw *g, struct err *e) {
 static void stop_parts(struct gw *g) {
     if (g->upstream) upstream_stop(g);
     if (g->slots) slots_stop(g);
-    if (g->replay) replay_stop(g);
     control_stop(g);
 }
 

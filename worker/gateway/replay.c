@@ -112,14 +112,6 @@ int replay_start(struct gw *g, int fd, struct err *e) {
     return 0;
 }
 
-void replay_stop(struct gw *g) { (void)g; /* what is played is cancelled by who asked for it */ }
-
-void replay_free(struct replay *r) {
-    if (!r) return;
-    free(r->v);
-    free(r);
-}
-
 /* --- playing ------------------------------------------------------------------------------------------------------ */
 static int add_chunk(void *ctx, const char *p, size_t n, struct err *e) {
     struct play *play = ctx;

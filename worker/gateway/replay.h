@@ -7,7 +7,6 @@
 
 /* Reads all of it once: an error names the line. */
 int replay_start(struct gw *g, int fd, struct err *e);
-void replay_stop(struct gw *g);
 void replay_free(struct replay *r);
 
 struct play;
