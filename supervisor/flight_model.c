@@ -56,6 +56,12 @@ static void on_refused(uv_timer_t *t) {
     answer(f, &r);
 }
 
+/* Who gives a whole task a minute does not wait for three to hear "ok". */
+static int64_t probe_limit_ms(const struct flight *f) {
+    const int64_t all = f->rec.c->backend_timeout_ms;
+    return all > 0 && all < PROBE_LIMIT_MS ? all : PROBE_LIMIT_MS;
+}
+
 void flight_ask_model(struct flight *f) {
     struct model_route *route = &f->facts->route;
     struct store_endpoint seen;
@@ -77,7 +83,7 @@ void flight_ask_model(struct flight *f) {
     }
     gateway_path(f, f->gateway_path, sizeof f->gateway_path);
     model_probe_start(&f->x->loop, f->gateway_path, route, f->facts->model, by_responses(f),
-                      geteuid() == 0 ? (int64_t)SLOT_PROBE_UID : -1, 0, on_probed, f, &f->probe);
+                      geteuid() == 0 ? (int64_t)SLOT_PROBE_UID : -1, probe_limit_ms(f), on_probed, f, &f->probe);
 }
 
 void flight_forget_model(struct flight *f) {
