@@ -186,7 +186,9 @@ int batch_run(struct batch *b, const struct batch_options *o, struct err *e) {
                                .double_absent = o->double_absent,
                                .matrix_id = o->matrix_kind ? b->matrix_id : NULL,
                                .attempt = 1,
-                               .keep = o->keep};
+                               .keep = o->keep,
+                               .record = o->record,
+                               .replay = o->replay};
     struct batch_view v = {.b = b, .p = progress_new(b->n, o->quiet, o->no_color), .outer = o->outer};
     struct err failure = ERR_INIT;
     if (executor_run(b->x, jobs, b->n, o->jobs, &events, &v, &failure) < 0 && b->failure.code == ERR_NONE)

@@ -32,7 +32,8 @@ struct batch_options {
     bool with_double;       /* a validator: cases with a "double" run on our test double of ca, whatever `engine` is */
     /* A validator of a stage: > 0: `engine` is "case", and all run on the double at this stage. */
     int double_stage;
-    bool double_absent; /* and as if its program was not there */
+    bool double_absent;          /* and as if its program was not there */
+    const char *record, *replay; /* of a single run, see struct job; NULL */
 };
 /* Runs them; rows and report paths are filled. 0 also when runs fail: that is in the rows. */
 int batch_run(struct batch *b, const struct batch_options *o, struct err *e);

@@ -161,6 +161,7 @@ static char *gateway_config(const struct flight *f, const struct gateway_fds *fd
 static int spawn(struct flight *f, struct gateway_fds *fds, struct err *e) {
     const struct job *job = &f->x->jobs[f->index];
     if (open_cassettes(job, fds, e) < 0 || (fds->replay < 0 && open_slots(f, fds, e) < 0)) return -1;
+    f->rec.model_replayed = fds->replay >= 0;
     gateway_path(f, f->gateway_path, sizeof f->gateway_path);
     char *text = gateway_config(f, fds);
     int rc =

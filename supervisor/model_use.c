@@ -242,6 +242,7 @@ cJSON *model_use_json(const struct run_record *rec) {
     put_count(o, "bytes_down", u->bytes_down);
     json_put_str(o, "budget_used_up", u->budget[0] ? u->budget : NULL);
     json_put_bool(o, "complete", u->done);
+    json_put_bool(o, "from_recording", rec->model_replayed);
     json_put(o, "gateway", u->confined ? cJSON_Parse(u->confined) : cJSON_CreateNull());
     return o;
 }
@@ -250,6 +251,7 @@ void model_use_md(struct buf *b, const struct run_record *rec) {
     const struct model_use *u = rec->model_use;
     if (!u) return;
     buf_puts(b, "\n## Model\n\n");
+    if (rec->model_replayed) buf_puts(b, "No model was asked: a recording answered.\n\n");
     if (u->total == 0) {
         buf_puts(b, "The backend asked the model nothing.\n");
         return;

@@ -149,6 +149,7 @@ struct run_record {
     struct verify_result *verify; /* owned, c->n_verify of them, or NULL: record_verify(), record_verify_slot() */
     char verify_skip[400];        /* "" when not skipped */
     struct model_use *model_use;  /* owned, see model_use.h; NULL: no gateway said anything */
+    bool model_replayed;          /* a recording answered, and no model */
     unsigned case_marks;          /* what the backend's log claims, of enum case_mark (case_log.h) */
     struct limit_seen *limits;    /* owned, as they came; at most RECORD_MAX_LIMITS */
     int n_limits;

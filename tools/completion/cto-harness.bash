@@ -22,7 +22,7 @@ _cto_harness() {
     case $previous in
     --home | --cases | --write | --read | --chdir | --core) _cto_harness_reply -d && return ;;
     --decide) words='not_decided core_promotion_requested core_promotion_deferred' ;;
-    --env-file | --check | --record | --hide | --bind | --bind-write) _cto_harness_reply -f && return ;;
+    --env-file | --check | --record | --replay | --hide | --bind | --bind-write) _cto_harness_reply -f && return ;;
     --engine | --backend) words=$("$program" "${global[@]}" engines --json 2>/dev/null | sed -n '/"files"/q; s/.*"name": *"\([^"]*\)".*/\1/p') ;;
     --only | --case | --from) words=$("$program" "${global[@]}" case list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
     --request) words=$("$program" "${global[@]}" request list 2>/dev/null | awk '$2 == "open" { print $1 }') ;;
