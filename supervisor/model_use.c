@@ -167,12 +167,20 @@ static void judge_models(struct run_record *rec, const struct model_use *u) {
 /* A model box that is away is no failed task. It counts only where there is no result, and where the last that was asked of it failed
  * for that reason: whoever got an answer afterwards had a model. */
 static void judge_endpoint(struct run_record *rec, const struct model_use *u) {
-    if (!gw_outcome_is_infrastructure(u->last_outcome)) return;
     const char *how = gw_outcome_name(u->last_outcome);
     if (u->last_outcome == GW_UNAUTHORIZED)
         record_block(rec, BLOCKER_provider_auth_unavailable, "the model's server did not accept the credentials");
     else
         record_block(rec, BLOCKER_provider_unavailable, "the last request to the model ended as %s", how);
+}
+
+static bool without_model(const struct run_record *rec) {
+    return rec->result_kind != RESULT_COMMITTED && gw_outcome_is_infrastructure(rec->model_use->last_outcome);
+}
+
+bool model_use_explains(const struct run_record *rec) {
+    return rec->model_use && (without_model(rec) || rec->model_use->by_outcome[GW_WRONG_MODEL] > 0 ||
+                              rec->model_use->by_outcome[GW_NO_REPLAY] > 0);
 }
 
 void model_use_judge(struct run_record *rec) {
@@ -186,7 +194,7 @@ void model_use_judge(struct run_record *rec) {
     if (u->by_outcome[GW_NO_REPLAY] > 0)
         record_block(rec, BLOCKER_provider_unavailable, "the recording has no answer to %u requests of this run",
                      u->by_outcome[GW_NO_REPLAY]);
-    if (rec->result_kind != RESULT_COMMITTED) judge_endpoint(rec, u);
+    if (without_model(rec)) judge_endpoint(rec, u);
 }
 
 /* --- told --------------------------------------------------------------------------------------------------------------- */

@@ -169,7 +169,7 @@ static void judge_engine(struct run_record *rec) {
                      (unsigned long long)rec->engine_dropped);
     if (rec->engine_kind == END_OUT_OF_MEMORY || rec->engine_kind == END_LIMIT)
         record_block(rec, BLOCKER_resource_limit_exceeded, "the backend hit a limit: %s", rec->engine_detail);
-    if (rec->engine_kind == END_EXITED && rec->engine_code != 0)
+    if (rec->engine_kind == END_EXITED && rec->engine_code != 0 && !model_use_explains(rec))
         record_block(rec, BLOCKER_backend_failed, "the backend exited with code %d", rec->engine_code);
     if (rec->engine_kind == END_SIGNALLED)
         record_block(rec, BLOCKER_backend_failed, "the backend was ended by signal %d", rec->engine_code);
