@@ -18,7 +18,7 @@ for f in bin/cto-harness bin/cto-harness-sandbox libexec/cto-harness/cto-harness
     share/bash-completion/completions/cto-harness share/bash-completion/completions/cto-harness-sandbox; do
     [ -s "$p/$f" ] || fail "$f was not installed"
 done
-[ "$(find "$p/bin" "$p/libexec" -type f | wc -l)" -eq 8 ] || fail "other programs were installed: $(find "$p/bin" "$p/libexec" -type f)"
+[ "$(find "$p/bin" "$p/libexec" -type f | wc -l)" -eq 10 ] || fail "other programs were installed: $(find "$p/bin" "$p/libexec" -type f)"
 # Modes of fixtures survive.
 (cd "$srcdir/cases" && find . -type f -perm -u+x | sort) >"$work/want"
 (cd "$p/share/cto-harness/cases" && find . -type f -perm -u+x | sort) >"$work/got"
