@@ -112,6 +112,12 @@ int replay_start(struct gw *g, int fd, struct err *e) {
     return 0;
 }
 
+void replay_free(struct replay *r) {
+    if (!r) return;
+    free(r->v);
+    free(r);
+}
+
 /* --- playing ------------------------------------------------------------------------------------------------------ */
 static int add_chunk(void *ctx, const char *p, size_t n, struct err *e) {
     struct play *play = ctx;
