@@ -36,6 +36,8 @@ static void die(const char *what) {
     exit(1);
 }
 
+static int number(const char *text) { return (int)strtol(text, NULL, 10); }
+
 static void resume(struct pipe *p) {
     if (!p->suspended) return;
     p->suspended = 0;
@@ -248,7 +250,7 @@ int main(int argc, char **argv) {
     uv_prepare_t prepare;
     uv_poll_t poll, end;
     if (argc != 2) die("usage: gateway_floor PORT");
-    upstream = (int)strtol(argv[1], NULL, 10);
+    upstream = number(argv[1]);
     uv_loop_init(&loop);
     uv_timer_init(&loop, &timer);
     curl_global_init(CURL_GLOBAL_DEFAULT);

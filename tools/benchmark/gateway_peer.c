@@ -24,6 +24,8 @@ static void die(const char *what) {
     exit(1);
 }
 
+static int number(const char *text) { return (int)strtol(text, NULL, 10); }
+
 static double now_us(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -99,7 +101,7 @@ static void *serve(void *ctx) {
         char *body = strstr(b, "\r\n\r\n"), *length = strcasestr(b, "content-length:");
         if (!body || !length) continue;
         body += 4;
-        if (have < (size_t)(body - b) + (size_t)(int)strtol(length + 15, NULL, 10)) continue;
+        if (have < (size_t)(body - b) + (size_t)number(length + 15)) continue;
         answer(fd, body);
         have = 0;
     }
@@ -177,7 +179,7 @@ static double take(int fd, size_t *bytes) {
             if (!end) continue;
             body = (size_t)(end + 4 - b);
             chunked = length == NULL || length > end;
-            want = chunked ? 0 : (size_t)(int)strtol(length + 15, NULL, 10);
+            want = chunked ? 0 : (size_t)number(length + 15);
             if (strncmp(b, "HTTP/1.1 200", 12) != 0) die("not 200");
         }
         if (have > body && first == 0) first = now_us();
@@ -247,9 +249,9 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: gateway_peer serve | small PORT N CONNECTIONS | first PORT N | bytes PORT N\n");
         return 2;
     }
-    port = (int)strtol(argv[2], NULL, 10);
-    const int n = (int)strtol(argv[3], NULL, 10);
-    if (strcmp(argv[1], "small") == 0) small(n, argc > 4 ? (int)strtol(argv[4], NULL, 10) : 1);
+    port = number(argv[2]);
+    const int n = number(argv[3]);
+    if (strcmp(argv[1], "small") == 0) small(n, argc > 4 ? number(argv[4]) : 1);
     if (strcmp(argv[1], "first") == 0) first(n);
     if (strcmp(argv[1], "bytes") == 0) many_bytes(n);
     return 0;
