@@ -52,9 +52,9 @@ static void test_forms(void) {
 }
 
 static void test_base64(void) {
-    gives("c2stMTIzNDU2Nzg5MA==", "[redacted:key]A=="); /* "sk-1234567890" */
+    gives("c2stMTIzNDU2Nzg5MA==", "[redacted:key]A==");  /* "sk-1234567890" */
     gives("eHNrLTEyMzQ1Njc4OTA=", "eH[redacted:key]A="); /* "x" before it */
-    gives("eHhzay0xMjM0NTY3ODkw", "eHh[redacted:key]"); /* "xx" before it */
+    gives("eHhzay0xMjM0NTY3ODkw", "eHh[redacted:key]");  /* "xx" before it */
 }
 
 static void test_left_alone(void) {
