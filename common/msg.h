@@ -98,7 +98,7 @@ enum msg_channel { MSG_CONTROL, MSG_BULK, MSG_GATEWAY };
  *   ARTIFACT_END u8 enum artifact_id, u64 total size
  *   GW_CONFIG   strict JSON (worker/gateway/config.h)
  *   GW_READY    bytes JSON: what confines the gateway {mechanisms[], landlock_abi, seccomp_instructions, pid}
- *   GW_REQUEST  u32 number (from 1), u8 enum gw_path, str model asked for, str model that the answer named ("" unknown), u16 HTTP
+ *   GW_REQUEST  u32 number (from 1, in the order of their ends), u8 enum gw_path, str model asked for, str model that the answer named ("" unknown), u16 HTTP
  *               status as the agent got it, u8 enum gw_outcome, u64 tokens in, u64 tokens out (as the answer says; 0 unknown), i64
  *               start (real ms), u64 latency_us, u64 first_byte_us (0: none came), u64 bytes up, u64 bytes down, str detail (one
  *               sentence of the gateway's own; never text of the agent's or the server's)

@@ -230,7 +230,7 @@ for x in threads:
 check("100 at once", all(isinstance(a, Answer) and a.status == 200 and a.whole for a in results), [a for a in results if not isinstance(a, Answer) or a.status != 200][:3])
 check("100 at once: at once", time.monotonic() - t < 5 * SLOW, time.monotonic() - t)
 check("100 at once: reported", wait_for(lambda: len(g.of("GW_REQUEST")) == 100) and {r["outcome"] for r in g.of("GW_REQUEST")} == {"ok"}, len(g.of("GW_REQUEST")))
-check("100 at once: numbered", sorted(r["number"] for r in g.of("GW_REQUEST")) == list(range(1, 101)))
+check("100 at once: numbered", [r["number"] for r in g.of("GW_REQUEST")] == list(range(1, 101)))
 up.answer = answers_json
 big = json.dumps(ask("z" * 9000000)).encode()
 a = g.post(big, timeout=30)

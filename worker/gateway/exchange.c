@@ -28,7 +28,6 @@ struct exchange {
     void *ctx;
     enum phase phase;
     bool inside; /* of a call of server.c: no wake */
-    uint32_t number;
     enum gw_path path;
     /* request */
     struct body body;
@@ -114,7 +113,6 @@ struct exchange *exchange_new(struct gw *g, const char *target, void (*wake_fn)(
     x->ctx = ctx;
     x->slot.slot = -1;
     x->detail = "";
-    x->number = ++g->last_number;
     x->path = head_path(target);
     x->start_ms = clock_real_ms();
     x->begun_us = clock_mono_us();
@@ -540,8 +538,7 @@ void exchange_done(struct exchange *x, enum exchange_end how) {
     }
     record_reply(x);
     const uint64_t now = clock_mono_us();
-    const struct report_request r = {.number = x->number,
-                                     .path = x->path,
+    const struct report_request r = {.path = x->path,
                                      .model_asked = x->body.model,
                                      .model_answered = x->answer.model,
                                      .status = x->status,

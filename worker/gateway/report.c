@@ -27,7 +27,7 @@ void report_request(struct gw *g, const struct report_request *r) {
     g->totals.bytes_up += r->bytes_up;
     g->totals.bytes_down += r->bytes_down;
     if (is_refusal(r->outcome) && ++g->refusals > REFUSALS_MAX) return;
-    buf_put_u32(&b, r->number);
+    buf_put_u32(&b, ++g->last_number);
     buf_put_u8(&b, (uint8_t)r->path);
     put_plain(&b, r->model_asked, GW_MODEL_MAX);
     put_plain(&b, r->model_answered, GW_MODEL_MAX);

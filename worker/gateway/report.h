@@ -5,7 +5,6 @@
 #include "worker/gateway/gateway.h"
 
 struct report_request {
-    uint32_t number;
     enum gw_path path;
     const char *model_asked, *model_answered;
     unsigned status;
@@ -14,7 +13,7 @@ struct report_request {
     int64_t start_ms;
     const char *detail; /* ours */
 };
-/* Counts it in the totals, too. Refusals above REFUSALS_MAX are counted, but not told any more: an agent may not fill the evidence. */
+/* Numbers it, in the order of their ends and without a gap: the supervisor holds that against it. Counts it in the totals, too. Refusals above REFUSALS_MAX are counted, but not told any more: an agent may not fill the evidence. */
 #define REFUSALS_MAX 10000
 void report_request(struct gw *g, const struct report_request *r);
 /* GW_BUDGET for each that is used up and was not told of. */
