@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "supervisor/gate_facts.h"
+#include "supervisor/model_double.h"
 #include "supervisor/progress.h"
 #include "supervisor/seal.h"
 
@@ -171,12 +172,19 @@ static void prefill_rows(struct batch *b, const struct batch_options *o) {
 
 static void warn(const char *text) { log_line("%s", text); }
 
-int batch_run(struct batch *b, const struct batch_options *o, struct err *e) {
-    int64_t started = clock_real_ms();
+/* Servers that the cases of this batch ask for, and only those. */
+static int start_models(const struct batch *b, const struct batch_options *o, struct model_double **own,
+                        struct err *e) {
+    for (int i = 0; i < b->n; i++)
+        if (on_double(b, o, i) && !o->model && b->cases[i].double_model &&
+            model_double_start(b->home.libexec, b->cases[i].double_model, &own[i], e) < 0)
+            return -1;
+    return 0;
+}
+
+static void run_jobs(struct batch *b, const struct batch_options *o, struct model_double *const *own) {
     static const struct executor_events events = {on_state, on_done, on_tick};
-    prefill_rows(b, o);
-    if (executor_open(&b->home, warn, &b->x, e) < 0) return -1;
-    if (o->matrix_kind && begin_matrix(b, o, started, e) < 0) return -1;
+    struct err failure = ERR_INIT;
     struct job *jobs = calloc((size_t)b->n, sizeof *jobs);
     BUG_UNLESS(jobs != NULL);
     for (int i = 0; i < b->n; i++)
@@ -184,17 +192,32 @@ int batch_run(struct batch *b, const struct batch_options *o, struct err *e) {
                                .engine = on_double(b, o, i) ? "case" : o->engine,
                                .proof_double = double_stage(b, o, i),
                                .double_absent = o->double_absent,
+                               .model = own[i]               ? own[i]
+                                        : on_double(b, o, i) ? o->model
+                                                             : NULL,
                                .matrix_id = o->matrix_kind ? b->matrix_id : NULL,
                                .attempt = 1,
                                .keep = o->keep,
                                .record = o->record,
                                .replay = o->replay};
     struct batch_view v = {.b = b, .p = progress_new(b->n, o->quiet, o->no_color), .outer = o->outer};
-    struct err failure = ERR_INIT;
     if (executor_run(b->x, jobs, b->n, o->jobs, &events, &v, &failure) < 0 && b->failure.code == ERR_NONE)
         b->failure = failure;
     progress_free(v.p);
     free(jobs);
-    b->interrupted = executor_interrupted(b->x);
-    return 0;
+}
+
+int batch_run(struct batch *b, const struct batch_options *o, struct err *e) {
+    int64_t started = clock_real_ms();
+    prefill_rows(b, o);
+    if (executor_open(&b->home, warn, &b->x, e) < 0) return -1;
+    if (o->matrix_kind && begin_matrix(b, o, started, e) < 0) return -1;
+    struct model_double **own = calloc((size_t)b->n, sizeof *own);
+    BUG_UNLESS(own != NULL);
+    const int rc = start_models(b, o, own, e);
+    if (rc == 0) run_jobs(b, o, own);
+    for (int i = 0; i < b->n; i++) (void)model_double_end(own[i], NULL, NULL);
+    free(own);
+    if (rc == 0) b->interrupted = executor_interrupted(b->x);
+    return rc;
 }

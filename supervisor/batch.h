@@ -34,6 +34,8 @@ struct batch_options {
     int double_stage;
     bool double_absent;          /* and as if its program was not there */
     const char *record, *replay; /* of a single run, see struct job; NULL */
+    const struct model_double
+        *model; /* of each run on the double: what it may ask; NULL: what its case says (double.model) */
 };
 /* Runs them; rows and report paths are filled. 0 also when runs fail: that is in the rows. */
 int batch_run(struct batch *b, const struct batch_options *o, struct err *e);

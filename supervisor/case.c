@@ -26,6 +26,7 @@
 #include "supervisor/case_pack.h"
 #include "supervisor/case_steps.h"
 #include "supervisor/engines.h"
+#include "supervisor/model_double.h"
 
 #define TEXT_MAX 2000u
 #define NAME_MAX_LEN 64u
@@ -370,13 +371,16 @@ static void read_fake(struct json_obj *o, struct cto_case *c, struct scratch *s)
 
 /* Read again by the double, in the jail. */
 static void read_double(struct json_obj *o, struct cto_case *c, struct scratch *s) {
-    static const char *const modes[] = {"fix",  "no-diff",         "disallowed",           "fail-tests", "hang",
-                                        "exit", "reviewer-reject", "agent-protocol-error", "dirty-end",  "linger",
+    static const char *const modes[] = {"fix",       "no-diff", "disallowed",      "fail-tests",
+                                        "hang",      "exit",    "reviewer-reject", "agent-protocol-error",
+                                        "dirty-end", "linger",  "asks-model",      "asks-another-model",
                                         NULL};
     struct json_obj d;
     if (!json_child(o, "double", JSON_OPTIONAL, &d)) return;
     (void)json_enum(&d, "mode", modes, -1);
     (void)json_int(&d, "code", 0, 0, 255);
+    const int model = json_has(&d, "model") ? json_enum(&d, "model", model_double_modes, -1) : -1;
+    if (model >= 0) c->double_model = model_double_modes[model];
     (void)json_end(&d);
     if (!c->kind || strcmp(c->kind, "failure") != 0)
         (void)json_fail(o, "double", "is for failure fixtures only: any other case runs on it as it is");

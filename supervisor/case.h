@@ -22,8 +22,9 @@
  *   baseline {empty, history_commits, submodules [{path*, fixture*}], generate {dir*, count*, size*}},
  *   dirty_start [fake steps], fake {steps* [..], executable},
  *   double {mode* ("fix"|"no-diff"|"disallowed"|"fail-tests"|"hang"|"exit"|"reviewer-reject"|"agent-protocol-error"|
- *           "dirty-end"|"linger"), code (0)}: fixtures for the case backend only: validators run them on our test double
- *           of ca (tests/doubles/ca), which does this with the fake steps,
+ *           "dirty-end"|"linger"|"asks-model"|"asks-another-model"), code (0), model (a mode of our test double of a model's
+ *           server, tests/doubles/model; default: it has none to ask)}: fixtures for the case backend only: validators run them on
+ *           our test double of ca (tests/doubles/ca), which does this with the fake steps,
  *   expect* {status*, blockers [reason], failure_class, marker}
  * The folder's name must be the id, and its place must fit the kind. fixture/ may be missing only with baseline.empty.
  *
@@ -78,6 +79,7 @@ struct cto_case {
     const char *dirty_start;   /* JSON text or NULL */
     const char *fake_config;   /* JSON text {"steps":[..],"executable":..}; NULL when there is no "fake" */
     const char *double_script; /* JSON text of "double"; NULL when there is none */
+    const char *double_model;  /* static: how the server answers that it may ask (model_double.h); NULL: it asks none */
     const char *task;          /* text of task.md */
     struct {
         enum verdict status;

@@ -18,7 +18,7 @@
 
 /* 1: the mark is in it; -1: it cannot be read. The end of each piece is kept: the mark may lie across. */
 static int find_mark(int fd, struct err *e) {
-    static const size_t keep = sizeof DOUBLE_MARK - 2;
+    static const size_t keep = sizeof DOUBLE_MARK_ANY - 2;
     if (lseek(fd, 0, SEEK_SET) < 0) return err_sys(e, "the executable");
     AUTO_FREE char *text = malloc(keep + STEP);
     BUG_UNLESS(text != NULL);
@@ -26,7 +26,7 @@ static int find_mark(int fd, struct err *e) {
         const ssize_t got = io_read_full(fd, text + n, STEP, e);
         if (got <= 0) return (int)got;
         n += (size_t)got;
-        if (memmem(text, n, DOUBLE_MARK, sizeof DOUBLE_MARK - 1)) return 1;
+        if (memmem(text, n, DOUBLE_MARK_ANY, sizeof DOUBLE_MARK_ANY - 1)) return 1;
         const size_t rest = n < keep ? n : keep;
         memmove(text, text + n - rest, rest);
         n = rest;
@@ -48,7 +48,7 @@ static bool is_ours(const char *sha256) {
 int double_refuse(int fd, const char *sha256, struct err *e) {
     const int marked = is_ours(sha256) ? 1 : fd >= 0 ? find_mark(fd, e) : 0;
     if (marked <= 0) return marked;
-    return err_set(e, ERR_USAGE, "the executable is the harness's own test double of ca; only validators run it");
+    return err_set(e, ERR_USAGE, "the executable is a test double of the harness's own; only validators run it");
 }
 
 /* --- facts of a validator's run ------------------------------------------------------------------------------------------ */
@@ -99,6 +99,12 @@ static void put_program(struct gate_facts *f, const char *libexec) {
     double_record(&f->build, ADMIT_EXECUTABLE, changes);
 }
 
+void double_asks(struct gate_facts *f, const struct model_double *d) {
+    f->no_model = false;
+    model_route_release(&f->route);
+    model_route_make(&f->route, model_double_url(d), model_double_key(d));
+}
+
 void double_facts(struct gate_facts *f, const char *libexec, int stage) {
     f->proof_double = true;
     f->allowed = true;
@@ -107,7 +113,8 @@ void double_facts(struct gate_facts *f, const char *libexec, int stage) {
     f->provider = BY_DOUBLE_PROVIDER;
     f->model = BY_DOUBLE_MODEL;
     f->executable = DOUBLE_PROGRAM;
-    f->route.state = ROUTE_THERE; /* it talks to no model */
+    f->route.state = ROUTE_THERE; /* and yet it talks to no model: double_asks() */
+    f->no_model = true;
     double_record(&f->model_record, ADMIT_MODEL,
                   "{\"status\":\"admitted\",\"provider\":\"" BY_DOUBLE_PROVIDER "\",\"model\":\"" BY_DOUBLE_MODEL
                   "\",\"admission_timestamp\":" WHEN "," WHO "}");

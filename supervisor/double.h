@@ -9,6 +9,7 @@
 #define CTO_SUPERVISOR_DOUBLE_H
 
 #include "supervisor/gate_facts.h"
+#include "supervisor/model_double.h"
 
 #define DOUBLE_PROGRAM "cto-harness-ca-double"
 #define DOUBLE_NOWHERE "/nonexistent" /* where it is for a run without it */
@@ -20,6 +21,9 @@ int double_refuse(int fd, const char *sha256, struct err *e);
 /* In place of what variables and the store say: everything that a run of the double at this stage needs, from records that are
  * built in. The program must be there and of this build, or its gate stays closed. */
 void double_facts(struct gate_facts *f, const char *libexec, int stage);
+
+/* After that: such a run asks this server, which is asked before it too, as any model is. */
+void double_asks(struct gate_facts *f, const struct model_double *d);
 
 /* A built-in record: the template of its kind with these fields (a JSON object) changed. FACT_BAD when its reader refuses that. What
  * `r` had is not given up. */

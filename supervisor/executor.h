@@ -13,6 +13,7 @@
 #include "supervisor/store.h"
 
 struct executor;
+struct model_double;
 
 struct job {
     const struct cto_case *c; /* borrowed until executor_run returns */
@@ -22,6 +23,8 @@ struct job {
     bool keep; /* leave the work directory as work/<run_id>.kept */
     int proof_double; /* > 0: a validator's run of our test double of ca at this stage (double.h). Set by code alone: no option,
                        * variable, file or record may lead here */
+    const struct model_double
+        *model; /* of such a run: the server that it may ask (model_double.h), likewise; NULL: it asks none */
     const char *record, *replay; /* files: what the model said is kept there, or comes from there; NULL. Borrowed */
     bool double_absent; /* of such a run: as if the double was not there, to show what a missing program leads to */
 };

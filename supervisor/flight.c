@@ -426,13 +426,15 @@ static bool prepare_engine(struct flight *f) {
 
 static void read_facts(struct flight *f, struct gate_facts *facts) {
     const struct cto_case *c = f->x->jobs[f->index].c; /* as it is asked for: a scope is of that */
-    if (f->proof_double)
-        gate_facts_read_double(facts, c, f->rec.engine, f->x->store,
-                               f->x->jobs[f->index].double_absent ? DOUBLE_NOWHERE : f->x->home.libexec,
-                               f->proof_double);
-    else
+    const struct job *job = &f->x->jobs[f->index];
+    if (!f->proof_double) {
         gate_facts_read(facts, c, f->rec.engine, f->x->store);
-    facts->replay = f->x->jobs[f->index].replay != NULL;
+    } else {
+        gate_facts_read_double(facts, c, f->rec.engine, f->x->store,
+                               job->double_absent ? DOUBLE_NOWHERE : f->x->home.libexec, f->proof_double);
+        if (job->model) double_asks(facts, job->model);
+    }
+    facts->replay = job->replay != NULL;
 }
 
 /* What both allow: the case's own list, and forbidden is what either forbids. */
@@ -503,7 +505,7 @@ static bool take(struct flight *f, struct gate_facts *facts) {
         gates_close(&f->rec, "approval", BLOCKER_approval_consumed, e.text);
         return false;
     }
-    f->has_gateway = (gate_facts_needs(facts) & NEED_MODEL) && !f->proof_double;
+    f->has_gateway = (gate_facts_needs(facts) & NEED_MODEL) && !facts->no_model;
     if (f->has_gateway) {
         f->route = facts->route;
         facts->route = (struct model_route){.state = ROUTE_ABSENT};
@@ -523,7 +525,11 @@ static bool take(struct flight *f, struct gate_facts *facts) {
 /* A value that cannot be searched for closes a gate (local_config). */
 static void set_secrets(struct flight *f) {
     struct redactor *known = NULL;
-    (void)known_values(engine_find(f->rec.engine), &known, NULL);
+    const struct model_double *own = f->x->jobs[f->index].model;
+    if (own)
+        (void)known_values_of(model_double_url(own), model_double_key(own), &known, NULL);
+    else
+        (void)known_values(engine_find(f->rec.engine), &known, NULL);
     f->rec.secrets = secrets_new(known);
     f->rec.search_contents = secrets_known(f->rec.secrets) && !(f->rec.subject && subject_lands(f->rec.subject->kind));
 }
@@ -573,6 +579,7 @@ int flight_start(struct executor *x, int index, struct err *e) {
     f->keep = job->keep;
     f->proof_double = job->proof_double;
     BUG_UNLESS(!f->proof_double || strcmp(job->engine, "case") == 0);
+    BUG_UNLESS(f->proof_double || !job->model);
     f->slot.lock_fd = -1;
     f->rec.c = job->c;
     f->rec.engine = job->engine;

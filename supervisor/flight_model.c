@@ -41,7 +41,8 @@ static void on_probed(void *ctx, const struct model_probe_result *r) {
     struct flight *f = ctx;
     struct err e = ERR_INIT;
     f->probe = NULL;
-    if (store_endpoint_told(f->x->store, f->endpoint, r->outcome, clock_real_ms(), &e) < 0 && f->error.code == ERR_NONE)
+    if (f->endpoint[0] && store_endpoint_told(f->x->store, f->endpoint, r->outcome, clock_real_ms(), &e) < 0 &&
+        f->error.code == ERR_NONE)
         f->error = e;
     answer(f, r);
 }
@@ -73,8 +74,8 @@ void flight_ask_model(struct flight *f) {
         flight_decided(f, gates_evaluate(&f->rec, f->facts));
         return;
     }
-    model_route_name(route, f->endpoint);
-    int may = store_endpoint_may_ask(f->x->store, f->endpoint, clock_real_ms(), &seen, &e);
+    if (route->in_flight > 0) model_route_name(route, f->endpoint);
+    int may = f->endpoint[0] ? store_endpoint_may_ask(f->x->store, f->endpoint, clock_real_ms(), &seen, &e) : 1;
     if (may < 0 && f->error.code == ERR_NONE) f->error = e;
     if (may <= 0) {
         f->breaker_until_ms = seen.retry_ms;
@@ -112,6 +113,7 @@ static const struct gateway_events gateway_events = {on_gateway_bytes, on_gatewa
 /* One lock file for each request that may be under way at the endpoint, shared by all runs of this home. */
 static int open_slots(const struct flight *f, struct gateway_fds *fds, struct err *e) {
     char path[PATH_MAX + 64];
+    if (f->route.in_flight == 0) return 0;
     snprintf(path, sizeof path, "%s/endpoints", f->x->home.home);
     if (mkdir(path, 0700) < 0 && errno != EEXIST) return err_sys(e, "mkdir %s", path);
     for (int i = 0; i < f->route.in_flight && i < GATEWAY_SLOTS_MAX; i++) {

@@ -37,6 +37,7 @@ struct gate_facts {
     const char *executable;                  /* path; "" */
     char executable_sha256[DIGEST_HEX_SIZE]; /* "" when it cannot be read */
     bool proof_double;                       /* a validator's run of our test double, see double.h */
+    bool no_model;       /* of such a run: it talks to none, so none is asked and there is no gateway */
     char local_why[200]; /* why what was given as endpoint or key cannot be kept out of the output; "" */
     bool auth_bridge;
     struct model_route route; /* of NEED_MODEL; owned. The gates ask for its state alone */

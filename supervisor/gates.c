@@ -320,7 +320,7 @@ static void ask_provider(const struct gate_facts *f, struct gate_result *g) {
 /* A real completion was asked for, and this is what came of it. */
 static void ask_response_shape(const struct gate_facts *f, struct gate_result *g) {
     const struct model_probe_result *p = &f->probe;
-    if (f->proof_double || f->replay) return; /* the double talks to no model, a recording is one */
+    if (f->no_model || f->replay) return; /* our double without a server, and a recording, which is one */
     if (f->route.state == ROUTE_ABSENT)
         closed(g, "missing", BLOCKER_provider_local_config_unavailable,
                "no endpoint for provider %.60s: set %sLOCAL_BASE_URL", f->provider, f->engine->variables);
@@ -371,7 +371,7 @@ static bool applies(size_t i, const struct gate_facts *f) {
 }
 
 static bool too_early(size_t i, const struct gate_facts *f) {
-    if (gates[i].look == PROBE) return !f->probed && !f->proof_double && !f->replay;
+    if (gates[i].look == PROBE) return !f->probed && !f->no_model && !f->replay;
     return !f->looked && gates[i].look >> f->subject & 1u;
 }
 

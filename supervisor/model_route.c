@@ -43,6 +43,19 @@ static void read_in_flight(struct model_route *r, const char *variable, const ch
         r->in_flight = (int)n;
 }
 
+static int take_url(struct model_route *r, const char *url, struct err *e) {
+    if (endpoint_parse(url, &r->endpoint, e) < 0) return -1;
+    snprintf(r->url, sizeof r->url, "%s", url);
+    endpoint_authority(&r->endpoint, r->authority);
+    if (r->endpoint.port == ROUTE_PORT) r->port = ROUTE_PORT_OTHER;
+    return 0;
+}
+
+void model_route_make(struct model_route *r, const char *url, const char *key) {
+    *r = (struct model_route){.state = ROUTE_THERE, .port = ROUTE_PORT, .key = strdup(key)};
+    BUG_UNLESS(r->key != NULL && take_url(r, url, NULL) == 0);
+}
+
 void model_route_read(struct model_route *r, const struct engine *en) {
     char variable[96];
     struct err e = ERR_INIT;
@@ -54,13 +67,7 @@ void model_route_read(struct model_route *r, const struct engine *en) {
     const char *url = setting(en, "LOCAL_BASE_URL", variable);
     if (!url) return;
     r->state = ROUTE_THERE;
-    if (endpoint_parse(url, &r->endpoint, &e) < 0) {
-        bad(r, variable, e.text);
-    } else {
-        snprintf(r->url, sizeof r->url, "%s", url);
-        endpoint_authority(&r->endpoint, r->authority);
-        if (r->endpoint.port == ROUTE_PORT) r->port = ROUTE_PORT_OTHER;
-    }
+    if (take_url(r, url, &e) < 0) bad(r, variable, e.text);
     if (key) {
         setting(en, "LOCAL_API_KEY", variable);
         read_key(r, variable, key);

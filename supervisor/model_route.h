@@ -35,14 +35,16 @@ struct model_route {
     struct endpoint endpoint;
     char *key;           /* owned; "" when there is none */
     const char *ca_file; /* borrowed from the environment; NULL */
-    int in_flight;
-    uint16_t port;                       /* inside the jail */
+    int in_flight;       /* 0: the server is a validator's own, no other run knows it: no slots, no breaker */
+    uint16_t port;       /* inside the jail */
     char addresses[ROUTE_ADDRESSES][46]; /* numeric; when resolved */
     int n_addresses;
 };
 
 /* Pure, from the environment; nothing is resolved or connected. */
 void model_route_read(struct model_route *r, const struct engine *en);
+/* To a validator's own server (model_double.h), from code: a URL and a key that are good. */
+void model_route_make(struct model_route *r, const char *url, const char *key);
 void model_route_release(struct model_route *r); /* wipes the key */
 /* What names the endpoint where its value must not stand: 16 hex digits of the digest of its URL. */
 #define ROUTE_NAME_SIZE 17

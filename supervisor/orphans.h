@@ -10,7 +10,7 @@
 
 /* This process adopts what a dying worker leaves (PR_SET_CHILD_SUBREAPER). Call once before the first spawn. */
 int orphans_adopt(struct err *e);
-/* `pid` is a child of the loop's, which reaps it; whoever starts one says so, and says when it is over. 0 and what was never said:
+/* `pid` is a child of the loop's, or of somebody else here, who reaps it; whoever starts one says so, and says when it is over. 0 and what was never said:
  * nothing happens. */
 void orphans_except(int pid);
 void orphans_include(int pid);

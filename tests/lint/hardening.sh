@@ -6,7 +6,7 @@ need readelf
 [ -z "${CTO_INSTRUMENTED:-}" ] || skip "an instrumented build is not what is shipped"
 
 ids=
-for name in cto-harness cto-harness-worker cto-harness-inspect cto-harness-observe cto-harness-gateway cto-harness-yaml cto-harness-fake-agent cto-harness-probe cto-harness-ca-double cto-harness-sandbox; do
+for name in cto-harness cto-harness-worker cto-harness-inspect cto-harness-observe cto-harness-gateway cto-harness-yaml cto-harness-fake-agent cto-harness-probe cto-harness-ca-double cto-harness-model-double cto-harness-sandbox; do
     program=$bindir/$name
     if [ ! -e "$program" ]; then
         bad "$program is not there"

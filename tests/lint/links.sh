@@ -28,13 +28,14 @@ expect cto-harness-observe libc.so.6 libcjson.so.1
 expect cto-harness-fake-agent libc.so.6 libcjson.so.1
 expect cto-harness-probe libc.so.6
 expect cto-harness-ca-double libc.so.6 libcjson.so.1
+expect cto-harness-model-double libc.so.6 libcjson.so.1 libmicrohttpd.so.12
 expect cto-harness-sandbox
 if readelf -lW "$bindir/cto-harness-sandbox" | grep -q INTERP; then bad "cto-harness-sandbox asks for an ELF interpreter: it must be static"; fi
 
 # A program that is in no list is a decision nobody took.
 for program in "$bindir"/*; do
     case $(basename "$program") in
-    cto-harness | cto-harness-worker | cto-harness-inspect | cto-harness-yaml | cto-harness-gateway | cto-harness-observe | cto-harness-fake-agent | cto-harness-probe | cto-harness-ca-double | cto-harness-sandbox) ;;
+    cto-harness | cto-harness-worker | cto-harness-inspect | cto-harness-yaml | cto-harness-gateway | cto-harness-observe | cto-harness-fake-agent | cto-harness-probe | cto-harness-ca-double | cto-harness-model-double | cto-harness-sandbox) ;;
     *) bad "$program is in no list" ;;
     esac
 done

@@ -53,6 +53,7 @@ good_programs() {
     make_program cto-harness-fake-agent "$json" 'if (b[1] == 1) cJSON_Version();' -pie -lcjson
     make_program cto-harness-probe '' '' -pie
     make_program cto-harness-ca-double "$json" 'if (b[1] == 1) cJSON_Version();' -pie -lcjson
+    make_program cto-harness-model-double "$json$http" 'if (b[1] == 1) cJSON_Version(), MHD_get_version();' -pie -lcjson -lmicrohttpd
     make_program cto-harness-sandbox '' '' -static-pie
 }
 

@@ -1,6 +1,7 @@
 # CtoInstall.cmake - bin/ for what people call (the launcher: CtoLauncher.cmake), libexec/ for what only the supervisor starts, share/ for data.
 install(TARGETS cto-harness RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS cto-harness-worker cto-harness-inspect cto-harness-yaml cto-harness-gateway cto-harness-observe cto-harness-fake-agent cto-harness-probe cto-harness-ca-double
+  cto-harness-model-double
   RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/cto-harness)
 # Cases keep their modes: an executable bit in a fixture is part of the case.
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/cases DESTINATION ${CMAKE_INSTALL_DATADIR}/cto-harness USE_SOURCE_PERMISSIONS

@@ -81,6 +81,8 @@ cto_program(cto-harness-probe ${s}/tests/escape/main.c cto_exe cto_probe)
 # What validators run where no real `ca` is there; refused everywhere else (supervisor/double.h).
 cto_folder(ca_double GLOBS ${s}/tests/doubles/ca/*.c LIBS cto_common PkgConfig::CJSON)
 cto_program(cto-harness-ca-double ${s}/tests/doubles/ca/main.c cto_exe cto_ca_double)
+# And what it asks there instead of a model.
+cto_program(cto-harness-model-double ${s}/tests/doubles/model/main.c cto_exe cto_common PkgConfig::CJSON PkgConfig::MHD)
 include(CtoLauncher)
 
 # Everything that is installed, without the tests.

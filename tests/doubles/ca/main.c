@@ -1,8 +1,8 @@
 /* main.c - cto-harness-ca-double: a stand-in for `ca`, the program of WorkOS Case, for validators and tests of cto-harness.
  *
- * It is no Case: it talks to no model and thinks nothing. It takes the one shape of command that the harness may use, looks hard at
+ * It is no Case: it thinks nothing, and asks a model only where its script says so (model.c), a test double of one. It takes the one shape of command that the harness may use, looks hard at
  * what it was given (ask.c: a missing file, a wrong model setting, a path that it should not see end it), does what its script
- * says, and prints what Case was seen to print at such an end. The harness refuses to run it for anybody but a validator: it is
+ * says, prints what Case was seen to print at such an end, and leaves the files that Case leaves (events.c). The harness refuses to run it for anybody but a validator: it is
  * known by its digest, and by the mark below, which must stay in the program.
  *
  *   /task/double.json   {"mode": word, "code": n}; see supervisor/case.h for the modes
@@ -74,10 +74,23 @@ static void hang(void) {
 
 /* --- what Case prints ------------------------------------------------------------------------------------------------------- */
 
-static void phase(const char *name, const char *agent, bool good) {
+#define RESULT_GOOD                                                                                                 \
+    "{\"status\":\"completed\",\"summary\":\"a test double's\",\"artifacts\":{\"commit\":null,\"filesChanged\":[]," \
+    "\"testsPassed\":true},\"error\":null}"
+#define RESULT_REJECTED                                                                                          \
+    "{\"status\":\"completed\",\"summary\":\"a test double's\",\"artifacts\":{},\"error\":null,"                 \
+    "\"findings\":{\"critical\":1,\"warnings\":0,\"info\":0},\"rubric\":{\"role\":\"reviewer\",\"categories\":[" \
+    "{\"category\":\"principle-compliance\",\"verdict\":\"fail\",\"detail\":\"the script says so\"}]}}"
+#define RESULT_NONE \
+    "{\"status\":\"failed\",\"summary\":\"\",\"artifacts\":{},\"error\":\"AGENT_RESULT start delimiter not found\"}"
+
+static void phase(const struct asked *a, const char *name, const char *agent, bool good, const char *result) {
     printf("[unattended] [%s] starting %s...\n[unattended] [%s] %s %s (0s)\n", name, agent, name, agent,
            good ? "done" : "FAILED");
     fflush(stdout);
+    event_phase_start(a, name, agent);
+    if (strcmp(name, "implement") == 0) event_tool(a, name, agent, "bash", AGENT);
+    event_phase_end(a, name, agent, good, result);
 }
 
 static void finished(const struct asked *a, const char *failed) {
@@ -86,6 +99,8 @@ static void finished(const struct asked *a, const char *failed) {
     else
         puts("[unattended] Pipeline completed successfully.");
     fflush(stdout);
+    event_pipeline_end(a, failed);
+    leave_task(a);
     fprintf(stderr,
             "{\"level\":\"info\",\"msg\":\"pipeline finished\",\"outcome\":\"%s\"%s%s%s,"
             "\"eventLog\":\"/workspace/.case/%s/events/run-double.jsonl\"}\n",
@@ -94,9 +109,9 @@ static void finished(const struct asked *a, const char *failed) {
 }
 
 static void all_phases(const struct asked *a) {
-    phase("implement", "implementer", true);
-    phase("verify", "verifier", true);
-    phase("review", "reviewer", true);
+    phase(a, "implement", "implementer", true, RESULT_GOOD);
+    phase(a, "verify", "verifier", true, RESULT_GOOD);
+    phase(a, "review", "reviewer", true, RESULT_GOOD);
     finished(a, NULL);
 }
 
@@ -132,19 +147,37 @@ static void mode_exit(const struct asked *a) { exit(a->code); }
 
 static void mode_reviewer_reject(const struct asked *a) {
     do_steps();
-    phase("implement", "implementer", true);
-    phase("verify", "verifier", true);
-    phase("review", "reviewer", false);
+    phase(a, "implement", "implementer", true, RESULT_GOOD);
+    phase(a, "verify", "verifier", true, RESULT_GOOD);
+    phase(a, "review", "reviewer", false, RESULT_REJECTED);
     finished(a, "reviewer");
 }
 
-static void mode_protocol(const struct asked *a) {
-    do_steps();
-    phase("implement", "implementer", false);
+static void no_envelope(const struct asked *a) {
+    phase(a, "implement", "implementer", false, RESULT_NONE);
     fputs(
         "{\"level\":\"error\",\"msg\":\"agent-protocol-error\",\"error\":\"AGENT_RESULT start delimiter not found\"}\n",
         stderr);
     finished(a, "implementer");
+}
+
+static void mode_protocol(const struct asked *a) {
+    do_steps();
+    no_envelope(a);
+}
+
+/* As real agents: nothing is done that no model said. */
+static void mode_asks(const struct asked *a) {
+    if (ask_model(NULL) == TOLD_ENVELOPE)
+        mode_fix(a);
+    else
+        no_envelope(a);
+}
+
+/* As one that falls back to a model of its own choice, and has good work to show for it. */
+static void mode_asks_another(const struct asked *a) {
+    (void)ask_model("claude-sonnet-4-6");
+    mode_fix(a);
 }
 
 static void mode_dirty_end(const struct asked *a) {
@@ -155,8 +188,7 @@ static void mode_dirty_end(const struct asked *a) {
 
 static void mode_linger(const struct asked *a) {
     do_steps();
-    phase("implement", "implementer", true);
-    (void)a;
+    phase(a, "implement", "implementer", true, RESULT_GOOD);
     hang();
 }
 
@@ -172,7 +204,9 @@ static const struct {
              {"reviewer-reject", mode_reviewer_reject},
              {"agent-protocol-error", mode_protocol},
              {"dirty-end", mode_dirty_end},
-             {"linger", mode_linger}};
+             {"linger", mode_linger},
+             {"asks-model", mode_asks},
+             {"asks-another-model", mode_asks_another}};
 
 int main(int argc, char **argv) {
     struct err e = ERR_INIT;
@@ -184,6 +218,7 @@ int main(int argc, char **argv) {
     if (!good) die(64, "the command is not: ca run --task <task-file> --mode unattended");
     static struct asked a;
     if (ask(&a, argv, &e) < 0) die(65, e.text);
+    event_pipeline_start(&a);
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
         if (strcmp(modes[i].name, a.mode) != 0) continue;
         modes[i].run(&a);
