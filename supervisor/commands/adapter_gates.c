@@ -11,12 +11,11 @@
 #include "supervisor/double.h"
 #include "supervisor/gates.h"
 
-static void good(struct adapter_check *a, struct gate_facts *f, int stage) {
+void adapter_good(struct adapter_check *a, struct gate_facts *f, int stage) {
     gate_facts_read_double(f, &a->subject, "case", NULL, a->home.libexec, stage);
 }
 
-/* The first gate that is closed for these facts; NULL: none is. `rec` is the caller's to give up. */
-static const struct gate_result *closed(struct adapter_check *a, const struct gate_facts *f, struct run_record *rec) {
+const struct gate_result *adapter_closed(struct adapter_check *a, const struct gate_facts *f, struct run_record *rec) {
     *rec = (struct run_record){.c = &a->subject, .engine = "case"};
     (void)gates_evaluate(rec, f);
     for (int i = 0; i < rec->n_gates; i++)
@@ -24,10 +23,10 @@ static const struct gate_result *closed(struct adapter_check *a, const struct ga
     return NULL;
 }
 
-/* These facts must be refused by that gate with that reason; `word` stands in its sentence. Gives the facts up. */
-static void refused(struct adapter_check *a, struct gate_facts *f, const char *gate, enum blocker b, const char *word) {
+void adapter_refused(struct adapter_check *a, struct gate_facts *f, const char *gate, enum blocker b,
+                     const char *word) {
     struct run_record rec;
-    const struct gate_result *g = closed(a, f, &rec);
+    const struct gate_result *g = adapter_closed(a, f, &rec);
     adapter_hold(a, g != NULL, "no gate closes");
     if (g)
         adapter_hold(a, strcmp(g->name, gate) == 0 && g->blocker == b && strstr(g->reason, word),
@@ -62,73 +61,73 @@ static void check_models(struct adapter_check *a) {
     struct gate_facts f;
     struct run_record rec;
     adapter_begin(a, "model_provider_gate_blocks");
-    good(a, &f, STAGE_FIRST);
-    const struct gate_result *g = closed(a, &f, &rec);
+    adapter_good(a, &f, STAGE_FIRST);
+    const struct gate_result *g = adapter_closed(a, &f, &rec);
     adapter_hold(a, !g, "the facts that must pass do not: gate %s, %.120s", g ? g->name : "", g ? g->reason : "");
     record_release(&rec);
     f.provider = f.model = "";
-    refused(a, &f, "model", BLOCKER_model_not_admitted, "MODEL_PROVIDER");
-    good(a, &f, STAGE_FIRST);
+    adapter_refused(a, &f, "model", BLOCKER_model_not_admitted, "MODEL_PROVIDER");
+    adapter_good(a, &f, STAGE_FIRST);
     absent(&f.model_record);
-    refused(a, &f, "model", BLOCKER_model_not_admitted, "MODEL_ADMISSION_FILE");
+    adapter_refused(a, &f, "model", BLOCKER_model_not_admitted, "MODEL_ADMISSION_FILE");
 
     adapter_begin(a, "admission_mismatch_blocks");
-    good(a, &f, STAGE_FIRST);
+    adapter_good(a, &f, STAGE_FIRST);
     replace(&f.model_record, ADMIT_MODEL, MODEL("openai-codex", "gpt-5.5"));
-    (void)closed(a, &f, &rec);
+    (void)adapter_closed(a, &f, &rec);
     adapter_hold(a, rec.governed && strcmp(rec.governed->model_admission_status, "mismatch") == 0,
                  "the status is not mismatch");
     record_release(&rec);
-    refused(a, &f, "model", BLOCKER_model_not_admitted, "another model");
+    adapter_refused(a, &f, "model", BLOCKER_model_not_admitted, "another model");
 
     adapter_begin(a, "missing_credentials_blocks"); /* a class is missing, or is not a class but a value */
-    good(a, &f, STAGE_FIRST);
+    adapter_good(a, &f, STAGE_FIRST);
     replace(&f.model_record, ADMIT_MODEL,
             "{\"status\":\"admitted\",\"provider\":\"qwen-local\",\"model\":\"qwen3.6-35b-a3b\","
             "\"credential_source_class\":\"\"," WHEN "}");
-    refused(a, &f, "model", BLOCKER_model_not_admitted, "credential_source_class");
-    good(a, &f, STAGE_FIRST);
+    adapter_refused(a, &f, "model", BLOCKER_model_not_admitted, "credential_source_class");
+    adapter_good(a, &f, STAGE_FIRST);
     replace(&f.model_record, ADMIT_MODEL,
             "{\"status\":\"admitted\",\"provider\":\"qwen-local\",\"model\":\"qwen3.6-35b-a3b\","
             "\"credential_source_class\":\"sk-abcdefghijklmnop0123456789abcdef\"," WHEN "}");
-    refused(a, &f, "model", BLOCKER_model_not_admitted, "does not count");
+    adapter_refused(a, &f, "model", BLOCKER_model_not_admitted, "does not count");
 }
 
 static void check_providers(struct adapter_check *a) {
     struct gate_facts f;
     adapter_begin(a, "provider_decision_blocks");
-    good(a, &f, STAGE_FIRST);
+    adapter_good(a, &f, STAGE_FIRST);
     absent(&f.decision);
-    refused(a, &f, "decision", BLOCKER_provider_not_decided, "no provider decision");
-    good(a, &f, STAGE_FIRST);
+    adapter_refused(a, &f, "decision", BLOCKER_provider_not_decided, "no provider decision");
+    adapter_good(a, &f, STAGE_FIRST);
     replace(&f.decision, ADMIT_DECISION, "{}"); /* the template: not decided */
-    refused(a, &f, "decision", BLOCKER_provider_not_decided, "no provider has been decided");
+    adapter_refused(a, &f, "decision", BLOCKER_provider_not_decided, "no provider has been decided");
 
     adapter_begin(a, "external_fallback_blocks");
-    good(a, &f, STAGE_FIRST);
+    adapter_good(a, &f, STAGE_FIRST);
     f.provider = "anthropic";
     f.model = "claude-sonnet-4-6"; /* where Case goes by itself */
     replace(&f.model_record, ADMIT_MODEL, MODEL("anthropic", "claude-sonnet-4-6"));
-    refused(a, &f, "decision", BLOCKER_provider_not_decided, "does not allow provider");
-    good(a, &f, STAGE_FIRST);
+    adapter_refused(a, &f, "decision", BLOCKER_provider_not_decided, "does not allow provider");
+    adapter_good(a, &f, STAGE_FIRST);
     replace(&f.decision, ADMIT_DECISION,
             DECISION("local_provider_required", "external_openai_codex", "openai-codex", "gpt-5.5"));
-    refused(a, &f, "decision", BLOCKER_provider_not_decided, "does not count");
+    adapter_refused(a, &f, "decision", BLOCKER_provider_not_decided, "does not count");
 
     adapter_begin(a, "codex_auth_gap_blocks");
-    good(a, &f, STAGE_FIRST);
+    adapter_good(a, &f, STAGE_FIRST);
     f.provider = "openai-codex";
     f.model = "gpt-5.5";
     f.auth_bridge = false;
     replace(&f.model_record, ADMIT_MODEL, MODEL("openai-codex", "gpt-5.5"));
     replace(&f.decision, ADMIT_DECISION,
             DECISION("external_provider_approved", "external_openai_codex", "openai-codex", "gpt-5.5"));
-    refused(a, &f, "auth_bridge", BLOCKER_provider_auth_unavailable, "OPENAI_CODEX_AUTH_BRIDGE");
+    adapter_refused(a, &f, "auth_bridge", BLOCKER_provider_auth_unavailable, "OPENAI_CODEX_AUTH_BRIDGE");
 
     adapter_begin(a, "missing_local_config_blocks");
-    good(a, &f, STAGE_FIRST);
+    adapter_good(a, &f, STAGE_FIRST);
     f.route.state = ROUTE_ABSENT;
-    refused(a, &f, "local_config", BLOCKER_provider_local_config_unavailable, "LOCAL_BASE_URL");
+    adapter_refused(a, &f, "local_config", BLOCKER_provider_local_config_unavailable, "LOCAL_BASE_URL");
 }
 
 /* --- the program, the task ------------------------------------------------------------------------------------------------------ */
@@ -143,21 +142,21 @@ static void check_program(struct adapter_check *a) {
     struct err e = ERR_INIT;
     char path[DOUBLE_PATH_MAX];
     adapter_begin(a, "wrong_executable_blocks");
-    good(a, &f, STAGE_FIRST);
+    adapter_good(a, &f, STAGE_FIRST);
     replace(&f.build, ADMIT_EXECUTABLE, BUILD("/opt/case/dist/case", SHAPE)); /* the package of that name */
-    refused(a, &f, "executable", BLOCKER_provider_unavailable, "named ca");
-    good(a, &f, STAGE_FIRST);
+    adapter_refused(a, &f, "executable", BLOCKER_provider_unavailable, "named ca");
+    adapter_good(a, &f, STAGE_FIRST);
     f.executable = "";
-    refused(a, &f, "executable", BLOCKER_provider_unavailable, "BIN");
+    adapter_refused(a, &f, "executable", BLOCKER_provider_unavailable, "BIN");
     snprintf(path, sizeof path, "%s/" DOUBLE_PROGRAM, a->home.libexec);
     AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
     adapter_hold(a, fd >= 0 && double_refuse(fd, DIGEST_EMPTY, &e) < 0,
                  "the test double would be taken for the program");
 
     adapter_begin(a, "wrong_command_shape_blocks");
-    good(a, &f, STAGE_FIRST);
+    adapter_good(a, &f, STAGE_FIRST);
     replace(&f.build, ADMIT_EXECUTABLE, BUILD("/opt/case/dist/ca", "ca run <prompt>"));
-    refused(a, &f, "executable", BLOCKER_provider_unavailable, "command_shape");
+    adapter_refused(a, &f, "executable", BLOCKER_provider_unavailable, "command_shape");
 }
 
 static void check_contract(struct adapter_check *a) {
@@ -172,8 +171,8 @@ static void check_contract(struct adapter_check *a) {
         if (i == 2) a->subject.n_verify = 0, a->subject.no_test_rationale = NULL;
         if (i == 3) a->subject.mutation_mode = "owned-noncritical-repo";
         if (i == 4) a->subject.backends.n = 0;
-        good(a, &f, STAGE_FIRST);
-        refused(a, &f, i == 4 ? "backend" : "contract", BLOCKER_eligibility_denied, words[i]);
+        adapter_good(a, &f, STAGE_FIRST);
+        adapter_refused(a, &f, i == 4 ? "backend" : "contract", BLOCKER_eligibility_denied, words[i]);
         a->subject = whole;
     }
 }
@@ -183,27 +182,27 @@ static void check_contract(struct adapter_check *a) {
 /* What no other check closes: nothing is decided without the operator, the ladder, the source and somebody's word. */
 static void check_denials(struct adapter_check *a) {
     struct gate_facts f;
-    good(a, &f, STAGE_FIRST);
+    adapter_good(a, &f, STAGE_FIRST);
     f.allowed = false;
-    refused(a, &f, "engine", BLOCKER_gate_missing, "CTO_HARNESS_ALLOW_CASE");
-    good(a, &f, STAGE_FIRST);
+    adapter_refused(a, &f, "engine", BLOCKER_gate_missing, "CTO_HARNESS_ALLOW_CASE");
+    adapter_good(a, &f, STAGE_FIRST);
     f.predecessor_proven = false;
-    refused(a, &f, "stage", BLOCKER_stage_not_proven, "is not proven");
-    good(a, &f, STAGE_FIRST);
+    adapter_refused(a, &f, "stage", BLOCKER_stage_not_proven, "is not proven");
+    adapter_good(a, &f, STAGE_FIRST);
     f.interface_proven = false;
-    refused(a, &f, "interface", BLOCKER_gate_missing, "provider-adapter has not passed");
-    good(a, &f, STAGE_FIRST + 1);
+    adapter_refused(a, &f, "interface", BLOCKER_gate_missing, "provider-adapter has not passed");
+    adapter_good(a, &f, STAGE_FIRST + 1);
     absent(&f.source);
-    refused(a, &f, "source", BLOCKER_eligibility_denied, "no source admission");
-    good(a, &f, STAGE_FIRST);
+    adapter_refused(a, &f, "source", BLOCKER_eligibility_denied, "no source admission");
+    adapter_good(a, &f, STAGE_FIRST);
     struct engine bare = *f.engine;
     bare.has_adapter = false;
     f.engine = &bare;
-    refused(a, &f, "provider", BLOCKER_provider_unavailable, "no adapter");
+    adapter_refused(a, &f, "provider", BLOCKER_provider_unavailable, "no adapter");
     const bool asks = a->subject.approval_required;
     a->subject.approval_required = true;
-    good(a, &f, STAGE_FIRST);
-    refused(a, &f, "approval", BLOCKER_gate_missing, "requires an approval");
+    adapter_good(a, &f, STAGE_FIRST);
+    adapter_refused(a, &f, "approval", BLOCKER_gate_missing, "requires an approval");
     a->subject.approval_required = asks;
 }
 
@@ -217,9 +216,9 @@ static void check_decision(struct adapter_check *a) {
     for (int open = 0; open < 2; open++) {
         struct gate_facts f;
         struct run_record rec;
-        good(a, &f, STAGE_FIRST);
+        adapter_good(a, &f, STAGE_FIRST);
         if (!open) f.provider = "";
-        (void)closed(a, &f, &rec);
+        (void)adapter_closed(a, &f, &rec);
         cJSON *d = gates_decision(&rec);
         for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
             adapter_hold(a, cJSON_IsString(cJSON_GetObjectItemCaseSensitive(d, texts[i])), "%s is no text", texts[i]);

@@ -59,7 +59,8 @@ int lane_run(const struct global_options *g, const struct lane_order *o, struct 
                                       .quiet = true,
                                       .no_color = true,
                                       .outer = o->outer,
-                                      .with_double = o->script != NULL};
+                                      .with_double = o->script != NULL,
+                                      .model = o->model};
     *ret = (struct lane_seen){0};
     int rc = batch_load(&b, g, ids, 1, e);
     if (rc == 0 && o->change) o->change(&b.cases[0]);

@@ -4,6 +4,7 @@
 #define CTO_SUPERVISOR_COMMANDS_LANE_RUN_H
 
 #include "supervisor/batch.h"
+#include "supervisor/model_double.h"
 #include "supervisor/verify.h"
 
 #define LANE_SUBJECT "r1-string-slugify" /* declared for every backend */
@@ -11,6 +12,7 @@
 struct lane_order {
     const char *case_id, *engine;
     const char *script;                 /* of the double, the JSON of case.json's "double"; NULL: not on it */
+    const struct model_double *model;   /* that the double may ask; NULL: none */
     void (*change)(struct cto_case *c); /* of the case as it was loaded; static words only; NULL */
     struct progress *outer;             /* whose step it is; NULL */
 };

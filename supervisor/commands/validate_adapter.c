@@ -1,7 +1,7 @@
 /* validate_adapter.c - `validate provider-adapter`: see adapter_check.h. The runs, on our test double of ca, and the result.
  *
- * The double talks to no model, so three checks are not run at all and say so; and the proof is one of mechanics: it is kept as such,
- * and opens no gate for a real program.
+ * What needs a model is in adapter_model.c, on a double of a server. So the proof is one of mechanics: it is kept as such, and opens
+ * the gate of the interface, which asks for no more; no stage counts it.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,11 +18,7 @@
 #include "supervisor/standing.h"
 #include "supervisor/store.h"
 
-#define ADAPTER_CHECKS 20 /* that are made */
-#define NO_GATEWAY "this build has no model gateway, so no model answers and none can be observed"
-static const char *const need_a_model[] = {"local_provider_delayed_content_allows_case",
-                                           "local_provider_reasoning_only_blocks",
-                                           "qwen_local_openai_compat_allows_case"};
+#define ADAPTER_CHECKS 23
 
 void adapter_begin(struct adapter_check *a, const char *name) {
     a->name = name;
@@ -53,30 +49,37 @@ static void soon(struct cto_case *c) { c->backend_timeout_ms = 2000; }
 static void little_grace(struct cto_case *c) { c->grace_ms = 300; }
 static void with_history(struct cto_case *c) { c->history_commits = 4; }
 
-/* A run of the double that does this; what every one of them must be is asked at once. */
-static struct lane_seen run(struct adapter_check *a, const char *script, void (*change)(struct cto_case *c)) {
+struct lane_seen adapter_run(struct adapter_check *a, const char *script, const struct model_double *model,
+                             void (*change)(struct cto_case *c)) {
     struct lane_seen s;
     struct err e = ERR_INIT;
-    const struct lane_order o = {
-        .case_id = LANE_SUBJECT, .engine = "case", .script = script, .change = change, .outer = a->progress};
+    const struct lane_order o = {.case_id = LANE_SUBJECT,
+                                 .engine = "case",
+                                 .script = script,
+                                 .model = model,
+                                 .change = change,
+                                 .outer = a->progress};
     if (lane_run(a->g, &o, &s, &e) < 0) adapter_hold(a, false, "the run could not be made: %.300s", e.text);
     a->interrupted |= s.interrupted;
     adapter_hold(a, s.report && s.verified.ok, "its evidence does not verify: %.200s", s.verified.what);
     adapter_hold(a, lane_says(s.report, "proof_kind", "double"), "it does not say that it was the double");
     const cJSON *seen = get(s.report, "models_observed");
-    adapter_hold(a, cJSON_IsFalse(get(s.report, "external_fallback_used")) && cJSON_GetArraySize(seen) == 0,
-                 "it says that a model was used");
+    adapter_hold(a, cJSON_IsFalse(get(s.report, "external_fallback_used")), "it says that another model was used");
+    adapter_hold(a, model || cJSON_GetArraySize(seen) == 0, "it says that a model was used");
+    adapter_hold(a, cJSON_IsFalse(get(s.report, "secret_redacted")),
+                 "endpoint or credential had to be taken out of what it printed");
     return s;
 }
 
-/* Endpoint and credential were in our environment: no file of any run may have them. */
-static void keeps_quiet(struct adapter_check *a, struct lane_seen *s, bool keep) {
+/* Endpoint and credential were in our environment, or were those of its server: no file of any run may have them. */
+void adapter_quiet(struct adapter_check *a, struct lane_seen *s, const struct model_double *model, bool keep) {
     static const char *const names[] = {"no_secret_in_artifacts", "no_endpoint_in_artifacts"};
-    const char *const values[] = {a->credential, a->endpoint};
-    for (int i = 0; i < 2; i++) {
-        if (keep) adapter_begin(a, names[i]); /* named once, asked of every run */
-        a->name = names[i];
-        const int found = lane_mentions(s, values[i]);
+    const char *const values[] = {a->credential, a->endpoint, model ? model_double_key(model) : NULL,
+                                  model ? model_double_authority(model) : NULL};
+    for (int i = 0; i < 4; i++) {
+        if (keep && i < 2) adapter_begin(a, names[i]); /* named once, asked of every run */
+        a->name = names[i % 2];
+        const int found = values[i] ? lane_mentions(s, values[i]) : 0;
         adapter_hold(a, found == 0, "%s %s", s->run_id, found < 0 ? "could not be searched" : "has it in a file");
     }
     if (keep)
@@ -87,32 +90,32 @@ static void keeps_quiet(struct adapter_check *a, struct lane_seen *s, bool keep)
 
 static void check_timeout(struct adapter_check *a) {
     adapter_begin(a, "provider_timeout_fail_closed");
-    struct lane_seen s = run(a, "{\"mode\":\"hang\"}", soon);
+    struct lane_seen s = adapter_run(a, "{\"mode\":\"hang\"}", NULL, soon);
     adapter_hold(a, lane_blocked_by(&s, "blocked", "timeout"), "it did not end blocked, with reason timeout");
     adapter_hold(a, lane_has_file(&s, "backend/provider-timeout.txt"),
                  "marker backend/provider-timeout.txt is missing");
-    keeps_quiet(a, &s, false);
+    adapter_quiet(a, &s, NULL, false);
 }
 
 static void check_history(struct adapter_check *a) {
     adapter_begin(a, "lifecycle_ignores_existing_history");
-    struct lane_seen s = run(a, "{\"mode\":\"no-diff\"}", with_history);
+    struct lane_seen s = adapter_run(a, "{\"mode\":\"no-diff\"}", NULL, with_history);
     cJSON *committed = lane_event(&s, "lifecycle.committed");
     adapter_hold(a, lane_blocked_by(&s, "fail", "no_diff"), "commits from before the run count as its work");
     adapter_hold(a, !committed, "lifecycle.committed without a commit of the backend's");
     cJSON_Delete(committed);
-    keeps_quiet(a, &s, false);
+    adapter_quiet(a, &s, NULL, false);
 }
 
 static void check_protocol(struct adapter_check *a) {
     adapter_begin(a, "agent_protocol_classified");
-    struct lane_seen s = run(a, "{\"mode\":\"agent-protocol-error\"}", NULL);
+    struct lane_seen s = adapter_run(a, "{\"mode\":\"agent-protocol-error\"}", NULL, NULL);
     adapter_hold(a, lane_blocked_by(&s, "fail", "agent_protocol_error"), "it is not agent_protocol_error");
     adapter_hold(a, lane_says(s.report, "failure_reason", "case agent result protocol failed"),
                  "failure_reason has other words");
     adapter_hold(a, lane_has_file(&s, "backend/provider-agent-protocol.txt"),
                  "marker backend/provider-agent-protocol.txt is missing");
-    keeps_quiet(a, &s, false);
+    adapter_quiet(a, &s, NULL, false);
 }
 
 /* Nothing of ours is there that a program of ours would need: it must not go on, and the run of one that ends so is no pass. */
@@ -127,11 +130,11 @@ static void check_config(struct adapter_check *a) {
                                 "unattended", NULL};
     const int code = ask(argv, -1, &out, 10000, &e);
     adapter_hold(a, code == 65, "without its state it ends with %d, not 65", code);
-    struct lane_seen s = run(a, "{\"mode\":\"exit\",\"code\":65}", NULL);
+    struct lane_seen s = adapter_run(a, "{\"mode\":\"exit\",\"code\":65}", NULL, NULL);
     adapter_hold(a, lane_blocked_by(&s, "fail", "backend_failed"), "a backend that ends with 65 is not backend_failed");
     adapter_hold(a, lane_says(s.report, "failure_reason", "case engine failed with exit code 65"),
                  "failure_reason has other words");
-    keeps_quiet(a, &s, false);
+    adapter_quiet(a, &s, NULL, false);
 }
 
 static void check_approval_events(struct adapter_check *a) {
@@ -152,23 +155,23 @@ static void check_approval_events(struct adapter_check *a) {
     cJSON_Delete(asked);
     cJSON_Delete(denied);
     cJSON_Delete(granted);
-    keeps_quiet(a, &s, false);
+    adapter_quiet(a, &s, NULL, false);
 }
 
 static void check_committed(struct adapter_check *a) {
     adapter_begin(a, "lifecycle_supervision_accepts_committed_diff");
-    struct lane_seen s = run(a, "{\"mode\":\"linger\"}", little_grace);
+    struct lane_seen s = adapter_run(a, "{\"mode\":\"linger\"}", NULL, little_grace);
     adapter_hold(a, lane_says(s.report, "status", "pass"), "a valid commit of a backend that lingers is no pass");
     adapter_hold(a, cJSON_IsTrue(get(get(s.report, "backend_end"), "ended_by_harness")),
                  "it was not ended by the harness");
     adapter_hold(a, lane_has_file(&s, "backend/provider-lifecycle-harness-completed.txt"),
                  "marker backend/provider-lifecycle-harness-completed.txt is missing");
-    keeps_quiet(a, &s, true);
+    adapter_quiet(a, &s, NULL, true);
 }
 
 /* --- the whole ------------------------------------------------------------------------------------------------------------------ */
 
-static const char *const settings[] = {"CTO_HARNESS_CASE_LOCAL_BASE_URL", "CTO_HARNESS_CASE_API_KEY"};
+static const char *const settings[] = {"CTO_HARNESS_CASE_LOCAL_BASE_URL", "CTO_HARNESS_CASE_LOCAL_API_KEY"};
 
 void adapter_runs(struct adapter_check *a) {
     unsigned long long r[2] = {0};
@@ -182,8 +185,9 @@ void adapter_runs(struct adapter_check *a) {
         was[i] = v ? strdup(v) : NULL;
         setenv(settings[i], values[i], 1);
     }
-    void (*const checks[])(struct adapter_check *) = {check_timeout, check_history,         check_protocol,
-                                                      check_config,  check_approval_events, check_committed};
+    void (*const checks[])(struct adapter_check *) = {check_timeout,  check_history,  check_protocol,
+                                                      check_config,   adapter_models, check_approval_events,
+                                                      check_committed};
     for (size_t i = 0; i < sizeof checks / sizeof checks[0] && !a->interrupted; i++) checks[i](a);
     for (int i = 0; i < 2; i++) {
         if (was[i])
@@ -222,17 +226,15 @@ static int print(struct adapter_check *a) {
         json_put_str(o, "proof_kind", "double");
         json_put_str(o, "report", a->last.path[0] ? a->last.path : NULL);
         json_put(o, "checked", TAKE_PTR(a->checked));
-        json_put(o, "not_run", TAKE_PTR(a->not_run));
+        json_put(o, "not_run", json_new_array()); /* every check of it is made */
         json_put(o, "errors", TAKE_PTR(a->errors));
         standing_put(o);
         return cli_print_json(o, code);
     }
     cJSON_ArrayForEach(x, a->errors) printf("error: %s\n", x->valuestring);
-    cJSON_ArrayForEach(x, a->not_run) printf("not run: %s: " NO_GATEWAY "\n", cJSON_GetStringValue(get(x, "check")));
     printf("%s: provider adapter of " LADDER_BACKEND
-           ", %d checks, %d not run, %d errors; shown on the test double of ca\n",
-           ok ? "ok" : "FAILED", cJSON_GetArraySize(a->checked), cJSON_GetArraySize(a->not_run),
-           cJSON_GetArraySize(a->errors));
+           ", %d checks, %d errors; shown on test doubles of ca and of a model's server\n",
+           ok ? "ok" : "FAILED", cJSON_GetArraySize(a->checked), cJSON_GetArraySize(a->errors));
     return fflush(stdout) == 0 ? code : EXIT_HARNESS;
 }
 
@@ -242,14 +244,7 @@ int validate_adapter(const struct global_options *g) {
     if (home_resolve(&a.home, &g->home, &e) < 0 || case_load(&a.subject, a.home.cases, LANE_SUBJECT, &e) < 0)
         return cli_error(&e);
     a.checked = cJSON_CreateArray();
-    a.not_run = cJSON_CreateArray();
     a.errors = cJSON_CreateArray();
-    for (size_t i = 0; i < sizeof need_a_model / sizeof need_a_model[0]; i++) {
-        cJSON *x = cJSON_CreateObject();
-        json_put_str(x, "check", need_a_model[i]);
-        json_put_str(x, "reason", NO_GATEWAY);
-        cJSON_AddItemToArray(a.not_run, x);
-    }
     a.progress = progress_new(ADAPTER_CHECKS, g->quiet || g->json, g->no_color);
     adapter_gates(&a);
     adapter_runs(&a);
@@ -258,7 +253,6 @@ int validate_adapter(const struct global_options *g) {
     if (cJSON_GetArraySize(a.errors) == 0 && !a.interrupted && keep(&a, &e) < 0) adapter_hold(&a, false, "%s", e.text);
     const int code = print(&a);
     cJSON_Delete(a.checked);
-    cJSON_Delete(a.not_run);
     cJSON_Delete(a.errors);
     lane_seen_release(&a.last);
     case_release(&a.subject);

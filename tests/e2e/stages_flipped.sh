@@ -66,10 +66,20 @@ while read -r gate stage engine name; do
     check "$gate alone: stage $stage of $engine does not notice by $name: $(cat "err.$gate"; jq -c .errors "alone.$gate" | head -c 2000)" \
         q --arg n "$name" '.ok == false and (.errors | map(startswith($n + ": ") or startswith("a_run: ")) | any)' "alone.$gate"
 done <<<"$alone"
+# The gate that asks the model is provider-adapter's, and so is the reason that it gives; both by the check that says so.
+asked='response_shape local_provider_reasoning_only_blocks
+provider_response_shape local_provider_reasoning_only_blocks'
+while read -r flip name; do
+    CTO_TEST_FLIP=$flip f validate provider-adapter --json >out.json 2>err </dev/null
+    check "$flip alone: provider-adapter does not notice by $name: $(cat err; jq -c .errors out.json | head -c 2000)" \
+        q --arg n "$name" '.ok == false and (.errors | map(startswith($n + ": ")) | any)' out.json
+done <<<"$asked"
+f validate provider-adapter --json >out.json 2>err || fail "provider-adapter, unflipped: $(cat err; jq -c .errors out.json)"
 # Every gate that there is is one of these, or of the unit test's.
 for gate in $(sed -n 's/^    {"\([a-z_]*\)", .*ask_[a-z_]*}.*/\1/p' "$SRC/supervisor/gates.c"); do
     gates=$((${gates:-0} + 1))
-    grep -q "^$gate " <<<"$alone" || grep -q "{\"$gate\", \"" "$SRC/tests/unit/test_sv_gates_flipped.c" || fail "no test flips the gate $gate alone"
+    grep -q "^$gate " <<<"$alone
+$asked" || grep -q "{\"$gate\", \"" "$SRC/tests/unit/test_sv_gates_flipped.c" || fail "no test flips the gate $gate alone"
 done
 check "there are more gates than ${gates:-0}" [ "${gates:-0}" -ge 19 ]
 h store check >/dev/null || fail "store check"
