@@ -24,7 +24,8 @@ const char help_health[] = "Usage: cto-harness health [-j N] [--json]\n"
                            "test double of ca, and say so. What needs a real backend's passes and has none\n"
                            "is not_applicable, and says why.\n"
                            "\n"
-                           "  -j, --jobs N  parts at the same time (default: the number of processors)\n"
+                           "  -j, --jobs N  parts at the same time (default: twice the number of processors,\n"
+                           "                since most of their time they wait)\n"
                            "\n"
                            "Examples:\n"
                            "  cto-harness health\n"
@@ -33,7 +34,7 @@ const char help_health[] = "Usage: cto-harness health [-j N] [--json]\n"
 enum { LANE_FAKE, LANE_MATRIX, LANE_LADDER, LANE_CHECKS };
 
 static const struct part table[] = {
-    {.name = "run_all_fake", .args = {"run-all-fake", "-j", "1", "--json"}, .lane = LANE_FAKE, .timeout_s = 300},
+    {.name = "run_all_fake", .args = {"run-all-fake", "-j", "2", "--json"}, .lane = LANE_FAKE, .timeout_s = 300},
     {.name = "case_stage1", .args = {"validate", "stage1", "--json"}, .lane = LANE_LADDER, .timeout_s = 120},
     {.name = "case_provider_adapter",
      .args = {"validate", "provider-adapter", "--json"},
@@ -45,14 +46,14 @@ static const struct part table[] = {
     {.name = "case_stage5", .args = {"validate", "stage5", "--json"}, .lane = LANE_LADDER, .timeout_s = 180},
     {.name = "case_stage6", .args = {"validate", "stage6", "--json"}, .lane = LANE_LADDER, .timeout_s = 180},
     {.name = "failure_matrix",
-     .args = {"validate", "failure-matrix", "-j", "1", "--json"},
+     .args = {"validate", "failure-matrix", "-j", "2", "--json"},
      .lane = LANE_MATRIX,
      .timeout_s = 300},
     {.name = "cases", .args = {"case", "lint", "--json"}, .lane = LANE_CHECKS, .timeout_s = 60},
     {.name = "schemas", .args = {"schema", "--json"}, .lane = LANE_CHECKS, .timeout_s = 60},
     {.name = "doctor", .args = {"doctor", "--json"}, .lane = LANE_CHECKS, .timeout_s = 60},
-    /* last of all, over what the others wrote */
-    {.name = "store", .args = {"store", "check", "--json"}, .lane = LANE_FAKE, .timeout_s = 120},
+    /* last of the lane that takes longest, over what the others wrote */
+    {.name = "store", .args = {"store", "check", "--json"}, .lane = LANE_LADDER, .timeout_s = 120},
 };
 #define N_PARTS ((int)(sizeof table / sizeof table[0]))
 
@@ -218,7 +219,7 @@ static int run(const struct global_options *g, int jobs) {
 int cmd_health(const struct global_options *g, int argc, char **argv) {
     static const struct option options[] = {{"jobs", required_argument, NULL, 'j'}, {0}};
     const char *text = NULL;
-    int c, rc = 0, jobs = batch_default_jobs();
+    int c, rc = 0, jobs = 2 * batch_default_jobs();
     optind = 0;
     while (rc == 0 && (c = getopt_long(argc, argv, ":j:", options, NULL)) != -1)
         rc = c == 'j' ? cli_once("health", "-j", &text, optarg) : cli_bad_option("health", c, argv);

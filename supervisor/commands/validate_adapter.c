@@ -45,7 +45,7 @@ void adapter_hold(struct adapter_check *a, bool holds, const char *fmt, ...) {
 
 static const cJSON *get(const cJSON *o, const char *key) { return cJSON_GetObjectItemCaseSensitive(o, key); }
 
-static void soon(struct cto_case *c) { c->backend_timeout_ms = 2000; }
+static void soon(struct cto_case *c) { c->backend_timeout_ms = 1000; }
 static void little_grace(struct cto_case *c) { c->grace_ms = 300; }
 static void with_history(struct cto_case *c) { c->history_commits = 4; }
 
