@@ -2,7 +2,7 @@
 # ctest: timeout=240
 # The case backend, as far as it goes without a model: validators run our test double of ca through the whole of a governed run, one
 # fixture for each thing that can be wrong at its end; nobody else can run the double, whatever is recorded; and a program that is no
-# double is not started without a model that answers.
+# double is not started while no model answers.
 . "$2/tests/lib/e2e.bash"
 for v in $(env | sed -n 's/^\(CTO_HARNESS_[A-Z_]*\)=.*/\1/p'); do unset "$v"; done
 edit() { jq "$2" "$1" >"$1.new" && mv "$1.new" "$1"; }
@@ -97,7 +97,7 @@ edit cases/talker/case.json '.id = "talker" | .fake.steps = [{do: "output", text
 hc run-case talker >out || fail "the fake lane is judged by Case's words: $(cat out)"
 
 # --- nobody else runs it
-export CTO_HARNESS_ALLOW_CASE=1 CTO_HARNESS_CASE_STAGE=2 CTO_HARNESS_CASE_LOCAL_BASE_URL=http://127.0.0.1:9/v1
+export CTO_HARNESS_ALLOW_CASE=1 CTO_HARNESS_CASE_STAGE=2 CTO_HARNESS_CASE_LOCAL_BASE_URL=http://127.0.0.1:1/v1
 export CTO_HARNESS_CASE_MODEL_PROVIDER=qwen-local CTO_HARNESS_CASE_MODEL=qwen3.6-35b-a3b CTO_HARNESS_CASE_MODEL_ADMISSION_FILE=$W/model.json
 export CTO_HARNESS_CASE_PROVIDER_DECISION_FILE=$W/decision.txt
 h admit model --template >model.json && edit model.json '.status = "admitted"'
@@ -149,15 +149,15 @@ if [ -n "$opt" ]; then
     mv "$opt/ca" "$opt/gone"
     edit build.json ".sha256 = \"$sha\""
     refused 'test double' 2 hc admit executable --check build.json # by its digest alone
-    # --- a program that is no double passes every other gate, and is not started: no model answers
+    # --- a program that is no double passes every other gate, and is not started: nobody answers at the endpoint
     printf '#!/bin/sh\necho started >>%s/started\n' "$W" >"$opt/ca" && chmod 755 "$opt/ca"
     record build.json "$opt/ca"
     hc admit executable --check build.json >/dev/null || fail "another program is refused too"
     hc admit executable --record build.json --actor alice --quiet >/dev/null || fail "record"
     CTO_HARNESS_CASE_BIN=$opt/ca hc run-case talker --engine case --json >report.json 2>err
     check "exit code" [ $? -eq 3 ]
-    jq -e '.blocker_reasons == ["provider_unavailable"] and (.blockers[0].detail | test("unreachable")) and .failure_reason == "provider unavailable" and
-        .proof_kind == "real" and .case_process_started == false' report.json >/dev/null || fail "no model: $(jq -c .blockers report.json)"
+    jq -e '.blocker_reasons == ["provider_unavailable"] and (.blockers[0].detail | test("gate response_shape: .* unreachable")) and .failure_reason == "provider unavailable" and
+        .proof_kind == "real" and .case_process_started == false' report.json >/dev/null || fail "nobody answers: $(jq -c .blockers report.json)"
     check "it was started" [ ! -e started ]
 else
     echo "case_double: no home outside of temporary directories: the executable gate was not asked" >&2
