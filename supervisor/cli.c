@@ -14,6 +14,7 @@
 static const struct command table[] = {
     {"run-case", "run one case on one backend", cmd_run_case, help_run_case},
     {"run-all-fake", "run every case on the deterministic lane", cmd_run_all_fake, help_run_all_fake},
+    {"qwen-loop", "run a case on Case with the local model", cmd_qwen_loop, help_qwen_loop},
     {"case", "list, check and create cases", cmd_case, help_case},
     {"engines", "list the backends and how they are gated", cmd_engines, help_engines},
     {"eligibility", "may a backend do a case? The decision, without a run", cmd_eligibility, help_eligibility},

@@ -66,6 +66,7 @@ int cmd_refresh(const struct global_options *g, int argc, char **argv);
 int cmd_report(const struct global_options *g, int argc, char **argv);
 int cmd_request(const struct global_options *g, int argc, char **argv);
 int cmd_run_all_fake(const struct global_options *g, int argc, char **argv);
+int cmd_qwen_loop(const struct global_options *g, int argc, char **argv);
 int cmd_run_case(const struct global_options *g, int argc, char **argv);
 int cmd_sandbox(const struct global_options *g, int argc, char **argv);
 int cmd_schema(const struct global_options *g, int argc, char **argv);
@@ -76,8 +77,8 @@ int cmd_workspace(const struct global_options *g, int argc, char **argv);
 
 /* Help texts live beside their commands. */
 extern const char help_admit[], help_health[], help_approve[], help_outcome[], help_request[], help_case[],
-    help_doctor[], help_eligibility[], help_engines[], help_report[], help_run_all_fake[], help_run_case[],
-    help_sandbox[], help_schema[], help_store[], help_validate[], help_verify[];
+    help_doctor[], help_eligibility[], help_engines[], help_qwen_loop[], help_report[], help_run_all_fake[],
+    help_run_case[], help_sandbox[], help_schema[], help_store[], help_validate[], help_verify[];
 extern const char help_compare[], help_refresh[];
 extern const char help_audit[], help_guard[], help_packet[], help_workspace[];
 

@@ -13,12 +13,12 @@ fail() {
 
 cmake --install "$build" --prefix "$work/usr" >"$work/log" 2>&1 || fail "cmake --install: $(tail -5 "$work/log")"
 p=$work/usr
-for f in bin/cto-harness bin/cto-harness-sandbox libexec/cto-harness/cto-harness-{worker,inspect,fake-agent,probe,ca-double,yaml} \
+for f in bin/cto-harness bin/cto-harness-sandbox libexec/cto-harness/cto-harness-{worker,inspect,fake-agent,probe,ca-double,model-double,yaml} \
     share/cto-harness/cases/r1-string-slugify/case.json share/man/man1/cto-harness.1 share/man/man1/cto-harness-sandbox.1 \
     share/bash-completion/completions/cto-harness share/bash-completion/completions/cto-harness-sandbox; do
     [ -s "$p/$f" ] || fail "$f was not installed"
 done
-[ "$(find "$p/bin" "$p/libexec" -type f | wc -l)" -eq 10 ] || fail "other programs were installed: $(find "$p/bin" "$p/libexec" -type f)"
+[ "$(find "$p/bin" "$p/libexec" -type f | wc -l)" -eq 11 ] || fail "other programs were installed: $(find "$p/bin" "$p/libexec" -type f)"
 # Modes of fixtures survive.
 (cd "$srcdir/cases" && find . -type f -perm -u+x | sort) >"$work/want"
 (cd "$p/share/cto-harness/cases" && find . -type f -perm -u+x | sort) >"$work/got"

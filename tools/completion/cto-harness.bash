@@ -4,7 +4,7 @@
 _cto_harness_reply() { mapfile -t COMPREPLY < <(compgen "$@" -- "${COMP_WORDS[COMP_CWORD]}"); }
 
 _cto_harness() {
-    local commands='admit approve audit case compare doctor eligibility engines guard health outcome packet refresh report request run-all-fake run-case sandbox schema store validate verify workspace'
+    local commands='admit approve audit case compare doctor eligibility engines guard health outcome packet qwen-loop refresh report request run-all-fake run-case sandbox schema store validate verify workspace'
     local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} program=${COMP_WORDS[0]} command='' verb='' i words
     local global=() # what decides where cases and runs are
     COMPREPLY=()
@@ -39,7 +39,7 @@ _cto_harness() {
     else
         case $command:$verb in
         :) words=$commands ;;
-        run-case: | eligibility: | case:lint) words=$("$program" "${global[@]}" case list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
+        run-case: | qwen-loop: | eligibility: | case:lint) words=$("$program" "${global[@]}" case list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
         admit:) words='model source executable target decision' ;;
         approve:) words='grant deny revoke list' ;;
         outcome:) words=$("$program" "${global[@]}" report list --status running 2>/dev/null | grep -oE '[0-9]{8}T[0-9]{6}Z-[a-z0-9-]+') ;;
