@@ -42,7 +42,8 @@ void outcome_parcel_release(struct outcome_parcel *p);
 int outcome_park(struct store *s, const struct run_record *r, const struct outcome_parcel *p, struct err *e);
 
 /* Holds the row of a waiting run against the events in its directory. Its times become theirs, also after an error, when they say
- * any. ERR_PARSE: its record, or when `strict` one of its times, is not what the run was put down with. */
+ * any. ERR_PARSE: its record, or when `strict` one of its times, is not what the run was put down with. ERR_SYS: the events
+ * cannot be read now, which says nothing. */
 int outcome_hold(const char *run_dir, struct store_waiting *w, bool strict, struct err *e);
 
 /* Before "accepted" is said: is the record the run's own, and what was landed still on its branch, under the admission of the run?

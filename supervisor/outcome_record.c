@@ -1,5 +1,6 @@
 /* outcome_record.c - what a run is finished by when a human has spoken: made, kept, and held against what the run's own events say of
  * it. See outcome.h. */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -54,6 +55,8 @@ static const char *text(const cJSON *o, const char *key) { return cJSON_GetStrin
 
 /* One line: is it the event, and does it say all of it? */
 static bool read_promise(const char *line, size_t n, struct promise *ret) {
+    static const char type_word[] = "\"result.landing\"";
+    if (!memmem(line, n, type_word, sizeof type_word - 1)) return false;
     cJSON *o = verify_json(line, n);
     const cJSON *waiting = get(get(o, "data"), "waiting");
     const char *type = text(o, "type"), *sha256 = text(waiting, "record_sha256"), *since = text(waiting, "since"),
@@ -65,21 +68,30 @@ static bool read_promise(const char *line, size_t n, struct promise *ret) {
     return is;
 }
 
-static bool find_promise(const char *run_dir, struct promise *ret) {
+/* 1: found, 0: they do not say it, -1: they cannot be read now, which says nothing. */
+static int find_promise(const char *run_dir, struct promise *ret, struct err *e) {
     AUTO_BUF struct buf events = BUF_INIT(0);
+    struct err why = ERR_INIT;
     AUTO_FD int at = open(run_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (at < 0 || io_read_file_at(at, EVIDENCE_EVENTS, EVENTS_MAX, &events, NULL) < 0) return false;
+    if (at < 0) return errno == ENOENT ? 0 : err_sys(e, "open the run directory");
+    if (io_read_file_at(at, EVIDENCE_EVENTS, EVENTS_MAX, &events, &why) < 0) {
+        if (why.code != ERR_SYS || why.sys == ENOENT) return 0;
+        if (e) *e = why;
+        return -1;
+    }
     const char *p = buf_str(&events), *end = p + events.len;
     for (const char *nl; p < end && (nl = memchr(p, '\n', (size_t)(end - p))) != NULL; p = nl + 1)
-        if (read_promise(p, (size_t)(nl - p), ret)) return true;
-    return false;
+        if (read_promise(p, (size_t)(nl - p), ret)) return 1;
+    return 0;
 }
 
 int outcome_hold(const char *run_dir, struct store_waiting *w, bool strict, struct err *e) {
     struct promise said = {.sha256 = ""};
     char is[DIGEST_HEX_SIZE];
     digest_bytes(w->record, strlen(w->record), is);
-    const bool there = find_promise(run_dir, &said);
+    const int found = find_promise(run_dir, &said, e);
+    if (found < 0) return -1;
+    const bool there = found == 1;
     const bool record = there && strcmp(is, said.sha256) == 0;
     const bool times = there && w->since_ms == said.since_ms && w->due_ms == said.due_ms;
     if (there) {

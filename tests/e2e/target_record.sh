@@ -78,6 +78,22 @@ g checkout -q GUIDE.md
 other
 check "said: $(verdict "$id")" [ "$(verdict "$id")" = 'fail operator_rejected' ]
 
+# --- events that cannot be read say nothing: neither yes nor no
+if [ "$(id -u)" != 0 ]; then
+    wait_for_word "unreadable"
+    events=$W/home/harness-runs/$id/events.normalized.jsonl
+    chmod 000 "$events"
+    refused 'Permission denied' 3 he outcome "$id" accepted --actor bob
+    sql "UPDATE waiting SET outcome = 'accepted', actor = 'bob', said_at = since + 1"
+    other
+    check "unreadable: given up: $(cat other.err)" [ "$(waiting)" = "$id" ]
+    stands "unreadable"
+    chmod 600 "$events"
+    other
+    check "unreadable: $(verdict "$id")" [ "$(verdict "$id")" = 'pass ' ]
+    g revert --no-edit HEAD >/dev/null 2>&1
+fi
+
 # --- nor is it reverted before its time, or never
 wait_for_word "another time"
 due=$(cell 'SELECT due FROM waiting')
