@@ -15,8 +15,9 @@ fail() {
 mkdir "$work/a clone" "$work/elsewhere"
 tar -C "$srcdir" --exclude=./build --exclude=./.git -cf - . | tar -C "$work/a clone" -xf -
 cd "$work/elsewhere" || exit 1
-for round in first second; do
-    "$work/a clone/tools/quickstart" --home ./home >"$work/out" 2>"$work/err" </dev/null || fail "$round: exit $?: $(tail -20 "$work/err")"
+for round in first second; do # the second time with an option, which is run-all-fake's
+    only=() && [ $round = first ] || only=(--only r1-string-slugify)
+    "$work/a clone/tools/quickstart" --home ./home "${only[@]}" >"$work/out" 2>"$work/err" </dev/null || fail "$round: exit $?: $(tail -20 "$work/err")"
     grep -q 'r1-string-slugify' "$work/out" || fail "$round: the table does not name r1-string-slugify"
     report=$(grep -oE '/[^ ]*run-all-fake[^ ]*/report\.(md|json)' "$work/out" | tail -1)
     [ -n "$report" ] && [ -s "$report" ] || fail "$round: no path of a matrix report at the end"
