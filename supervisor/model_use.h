@@ -51,9 +51,6 @@ struct model_use {
 /* A frame of the channel GATEWAY. *ret: the request that an event is to be written of, or NULL. ERR_PROTO: it may not say that. */
 int model_use_take(struct run_record *rec, const struct frame *f, const struct model_request **ret, struct err *e);
 void model_use_free(struct model_use *u); /* NULL is fine */
-/* All of it, for a run that waits; null for NULL, and back. */
-cJSON *model_use_to_record(const struct model_use *u);
-struct model_use *model_use_from_record(const cJSON *o);
 
 /* What it means for the run, after everything else was judged but its worker: see verdict.c. */
 void model_use_judge(struct run_record *rec);

@@ -29,7 +29,7 @@
     X(engine_started)                                                                                          \
     X(committed_seen)                                                                                          \
     X(engine_ended) X(result_seen) X(result_clean) X(made_by_harness) X(changes_truncated) X(denied_truncated) \
-        X(denied_unseen) X(worker_done) X(worker_clean) X(patch_whole)
+        X(denied_unseen) X(worker_done) X(worker_clean) X(patch_whole) X(model_replayed)
 /* clang-format on */
 #define TEXT_FIELDS(X) \
     X(run_id)          \

@@ -180,11 +180,56 @@ static void verdicts(void) {
     judged((const unsigned[]){GW_NO_REPLAY, 0}, "", true, "provider_unavailable");
 }
 
+/* Is the exit code of a backend that had these answers its own failure? */
+static void explained(unsigned outcome, bool committed, bool want) {
+    struct world *w = at(RUN_ENGINE);
+    ready(w);
+    CHECK(!model_use_explains(&w->rec));
+    request(w, 1, GW_OK, "m1", "m1");
+    CHECK(!model_use_explains(&w->rec));
+    request(w, 2, outcome, "m1", "");
+    w->rec.result_kind = committed ? RESULT_COMMITTED : RESULT_NONE;
+    CHECK(model_use_explains(&w->rec) == want);
+    world_free(w);
+}
+
+static void exit_codes(void) {
+    explained(GW_SERVER_ERROR, false, true);
+    explained(GW_SERVER_ERROR, true, false);
+    explained(GW_WRONG_MODEL, true, true);
+    explained(GW_NO_REPLAY, false, true);
+    explained(GW_REFUSED_MODEL, false, false);
+    explained(GW_REFUSED_BUDGET, false, false);
+    explained(GW_AGENT_LEFT, false, false);
+}
+
+static void kept_while_it_waits(void) {
+    struct world *w = at(RUN_ENGINE);
+    ready(w);
+    request(w, 1, GW_OK, "m1", "m1");
+    request(w, 2, GW_SERVER_ERROR, "m1", "");
+    cJSON *record = model_use_to_json(w->rec.model_use), *a = model_use_json(&w->rec);
+    AUTO_FREE char *log = model_use_log(w->rec.model_use);
+    struct run_record later = {.model_use = model_use_from_json(record)};
+    cJSON *b = model_use_json(&later), *none = model_use_to_json(NULL);
+    AUTO_FREE char *again = model_use_log(later.model_use);
+    CHECK(cJSON_Compare(a, b, true) && strcmp(log, again) == 0 && strlen(log) > 100);
+    CHECK(model_use_from_json(none) == NULL && model_use_from_json(NULL) == NULL);
+    cJSON_Delete(none);
+    cJSON_Delete(record);
+    cJSON_Delete(a);
+    cJSON_Delete(b);
+    model_use_free(later.model_use);
+    world_free(w);
+}
+
 int main(void) {
     counted();
     bounded();
     refused();
     ends();
     verdicts();
+    exit_codes();
+    kept_while_it_waits();
     return check_done();
 }
