@@ -281,7 +281,15 @@ enum denied_kind {
     DENIED_UNSEEN = 3, /* no name: refusals of this jail cannot be observed here */
 };
 
-enum out_stream { OUT_STDOUT = 1, OUT_STDERR = 2, OUT_VERIFY = 3 };
+/* The last three: what Case leaves beside the code, sent when nothing of it lives any more, in runs of that backend alone. */
+enum out_stream {
+    OUT_STDOUT = 1,
+    OUT_STDERR = 2,
+    OUT_VERIFY = 3,
+    OUT_CASE_EVENTS = 4,
+    OUT_CASE_TASK = 5,
+    OUT_CASE_NOTES = 6
+};
 enum artifact_id { ARTIFACT_PATCH = 1, ARTIFACT_BLOBS = 2 };
 
 /* Descriptors a worker is started with; everything above is closed on entry. */

@@ -22,9 +22,16 @@
 #include "supervisor/evidence_internal.h"
 
 static const char *const fixed_paths[SLOT_FIXED] = {
-    [SLOT_EVENTS] = EVIDENCE_EVENTS,      [SLOT_TRACE] = EVIDENCE_TRACE,       [SLOT_CONTRACT] = EVIDENCE_CONTRACT,
-    [SLOT_PATCH] = EVIDENCE_PATCH,        [SLOT_TEST_LOG] = EVIDENCE_TEST_LOG, [SLOT_STDOUT] = "backend/stdout.log",
+    [SLOT_EVENTS] = EVIDENCE_EVENTS,
+    [SLOT_TRACE] = EVIDENCE_TRACE,
+    [SLOT_CONTRACT] = EVIDENCE_CONTRACT,
+    [SLOT_PATCH] = EVIDENCE_PATCH,
+    [SLOT_TEST_LOG] = EVIDENCE_TEST_LOG,
+    [SLOT_STDOUT] = "backend/stdout.log",
     [SLOT_STDERR] = "backend/stderr.log",
+    [SLOT_CASE_EVENTS] = "backend/case-events.jsonl",
+    [SLOT_CASE_TASK] = "backend/case-task-left.json",
+    [SLOT_CASE_NOTES] = "backend/case-task-left.md",
 };
 
 struct evidence *evidence_new(const struct run_record *r) {

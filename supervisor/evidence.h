@@ -1,8 +1,8 @@
 /* evidence.h - one open run directory: the artifact set of a run while it is written, and its sealing.
  *
  * The supervisor is the only writer. Files are made with O_EXCL below a held directory descriptor, streamed with
- * write(2), opened when first needed (events, trace, patch, stdout, stderr, test.log: at most seven descriptors with
- * the directory). Not thread-safe; one evidence may move to another thread between calls (sealing runs in the thread
+ * write(2), opened when first needed (events, trace, patch, stdout, stderr, test.log, the three of Case: at most ten
+ * descriptors with the directory). Not thread-safe; one evidence may move to another thread between calls (sealing runs in the thread
  * pool).
  *
  *     evidence_create -> events, trace, output ... -> evidence_complete -> event run.completed -> evidence_seal

@@ -19,6 +19,9 @@ enum evidence_slot {
     SLOT_TEST_LOG,
     SLOT_STDOUT,
     SLOT_STDERR,
+    SLOT_CASE_EVENTS,
+    SLOT_CASE_TASK,
+    SLOT_CASE_NOTES,
     SLOT_FIXED
 };
 

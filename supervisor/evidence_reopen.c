@@ -108,6 +108,13 @@ static int adopt_file(struct evidence *ev, struct evidence_file *f, struct err *
     return 0;
 }
 
+/* Of backend/: has the file a place of its own? */
+static bool is_fixed(const struct evidence *ev, const char *name) {
+    for (int i = 0; i < SLOT_FIXED; i++)
+        if (strncmp(ev->files[i].path, "backend/", 8) == 0 && strcmp(ev->files[i].path + 8, name) == 0) return true;
+    return false;
+}
+
 static int adopt_markers(struct evidence *ev, struct err *e) {
     int fd = openat(ev->dir, "backend", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
@@ -118,9 +125,7 @@ static int adopt_markers(struct evidence *ev, struct err *e) {
     int rc = 0;
     for (struct dirent *entry; rc == 0 && (entry = readdir(d)) != NULL;) {
         const char *name = entry->d_name;
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "stdout.log") == 0 ||
-            strcmp(name, "stderr.log") == 0)
-            continue;
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || is_fixed(ev, name)) continue;
         if (ev->n_files == SLOT_FIXED + EVIDENCE_MAX_MARKERS || strlen(name) > 64) {
             rc = err_set(e, ERR_CONFLICT, "backend/%.64s: not a file of ours", name);
             break;

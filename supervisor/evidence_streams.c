@@ -15,10 +15,11 @@
     "patch.diff is withheld: the committed result holds a value that the harness was given as an endpoint or a " \
     "credential (secret_leak_detected)\n"
 
-static const enum evidence_slot slots[SECRET_STREAMS] = {[SECRET_IN_STDOUT] = SLOT_STDOUT,
-                                                         [SECRET_IN_STDERR] = SLOT_STDERR,
-                                                         [SECRET_IN_TEST_LOG] = SLOT_TEST_LOG,
-                                                         [SECRET_IN_PATCH] = SLOT_PATCH};
+static const enum evidence_slot slots[SECRET_STREAMS] = {
+    [SECRET_IN_STDOUT] = SLOT_STDOUT,           [SECRET_IN_STDERR] = SLOT_STDERR,
+    [SECRET_IN_TEST_LOG] = SLOT_TEST_LOG,       [SECRET_IN_PATCH] = SLOT_PATCH,
+    [SECRET_IN_CASE_EVENTS] = SLOT_CASE_EVENTS, [SECRET_IN_CASE_TASK] = SLOT_CASE_TASK,
+    [SECRET_IN_CASE_NOTES] = SLOT_CASE_NOTES};
 
 struct sink {
     struct evidence *ev;
@@ -71,6 +72,9 @@ int evidence_output(struct evidence *ev, enum out_stream from, const void *p, si
     case OUT_STDOUT: return stream(ev, SECRET_IN_STDOUT, p, n, e);
     case OUT_STDERR: return stream(ev, SECRET_IN_STDERR, p, n, e);
     case OUT_VERIFY: return stream(ev, SECRET_IN_TEST_LOG, p, n, e);
+    case OUT_CASE_EVENTS: return stream(ev, SECRET_IN_CASE_EVENTS, p, n, e);
+    case OUT_CASE_TASK: return stream(ev, SECRET_IN_CASE_TASK, p, n, e);
+    case OUT_CASE_NOTES: return stream(ev, SECRET_IN_CASE_NOTES, p, n, e);
     }
     return err_set(e, ERR_PROTO, "output stream %d does not exist", (int)from);
 }

@@ -408,14 +408,15 @@ static int count_artifact(const struct frame *f, uint64_t *seen, bool *whole, st
 static bool lands(const struct run_record *c) { return c->subject && subject_lands(c->subject->kind); }
 
 static bool is_stream(const struct run_record *c, unsigned type, unsigned what) {
-    if (type == MSG_OUTPUT) return what >= OUT_STDOUT && what <= OUT_VERIFY;
+    const unsigned last = strcmp(c->engine, "case") == 0 ? OUT_CASE_NOTES : OUT_VERIFY;
+    if (type == MSG_OUTPUT) return what >= OUT_STDOUT && what <= last;
     return what == ARTIFACT_PATCH || (what == ARTIFACT_BLOBS && (c->search_contents || lands(c)));
 }
 
 static int on_bulk(struct run *r, uint64_t now, const struct frame *f, struct err *e) {
     unsigned what = f->len > 0 ? f->payload[0] : 0;
     if (!is_stream(r->rec, f->type, what)) return err_set(e, ERR_PROTO, "%s: stream %u", msg_rule(f->type)->name, what);
-    if (f->type == MSG_OUTPUT && what != OUT_VERIFY && r->state == RUN_ENGINE && r->timers[RUN_TIMER_IDLE]) {
+    if (f->type == MSG_OUTPUT && what <= OUT_STDERR && r->state == RUN_ENGINE && r->timers[RUN_TIMER_IDLE]) {
         r->timers[RUN_TIMER_IDLE] = now + (uint64_t)r->rec->c->idle_timeout_ms * 1000;
         r->idle_pending = false;
     }

@@ -11,19 +11,22 @@
 #include "supervisor/redact.h"
 #include "supervisor/secret_scan.h"
 
-/* Where. The first four are streams, see evidence.c. */
-#define SECRET_PLACES(X)                 \
-    X(STDOUT, "backend/stdout.log")      \
-    X(STDERR, "backend/stderr.log")      \
-    X(TEST_LOG, "test.log")              \
-    X(PATCH, "patch.diff")               \
-    X(EVENTS, "events.normalized.jsonl") \
-    X(TRACE, "trace.jsonl")              \
-    X(CONTRACT, "task-contract.json")    \
-    X(BACKEND, "backend/")               \
-    X(REPORT, "report")                  \
-    X(RECORD, "names and messages")      \
-    X(PATHS, "changed paths")            \
+/* Where. The first seven are streams, see evidence.c. */
+#define SECRET_PLACES(X)                        \
+    X(STDOUT, "backend/stdout.log")             \
+    X(STDERR, "backend/stderr.log")             \
+    X(TEST_LOG, "test.log")                     \
+    X(PATCH, "patch.diff")                      \
+    X(CASE_EVENTS, "backend/case-events.jsonl") \
+    X(CASE_TASK, "backend/case-task-left.json") \
+    X(CASE_NOTES, "backend/case-task-left.md")  \
+    X(EVENTS, "events.normalized.jsonl")        \
+    X(TRACE, "trace.jsonl")                     \
+    X(CONTRACT, "task-contract.json")           \
+    X(BACKEND, "backend/")                      \
+    X(REPORT, "report")                         \
+    X(RECORD, "names and messages")             \
+    X(PATHS, "changed paths")                   \
     X(CONTENTS, "committed contents")
 enum secret_place {
 #define X(name, text) SECRET_IN_##name,
@@ -31,7 +34,7 @@ enum secret_place {
 #undef X
         SECRET_PLACE_COUNT
 };
-#define SECRET_STREAMS 4 /* of the places */
+#define SECRET_STREAMS 7 /* of the places */
 const char *secret_place_name(enum secret_place p);
 
 struct secrets {

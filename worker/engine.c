@@ -20,6 +20,7 @@
 #include "worker/adapters/adapter.h"
 #include "worker/copy.h"
 #include "worker/jailed.h"
+#include "worker/left.h"
 
 #define DIRTY_TIMEOUT_US (60 * 1000000ull)
 #define ENV_MAX 96
@@ -227,7 +228,12 @@ static int run_engine(struct worker *w, struct ending *end, struct err *e) {
     AUTO_FD int input = g.plan.input != NULL ? make_input(g.plan.input, e) : -1;
     if (g.plan.input != NULL && input < 0) return -1;
     g.jailed.input = input > 0 ? input : 0;
-    return jailed_run(w, &g.jailed, end, e);
+    if (jailed_run(w, &g.jailed, end, e) < 0) return -1;
+    if (!w->engine_ran || g.plan.n_left == 0) return 0;
+    AUTO_FD int ws = open("/area/ws", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (ws < 0) return err_sys(e, "open the workspace");
+    left_send(w, ws, &g.plan);
+    return 0;
 }
 
 int engine_run(struct worker *w, struct err *e) {

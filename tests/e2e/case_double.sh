@@ -85,6 +85,21 @@ check "the rejection is in the raw log" grep -q 'Pipeline failed at reviewer pha
 check "and in its event" [ "$(jq -r 'select(.type == "verification.completed") | .data.blockers[].reason' "$(dirname "$(report_of reviewer)")/events.normalized.jsonl")" = reviewer_rejected ]
 check "tests passed all the same" [ "$(jq .tests_passed "$(report_of reviewer)")" = true ]
 
+# --- Case's own data, as it was left: nothing of it is read here, and it is in the evidence
+for id in "${!want[@]}"; do
+    dir=$(dirname "$(report_of "$id")")
+    check "$id: its events" [ "$(head -1 "$dir/backend/case-events.jsonl" | jq -r '.event + .taskId')" = "pipeline_start$id" ]
+    check "$id: its sequence" [ "$(jq -s '[.[].sequence] == [range(1; length + 1)]' "$dir/backend/case-events.jsonl")" = true ]
+    check "$id: sealed" grep -q ' \*\?backend/case-events.jsonl$' "$dir/SHA256SUMS"
+done
+left=$(dirname "$(report_of reviewer)")/backend
+check "the rejection in its own words" [ "$(jq -r 'select(.event == "phase_end" and .phase == "review") | .outcome + .result.rubric.categories[0].verdict' "$left/case-events.jsonl")" = failedfail ]
+check "its end" [ "$(jq -r 'select(.event == "pipeline_end") | .failedAgent' "$left/case-events.jsonl")" = reviewer ]
+check "the task as it was given, and as it was left" [ "$(jq .tested "$left/case-task.json" "$left/case-task-left.json" | tr '\n' ' ')" = 'false true ' ]
+check "its notes" grep -q 'a test double was here' "$left/case-task-left.md"
+check "the same before" [ "$(head -c "$(stat -c %s "$left/case-task.md")" "$left/case-task-left.md" | sha256sum)" = "$(sha256sum <"$left/case-task.md")" ]
+check "what was sent" [ "$(jq -r 'select(.step == "engine_left") | .ok' "$left/../trace.jsonl" | tr '\n' ' ')" = 'true true true ' ]
+
 # --- a workspace that has Case's own directory already: no run, and no harm
 cp -r cases cases.taken && rm -rf cases.taken/failures/[!f]* cases.taken/failures/fail-tests
 mkdir cases.taken/failures/fix/fixture/.case && echo x >cases.taken/failures/fix/fixture/.case/active

@@ -77,12 +77,20 @@ run --nonsense
 [ $? -eq 2 ] || fail "an unknown option must be exit 2"
 run one two
 [ $? -eq 2 ] || fail "two directories must be exit 2"
+# Without a directory: as root where everybody can see it, for others in their own cache, but for what root has there already.
+export CTO_TEST_AGENTS_SHARED=$work/shared
 (
     unset XDG_CACHE_HOME
     export HOME=$work/home
-    run && [ -d "$work/home/.cache/cto-harness/agents" ]
+    want=$work/home/.cache/cto-harness/agents
+    [ "$(id -u)" -ne 0 ] || want=$work/shared
+    run && [ "$(dirname "$(cat "$work/out")")" = "$want" ] && [ -d "$want" ]
 ) || fail "no directory given: $(cat "$work/err")"
-XDG_CACHE_HOME=$work/xdg run && [ -d "$work/xdg/cto-harness/agents" ] || fail "XDG_CACHE_HOME: $(cat "$work/err")"
+if [ "$(id -u)" -ne 0 ]; then
+    XDG_CACHE_HOME=$work/xdg run && [ -d "$work/xdg/cto-harness/agents" ] || fail "XDG_CACHE_HOME: $(cat "$work/err")"
+    cp -r "$work/xdg/cto-harness/agents" "$work/shared" # not root's
+    XDG_CACHE_HOME=$work/xdg run && [ "$(dirname "$(cat "$work/out")")" != "$work/shared" ] || fail "what anybody put in the shared place is used"
+fi
 
 # The lock names no host, so that it says nothing about where it was made, and pins every package by digest.
 python3 - "$src/tests/e2e/agents" <<'PY' || bad=1

@@ -40,7 +40,7 @@ static void variables(void) {
 
 /* Known by the mark in it, wherever that lies. By its digest: e2e/case_double.sh, which has the programs beside each other. */
 static void the_double_is_refused(void) {
-    char libexec[PATH_MAX], path[DOUBLE_PATH_MAX], copy[] = "/tmp/cto-unit-double-XXXXXX";
+    char libexec[PATH_MAX], path[DOUBLE_PATH_MAX + 8], copy[] = "/tmp/cto-unit-double-XXXXXX";
     static char bytes[4 << 20];
     struct err e = ERR_INIT;
     programs(libexec);
@@ -49,12 +49,15 @@ static void the_double_is_refused(void) {
     AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
     NEED(fd >= 0);
     CHECK(double_refuse(fd, DIGEST_EMPTY, &e) < 0 && strstr(e.text, "test double"));
+    snprintf(path, sizeof path, "%s/" MODEL_DOUBLE_PROGRAM, libexec);
+    AUTO_FD int model = open(path, O_RDONLY | O_CLOEXEC);
+    CHECK(model >= 0 && double_refuse(model, DIGEST_EMPTY, &e) < 0);
     AUTO_FD int out = mkostemp(copy, O_CLOEXEC);
     NEED(out >= 0 && unlink(copy) == 0);
-    const size_t n = sizeof DOUBLE_MARK - 1, step = 64u << 10; /* across every border of what is read at once */
+    const size_t n = sizeof DOUBLE_MARK_ANY - 1, step = 64u << 10; /* across every border of what is read at once */
     for (size_t at = step - n - 1; at <= step + 1; at++) {
         memset(bytes, 'x', 3 * step);
-        memcpy(bytes + at, DOUBLE_MARK, n);
+        memcpy(bytes + at, DOUBLE_MARK_ANY, n);
         NEED(pwrite(out, bytes, 3 * step, 0) == (ssize_t)(3 * step));
         if (!CHECK(double_refuse(out, DIGEST_EMPTY, &e) < 0)) fprintf(stderr, "    mark at %zu\n", at);
         bytes[at + n - 1] ^= 1;

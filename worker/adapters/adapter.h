@@ -4,6 +4,7 @@
 #define CTO_WORKER_ADAPTERS_ADAPTER_H
 
 #include "common/err.h"
+#include "common/msg.h"
 #include "common/spec.h"
 #include "sandbox/jail.h"
 
@@ -11,6 +12,13 @@
 #define PLAN_ENV_MAX 48
 #define PLAN_BINDS_MAX 8
 #define PLAN_FILES_MAX 12
+#define PLAN_LEFT_MAX 4
+
+/* `path` in the workspace, of a file, or with a slash at its end of a folder: the files in it, one after the other by their names. */
+struct plan_left {
+    const char *path;
+    enum out_stream as;
+};
 
 /* Filled by prepare(). Strings are literals or borrowed from the run spec, which outlives the plan. */
 struct engine_plan {
@@ -28,6 +36,9 @@ struct engine_plan {
      * must not have them). Whoever puts some there makes the run's `ignore` name them. */
     struct jail_seed scratch[PLAN_FILES_MAX], workspace[PLAN_FILES_MAX];
     int n_scratch, n_workspace;
+    /* What it leaves there that the evidence keeps (left.h). */
+    struct plan_left left[PLAN_LEFT_MAX];
+    int n_left;
 };
 
 struct adapter {

@@ -6,6 +6,7 @@
  *
  *   /workspace/.case/   active, tasks/active/SLUG.task.json and SLUG.md: Case keeps its task beside the code and writes there
  *   /workspace/.git/info/exclude   so that "git add -A" of an agent leaves it alone
+ *   /workspace/.case/SLUG/events/  its event logs, which the evidence keeps with what became of the task
  *   /scratch/case-data  CASE_DATA_DIR: config.json, projects.json, and in pi-agent/ (PI_CODING_AGENT_DIR) auth.json and models.json,
  *                       which says where the model answers; with a dummy as OPENAI_API_KEY, or the agent in it sends no request
  *   /task               where it starts, and where it cannot write: a program of Bun obeys .env and bunfig.toml of the directory that it
@@ -77,8 +78,9 @@ static void place(struct json_obj *o, const struct run_spec *spec, struct engine
     if (key != NULL && variable == NULL) (void)json_fail(o, "key", "more than %u bytes", WORDS_MAX);
     if (o->doc->bad || slug == NULL || head == NULL || tail == NULL) return;
     const char *text = join(head, spec->task != NULL ? spec->task : "", tail), *file = join(TASKS, slug, ".task.json");
-    const char *md = join(TASKS, slug, ".md"), *argument = join("/workspace/" TASKS, slug, ".task.json");
-    if (text == NULL || file == NULL || md == NULL || argument == NULL) {
+    const char *md = join(TASKS, slug, ".md"), *argument = join("/workspace/" TASKS, slug, ".task.json"),
+               *events = join(".case/", slug, "/events/");
+    if (text == NULL || events == NULL || file == NULL || md == NULL || argument == NULL) {
         (void)json_fail(o, "head", "the task has more than %u bytes", WORDS_MAX);
         return;
     }
@@ -86,6 +88,9 @@ static void place(struct json_obj *o, const struct run_spec *spec, struct engine
     put(p->workspace, &p->n_workspace, ".case/active", slug);
     put(p->workspace, &p->n_workspace, file, json);
     put(p->workspace, &p->n_workspace, md, text);
+    p->left[p->n_left++] = (struct plan_left){events, OUT_CASE_EVENTS};
+    p->left[p->n_left++] = (struct plan_left){file, OUT_CASE_TASK};
+    p->left[p->n_left++] = (struct plan_left){md, OUT_CASE_NOTES};
     const char *const argv[] = {AGENTS "ca", "run", "--task", argument, "--mode", "unattended"};
     for (size_t i = 0; i < sizeof argv / sizeof argv[0]; i++) p->argv[p->n_argv++] = argv[i];
 }
