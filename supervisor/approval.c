@@ -30,7 +30,7 @@ void approval_target(const struct cto_case *c, const struct approval_for *of, ch
 cJSON *approval_scope(const struct cto_case *c, const struct approval_for *of, struct err *e) {
     char folder[DIGEST_HEX_SIZE];
     if (tree_digest(c->dir, folder, e) < 0) return NULL;
-    cJSON *roots = root_binding(&c->read_roots, of->roots, of->n_roots, e);
+    cJSON *roots = root_binding(&c->read_roots, of->roots, of->n_roots, of->n_read_roots, e);
     if (!roots) return NULL;
     char task[DIGEST_HEX_SIZE], target[APPROVAL_TARGET_MAX];
     const char *text = c->task ? c->task : "";

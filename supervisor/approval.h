@@ -24,9 +24,9 @@ struct approval_for {
     const char *provider, *model; /* "" for a backend without one */
     /* of an admitted target: where it is, its admission, HEAD as it is now; else "" */
     const char *path, *target, *target_sha256, *head;
-    const char *const *
-        roots; /* what the engine file shows of the host (struct engine_file.bound), n_roots of them; the case's own come from the case */
-    int n_roots;
+    /* what the engine file shows of the host (struct engine_file.bound), its read_roots first; the case's own come from the case */
+    const char *const *roots;
+    int n_roots, n_read_roots;
 };
 /* The scope as data; the caller owns it. The whole folder of the case counts: contract, task, fixture. What the worker then copies is
  * that folder, a moment later; so it is with what a run may read of the host (root_binding.h). NULL when something of it cannot be

@@ -17,7 +17,7 @@ int approval_ask(struct store *s, const struct gate_facts *f, const cJSON *scope
         *ret = (struct store_request){.created_ms = clock_real_ms()};
         if (store_request_id(s, ret->id, e) < 0) break;
         cJSON *doc = approval_request(f->c, &of, scope, ret->id, actor, ret->created_ms);
-        json_put(doc, "settings", approval_settings(f->engine));
+        json_put(doc, "settings", approval_settings(f));
         char *text = cJSON_Print(doc);
         cJSON_Delete(doc);
         BUG_UNLESS(text != NULL);

@@ -1,6 +1,7 @@
 /* approval_now.c - see approval_now.h. */
 #include "supervisor/approval_now.h"
 
+#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,54 +9,55 @@
 
 #include "supervisor/secret_shape.h"
 
-/* Of the backend's own; what else there is (its stage, say) decides on gates, not on the scope. */
+/* Of the backend's own, and the interpreter's, whose name is the engine file's; what else there is (its stage, say) decides on gates,
+ * not on the scope. */
 static const char *const deciding[] = {"MODEL_PROVIDER", "MODEL", "BIN", "ENGINE_FILE", "STAGE5_TARGET_ADMISSION_FILE"};
-#define N_DECIDING (sizeof deciding / sizeof deciding[0])
+#define N_DECIDING ((int)(sizeof deciding / sizeof deciding[0]))
 #define VARIABLE_MAX 96
 
 static const cJSON *get(const cJSON *o, const char *key) { return cJSON_GetObjectItemCaseSensitive(o, key); }
-
-static void variable(const struct engine *en, size_t i, char out[VARIABLE_MAX]) {
-    snprintf(out, VARIABLE_MAX, "%s%s", en->variables, deciding[i]);
-}
 
 void approval_facts(struct gate_facts *f, const struct cto_case *c, const char *engine, struct store *s) {
     gate_facts_read(f, c, engine, s);
     if (f->subject == SUBJECT_TARGET && f->target.state == FACT_THERE) gate_facts_look(f, s);
 }
 
-cJSON *approval_settings(const struct engine *en) {
+static void put_setting(cJSON *o, const struct engine *en, const char *word) {
+    char name[VARIABLE_MAX], real[PATH_MAX];
+    snprintf(name, sizeof name, "%s%s", en->variables, word);
+    for (char *p = name; *p; p++) *p = (char)toupper((unsigned char)*p);
+    const char *value = getenv(name);
+    if (!value || !value[0] || secret_shaped_text(value)) return;
+    const bool relative = strstr(word, "FILE") && value[0] != '/';
+    json_put_str(o, name, relative && realpath(value, real) ? real : value);
+}
+
+cJSON *approval_settings(const struct gate_facts *f) {
     cJSON *o = json_new_object();
-    for (size_t i = 0; en->variables && i < N_DECIDING; i++) {
-        char name[VARIABLE_MAX], real[PATH_MAX];
-        variable(en, i, name);
-        const char *value = getenv(name);
-        if (!value || !value[0] || secret_shaped_text(value)) continue;
-        const bool relative = strstr(deciding[i], "FILE") && value[0] != '/';
-        json_put_str(o, name, relative && realpath(value, real) ? real : value);
-    }
+    if (!f->engine->variables) return o;
+    for (int i = 0; i < N_DECIDING; i++) put_setting(o, f->engine, deciding[i]);
+    if (f->file && f->file->interpreter_name) put_setting(o, f->engine, f->file->interpreter_name);
     return o;
 }
 
-/* What is not set here is as it was for the request, while its scope is computed. One bit for each that was set: to be put back. */
-static unsigned borrow_settings(const struct engine *en, const cJSON *settings) {
-    unsigned set = 0;
-    for (size_t i = 0; en->variables && i < N_DECIDING; i++) {
-        char name[VARIABLE_MAX];
-        variable(en, i, name);
-        const char *value = cJSON_GetStringValue(get(settings, name));
-        if (value && !getenv(name) && setenv(name, value, 0) == 0) set |= 1u << i;
+/* What is not set here is as it was for the request, while its scope is computed. The names that were set, to be put back. */
+static cJSON *borrow_settings(const struct engine *en, const cJSON *settings) {
+    cJSON *set = json_new_array();
+    const cJSON *x;
+    if (!cJSON_IsObject(settings)) return set;
+    cJSON_ArrayForEach(x, settings) {
+        const bool own = en->variables && strncmp(x->string, en->variables, strlen(en->variables)) == 0;
+        if (own && cJSON_IsString(x) && cJSON_GetArraySize(set) <= N_DECIDING && !getenv(x->string) &&
+            setenv(x->string, x->valuestring, 0) == 0)
+            cJSON_AddItemToArray(set, cJSON_CreateString(x->string));
     }
     return set;
 }
 
-static void return_settings(const struct engine *en, unsigned set) {
-    for (size_t i = 0; i < N_DECIDING; i++) {
-        char name[VARIABLE_MAX];
-        if (!(set >> i & 1u)) continue;
-        variable(en, i, name);
-        unsetenv(name);
-    }
+static void return_settings(cJSON *set) {
+    const cJSON *x;
+    cJSON_ArrayForEach(x, set) unsetenv(x->valuestring);
+    cJSON_Delete(set);
 }
 
 static void read_now(struct approval_now *ret, const struct cto_case *c, const struct engine *en, struct store *s) {
@@ -84,9 +86,9 @@ void approval_now_read(struct approval_now *ret, const struct home *h, struct st
     } else if (case_load(&c, h->cases, task_id, &e) < 0) {
         snprintf(ret->why, sizeof ret->why, "its case cannot be read: %.250s", e.text);
     } else {
-        const unsigned set = borrow_settings(en, get(request, "settings"));
+        cJSON *set = borrow_settings(en, get(request, "settings"));
         read_now(ret, &c, en, s);
-        return_settings(en, set);
+        return_settings(set);
         case_release(&c);
     }
 }

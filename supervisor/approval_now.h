@@ -16,7 +16,7 @@
 /* The facts as a run would read them, an admitted target looked at: what a request is made of. Nothing is written. */
 void approval_facts(struct gate_facts *f, const struct cto_case *c, const char *engine, struct store *s);
 /* {variable: value}: what of the environment decides on the scope. Paths are made absolute. The caller owns it. */
-cJSON *approval_settings(const struct engine *en);
+cJSON *approval_settings(const struct gate_facts *f);
 
 struct approval_now {
     cJSON *scope; /* owned; NULL: there can be none any more, and `why` */

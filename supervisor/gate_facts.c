@@ -201,7 +201,8 @@ struct approval_for gate_facts_approval(const struct gate_facts *f) {
                                  .target_sha256 = target ? f->target.admission.digest : "",
                                  .head = target && f->looked ? f->repo.head : "",
                                  .roots = f->file ? f->file->bound : NULL,
-                                 .n_roots = f->file ? f->file->n_bound : 0};
+                                 .n_roots = f->file ? f->file->n_bound : 0,
+                                 .n_read_roots = f->file ? f->file->n_read_roots : 0};
 }
 
 cJSON *gate_facts_scope(const struct gate_facts *f, struct err *e) {

@@ -38,26 +38,27 @@ static int bind(const char *path, struct tree_limits *left, char ret[BOUND_MAX],
     return -1;
 }
 
-static int bind_list(cJSON *o, const char *const *v, int n, const char *whose, struct tree_limits *left,
+static int bind_list(cJSON *o, const char *const *v, int n, int n_named, const char *whose, struct tree_limits *left,
                      struct err *e) {
     for (int i = 0; i < n; i++) {
         struct err why = ERR_INIT;
-        char bound[BOUND_MAX];
+        char bound[BOUND_MAX], which[64] = "the program's package or interpreter";
         if (cJSON_GetObjectItemCaseSensitive(o, v[i])) continue; /* named twice */
-        if (bind(v[i], left, bound, &why) < 0)
-            return err_set(e, ERR_USAGE, "read_roots[%d] of the %s cannot be bound by an approval: %.300s", i, whose,
-                           why.text);
+        if (bind(v[i], left, bound, &why) < 0) {
+            if (i < n_named) snprintf(which, sizeof which, "read_roots[%d] of the %s", i, whose);
+            return err_set(e, ERR_USAGE, "%s cannot be bound by an approval: %.300s", which, why.text);
+        }
         json_put_str(o, v[i], bound);
     }
     return 0;
 }
 
-cJSON *root_binding(const struct case_list *of_case, const char *const *roots, int n, struct err *e) {
+cJSON *root_binding(const struct case_list *of_case, const char *const *roots, int n, int n_named, struct err *e) {
     struct tree_limits left = {
         .entries = ROOT_BINDING_ENTRIES, .bytes = ROOT_BINDING_BYTES, .until_us = clock_mono_us() + ROOT_BINDING_US};
     cJSON *o = json_new_object();
-    if (bind_list(o, of_case->v, of_case->n, "case", &left, e) == 0 &&
-        bind_list(o, roots, n, "engine file", &left, e) == 0)
+    if (bind_list(o, of_case->v, of_case->n, of_case->n, "case", &left, e) == 0 &&
+        bind_list(o, roots, n, n_named, "engine file", &left, e) == 0)
         return o;
     cJSON_Delete(o);
     return NULL;

@@ -23,7 +23,8 @@
 #define ROOT_BINDING_US (10u * 1000000u)
 
 /* {path: "content <sha256>" or "system <what it is>"}; the caller owns it. NULL: one cannot be bound; the error says which by its
- * place in its list, and names no path of the host. `roots`: those of the engine file. */
-cJSON *root_binding(const struct case_list *of_case, const char *const *roots, int n, struct err *e);
+ * place in its list, and names no path of the host. `roots`: what the engine file shows; the first n_named are its read_roots, the
+ * others a package and an interpreter that settings name. */
+cJSON *root_binding(const struct case_list *of_case, const char *const *roots, int n, int n_named, struct err *e);
 
 #endif

@@ -143,6 +143,22 @@ mv aside/gone aside/engine.json
 said "$r" plain >/dev/null || fail "without the variables"
 granted "granted from another environment"
 
+# --- a program and its interpreter that variables name: bound, and no need of whoever grants
+cp "$tools/work" "$tools.data/agent" && cp "$(readlink -f /bin/sh)" "$tools.data/shell" && rm -f "$tools.data/large"
+jq -n '{name: "by-variables", command: ["{interpreter}", "-e", "{program}"], program: "file", interpreter: "shell", end_of_life: "exit"}' >engine.json
+export CTO_HARNESS_EXEC_BIN=$tools.data/agent CTO_HARNESS_EXEC_SHELL=$tools.data/shell
+r=$(asked)
+unnamed() { env -u CTO_HARNESS_EXEC_BIN -u CTO_HARNESS_EXEC_SHELL "$HARNESS" --home "$W/home" --cases "$W/cases" "$@"; }
+cp "$tools.data/shell" shell.keep && echo >>"$tools.data/shell"
+refused "stale.*: read_roots $tools.data/shell; make" 2 said "$r" unnamed
+cp shell.keep "$tools.data/shell"
+said "$r" unnamed >/dev/null || fail "without the variables of the program"
+granted "a program that variables name"
+truncate -s 600M "$tools.data/shell"
+refused 'the program.s package or interpreter cannot be bound by an approval' 2 he request new words --engine exec --actor alice
+unset CTO_HARNESS_EXEC_BIN CTO_HARNESS_EXEC_SHELL
+cp engine.keep engine.json
+
 # --- what became of each request, without asking twice
 is() { he request list --json | jq -r --arg id "$1" '.requests[] | select(.id == $id) | .state'; }
 because() { he request list --json | jq -c --arg id "$1" '.requests[] | select(.id == $id) | .stale_because'; }

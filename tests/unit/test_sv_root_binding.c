@@ -89,24 +89,25 @@ static void test_binding(void) {
     struct err e = ERR_INIT;
     const char *of_case[] = {in("t"), in("t/d")}, *of_file[] = {in("t"), "/usr/bin"};
     const struct case_list l = {of_case, 2};
-    cJSON *o = root_binding(&l, of_file, 2, &e);
+    cJSON *o = root_binding(&l, of_file, 2, 2, &e);
     NEED(o != NULL);
     CHECK(cJSON_GetArraySize(o) == 3);
     CHECK(strncmp(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, of_case[0])), "content ", 8) == 0);
     CHECK(strncmp(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, "/usr/bin")), "system ", 7) == 0);
     cJSON_Delete(o);
     const char *others[] = {"/usr/local/bin", "/usr/bin/../local/bin"}; /* people's own */
-    o = root_binding(&(struct case_list){.n = 0}, others, 2, &e);
+    o = root_binding(&(struct case_list){.n = 0}, others, 2, 2, &e);
     for (const cJSON *x = o ? o->child : NULL; x; x = x->next) CHECK(strncmp(x->valuestring, "content ", 8) == 0);
     CHECK(o && cJSON_GetArraySize(o) == 2);
     cJSON_Delete(o);
     const char *large[] = {in("t"), in("large")};
     AUTO_FD int fd = open(in("large"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     NEED(fd >= 0 && ftruncate(fd, ROOT_BINDING_BYTES + 1) == 0);
-    CHECK(root_binding(&l, large, 2, &e) == NULL && e.code == ERR_USAGE);
+    CHECK(root_binding(&l, large, 2, 2, &e) == NULL && e.code == ERR_USAGE);
     CHECK(strstr(e.text, "read_roots[1] of the engine file") && strstr(e.text, "512 MiB") && !strstr(e.text, dir));
+    CHECK(root_binding(&l, large, 2, 1, &e) == NULL && strstr(e.text, "the program's package or interpreter cannot"));
     const char *absent[] = {in("absent")};
-    CHECK(root_binding(&(struct case_list){absent, 1}, NULL, 0, &e) == NULL && strstr(e.text, "[0] of the case"));
+    CHECK(root_binding(&(struct case_list){absent, 1}, NULL, 0, 0, &e) == NULL && strstr(e.text, "[0] of the case"));
 }
 
 int main(void) {
