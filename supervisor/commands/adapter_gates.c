@@ -199,6 +199,12 @@ static void check_denials(struct adapter_check *a) {
     bare.has_adapter = false;
     f.engine = &bare;
     adapter_refused(a, &f, "provider", BLOCKER_provider_unavailable, "no adapter");
+    adapter_good(a, &f, STAGE_FIRST);
+    f.no_model = false;
+    f.probed = true;
+    f.route.state = ROUTE_THERE;
+    f.probe.outcome = GW_REASONING_ONLY; /* it thinks, and says nothing */
+    adapter_refused(a, &f, "response_shape", BLOCKER_provider_response_shape, "that ended as");
     const bool asks = a->subject.approval_required;
     a->subject.approval_required = true;
     adapter_good(a, &f, STAGE_FIRST);

@@ -18,7 +18,7 @@ static const struct {
     {"executable", "wrong_executable_blocks"},       {"decision", "provider_decision_blocks"},
     {"model", "model_provider_gate_blocks"},         {"auth_bridge", "codex_auth_gap_blocks"},
     {"local_config", "missing_local_config_blocks"}, {"provider", "eligibility_decision_shape"},
-    {"approval", "eligibility_decision_shape"},
+    {"approval", "eligibility_decision_shape"},      {"response_shape", "eligibility_decision_shape"},
 };
 
 /* The errors of all checks; the caller owns them. */
