@@ -77,7 +77,8 @@ PY
     [ "$status" != pass ] || one_commit "$what" "$dir"
 }
 one_commit() { # by the agent itself, and of nothing else
-    jq -e 'select(.type == "patch.applied") | .data | .commits == 1 and .committed_by_harness == false' "$2/events.normalized.jsonl" >/dev/null &&
+    jq -se 'map(select(.type == "patch.applied") | .data) | length == 1 and .[0].commits == 1 and .[0].committed_by_harness == false' \
+        "$2/events.normalized.jsonl" >/dev/null &&
         jq -e '.changed_files == ["strings.py"] and .result_head != .baseline_head and .tests_passed' "$W/report.json" >/dev/null ||
         fail "$1: not one commit: $(jq -c '{result_head, changed_files, tests_passed}' "$W/report.json")"
     grep -q '^+    return "-".join(text.lower().split())$' "$2/patch.diff" || fail "$1: the patch is another one"
