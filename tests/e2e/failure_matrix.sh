@@ -33,14 +33,15 @@ for row, c in zip(TABLE.splitlines(), m["classes"]):
     assert c["proof_kind"] == ("double" if name == "reviewer-reject" else "real"), c
 PY
 # Every reason that this build can give is given by a fixture, but these: what no agent can bring about is bad_worker.sh's and
-# signals.sh's, what needs records or a repository of somebody's is gates.sh's, approvals.sh's and target.sh's, and a known value secrets.sh's.
+# signals.sh's, what needs records or a repository of somebody's is gates.sh's, approvals.sh's and target.sh's, and what needs a value that
+# nobody may see is secrets.sh's.
 h validate failure-matrix --table | sed -n 's/^| `\([a-z_]*\)` .*/\1/p' | LC_ALL=C sort >reasons
 {
     jq -r '.fixtures[].reasons[]' matrix.json
     printf '%s\n' worker_failed worker_protocol_violation sandbox_unavailable sandbox_violation supervisor_interrupted \
         approval_consumed approval_expired target_not_admitted unowned_repository critical_repository landing_failed \
         operator_rejected missing_operator_outcome secret_leak_detected \
-        stage_not_proven provider_not_decided model_not_admitted provider_auth_unavailable provider_local_config_unavailable
+        stage_not_proven provider_not_decided model_not_admitted provider_local_config_unavailable
 } | LC_ALL=C sort -u >given
 cmp reasons given || fail "reasons without a fixture, or fixtures of unknown reasons: $(diff reasons given)"
 # The same by hand for each exit code: one fail, one blocked, one pass.
