@@ -112,6 +112,7 @@ static void judge_evidence(struct refresh_pass *p, const struct refresh_facts *f
     const cJSON *stage = get(f->report, "case_stage");
     must(p, d, cJSON_IsNumber(stage) && stage->valueint == 5, "the run is none of stage 5");
     must(p, d, says(f->report, "proof_kind", "real"), "the run is none of a real backend");
+    must(p, d, !is_true(get(f->report, "model_use"), "from_recording"), "a recording answered instead of the model");
     must(p, d, says(f->report, "target_repository_admission_status", "admitted"), "the target was not admitted");
     for (size_t i = 0; i < sizeof alike / sizeof alike[0]; i++)
         put(p, d, cJSON_Compare(get(f->report, alike[i]), get(f->proof, alike[i]), true) ? LANE_PASS : LANE_FAIL,

@@ -156,6 +156,7 @@ static void test_documents(void) {
         {false, "status", "\"fail\"", REFRESH_EVIDENCE},
         {false, "case_stage", "4", REFRESH_EVIDENCE},
         {false, "proof_kind", "\"double\"", REFRESH_EVIDENCE},
+        {false, "model_use", "{\"from_recording\":true}", REFRESH_EVIDENCE},
         {false, "run_id", "\"another\"", REFRESH_EVIDENCE},
         {false, "target_repository_admission_status", "\"not_admitted\"", REFRESH_EVIDENCE},
         {true, "status", "\"fail\"", REFRESH_EVIDENCE},
