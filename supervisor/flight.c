@@ -495,6 +495,15 @@ static bool evaluate(struct flight *f, struct gate_facts *facts) {
     return gates_evaluate(&f->rec, facts);
 }
 
+/* The operator's own bound: never longer than what case and engine file say. */
+static void bound_time(struct flight *f, int timeout_s) {
+    const int64_t ms = (int64_t)timeout_s * 1000;
+    if (timeout_s <= 0 || (f->rec.c->backend_timeout_ms > 0 && f->rec.c->backend_timeout_ms <= ms)) return;
+    if (f->rec.c != &f->effective) f->effective = *f->rec.c;
+    f->effective.backend_timeout_ms = ms;
+    f->rec.c = &f->effective;
+}
+
 /* All gates have passed: what the run takes with it. */
 static bool take(struct flight *f, struct gate_facts *facts) {
     bool passed = true;
@@ -518,6 +527,7 @@ static bool take(struct flight *f, struct gate_facts *facts) {
         f->rec.output = engine_output_words[f->file->output];
         passed = prepare_engine(f);
     }
+    bound_time(f, facts->timeout_s);
     if (strcmp(f->rec.engine, "case") == 0) passed = prepare_case(f, facts);
     return passed;
 }

@@ -31,6 +31,13 @@ static int stage_of(const char *text) {
     return text[1] == '\0' && text[0] >= '0' + STAGE_FIRST && text[0] <= '0' + STAGE_LAST ? text[0] - '0' : -1;
 }
 
+static int timeout_of(const char *text) {
+    char *end;
+    if (!text[0]) return 0;
+    const long n = strtol(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && n >= 1 && n <= TIMEOUT_S_MAX ? (int)n : -1;
+}
+
 /* What is wrong ends in reports, and a reader's message may quote what it read. */
 static const char *harmless(const char *why) {
     return secret_shaped_text(why) || strstr(why, "://") ? "it holds something that must not be repeated here" : why;
@@ -296,6 +303,7 @@ void gate_facts_read(struct gate_facts *f, const struct cto_case *c, const char 
         f->stage = stage_of(setting(f->engine, "STAGE"));
         f->predecessor_proven = s && f->stage > 0 && store_stage_proven(s, engine, f->stage - 1, CTO_BUILD_ID);
     }
+    f->timeout_s = timeout_of(setting(f->engine, "TIMEOUT_SECONDS"));
     if (f->engine->needs & NEED_EXECUTABLE) read_program(f, s);
     if (f->engine->file) read_built_in(f);
     if (f->engine->needs & NEED_FILE) read_engine_file(f);

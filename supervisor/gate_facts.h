@@ -26,13 +26,16 @@ struct fact_record {
 #define STAGE_FIRST 2
 #define STAGE_LAST 5
 
+#define TIMEOUT_S_MAX 86400
+
 struct gate_facts {
-    const struct cto_case *c;                /* borrowed */
-    const struct engine *engine;             /* static */
-    bool allowed;                            /* its variable is "1" */
-    int stage;                               /* 0: not asked for; -1: something else than a stage */
-    bool predecessor_proven;                 /* of `stage`, on this build, by a proof that counts for this engine */
-    bool interface_proven;                   /* validate provider-adapter passed on this build */
+    const struct cto_case *c;    /* borrowed */
+    const struct engine *engine; /* static */
+    bool allowed;                /* its variable is "1" */
+    int stage;                   /* 0: not asked for; -1: something else than a stage */
+    int timeout_s;           /* how long the backend may take at most; 0: as its case says; -1: no number of seconds */
+    bool predecessor_proven; /* of `stage`, on this build, by a proof that counts for this engine */
+    bool interface_proven;   /* validate provider-adapter passed on this build */
     const char *provider, *model;            /* as asked for by variables; "" */
     const char *executable;                  /* path; "" */
     char executable_sha256[DIGEST_HEX_SIZE]; /* "" when it cannot be read */

@@ -56,6 +56,9 @@ static void ask_engine(const struct gate_facts *f, struct gate_result *g) {
     if (!f->allowed)
         closed(g, "missing", BLOCKER_gate_missing, "set %s=1 to allow the %s backend", f->engine->gated_by_env,
                f->engine->name);
+    if (f->timeout_s < 0)
+        closed(g, "failed", BLOCKER_gate_missing, "%sTIMEOUT_SECONDS is no number of seconds from 1 to %d",
+               f->engine->variables, TIMEOUT_S_MAX);
 }
 
 static void ask_stage(const struct gate_facts *f, struct gate_result *g) {

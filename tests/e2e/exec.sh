@@ -72,6 +72,16 @@ cp good.json engine.json && edit engine.json '.timeouts = {"backend_s": 1} | .en
 run
 check "its timeout: $(reasons)" grep -qE "timeout" <<<"$(reasons)"
 check "it passed beyond its limit" [ "$(jq -r .status report.json)" != pass ]
+check "whole of it took $(jq .timings_ms.engine report.json) ms" [ "$(jq '.timings_ms.engine < 30000' report.json)" = true ]
+CTO_HARNESS_EXEC_TIMEOUT_SECONDS=90 run # does not lengthen it
+check "its timeout, still: $(reasons)" grep -qE "timeout" <<<"$(reasons)"
+cp good.json engine.json && edit engine.json '.end_of_life = "exit"'
+CTO_HARNESS_EXEC_TIMEOUT_SECONDS=1 run # the operator's bound
+check "the operator's timeout: $(reasons)" grep -qE "timeout" <<<"$(reasons)"
+for odd in 0 -1 1.5 x 86401 99999999999999999999 ' 1'; do
+    CTO_HARNESS_EXEC_TIMEOUT_SECONDS=$odd run
+    check "'$odd' seconds: $(reasons)" [ "$(jq -r '[.blocker_reasons[0], .status, .case_process_started] | join(" ")' report.json)" = 'gate_missing blocked false' ]
+done
 cp good.json engine.json && edit engine.json '.limits = {"output_bytes": 10}'
 run
 check "its limit: $(reasons)" [ "$(reasons)" = output_limit_exceeded ]
