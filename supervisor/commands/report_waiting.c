@@ -52,7 +52,7 @@ static void read_case(struct view *v, const struct record_parts *parts) {
 
 static int load(struct view *v, const struct home *h, struct err *e) {
     struct store *s = NULL;
-    struct record_parts parts;
+    struct record_parts parts = {0};
     struct err why = ERR_INIT;
     snprintf(v->dir, sizeof v->dir, "%.3900s/%s", h->runs, v->row->run_id);
     if (store_open(h->store, false, &s, e) < 0) return -1;
