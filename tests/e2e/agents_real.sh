@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ctest: timeout=420 labels=heavy
+# ctest: timeout=420 labels=heavy only=self
 # The real codex and the real pi in the jail, against the scripted model: each does its task in one commit; whatever else a model box
 # does ends with its status, reason, event and marker, at the first question (the probe) and later, in bounded time, and no process is
 # left; then both do it again from what was recorded, with no server, endpoint or key. CTO_TEST_AGENTS names what tools/install-agents
