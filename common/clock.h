@@ -22,6 +22,7 @@
  *   removal of a work directory                      linear in what is there; in the pool, after the verdict
  *   recovery: the same at the start of a command     linear; Ctrl-C ends it, the next command goes on with it
  *   locks of homes, of uid slots                     none: tried, never waited for
+ *   a word on a run that another command finishes    10 s                            kept; exit 4, the next command tries again
  *   cases, env file (the operator's own disk)        the operator's: regular files only, opened without blocking
  *   read roots of a run that needs an approval       10 s, from file to file         gate_missing
  *   the launcher's answer (doctor)                   20 s, kept by the caller        kill

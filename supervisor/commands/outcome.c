@@ -1,10 +1,14 @@
 /* outcome.c - a human's word on a landed result: accepted, or rejected, which reverts it. */
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <time.h>
 
 #include "common/clock.h"
+#include "common/io.h"
 #include "common/log.h"
 #include "supervisor/commands/outcome_words.h"
 #include "supervisor/comparison.h"
@@ -12,6 +16,8 @@
 #include "supervisor/executor.h"
 #include "supervisor/outcome.h"
 #include "supervisor/standing.h"
+
+#define OTHERS_US (10 * 1000000ull) /* for another command that is finishing the run */
 
 const char help_outcome[] = "Usage: cto-harness outcome RUN|COMPARISON accepted|rejected --actor NAME\n"
                             "\n"
@@ -192,6 +198,18 @@ static void put_commits(struct store *s, const char *run_id, struct outcome_end 
     free(l);
 }
 
+/* Any command that writes finishes what a word was said of, also with the one that was just kept here: whoever does it now has the
+ * run's directory locked, and gets the time for it. */
+static void let_finish(const struct home *h, const char *run_id) {
+    char run[PATH_MAX];
+    snprintf(run, sizeof run, "%.3900s/%s", h->runs, run_id);
+    AUTO_FD int fd = open(run, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    for (const uint64_t until = clock_mono_us() + OTHERS_US; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;) {
+        if (clock_mono_us() >= until) return;
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    }
+}
+
 static int settle(const struct home *h, struct executor *x, const char *run_id, bool leave, struct outcome_end *ret,
                   struct err *e) {
     const struct outcome_place p = {.home = h,
@@ -199,7 +217,17 @@ static int settle(const struct home *h, struct executor *x, const char *run_id, 
                                     .env = executor_environment(x),
                                     .self = executor_id(x),
                                     .leave_landed = leave};
-    if (read_end(p.store, run_id, ret, NULL) < 0 && outcome_settle(&p, run_id, ret, e) < 0) return -1;
+    struct err why = ERR_INIT;
+    int rc = read_end(p.store, run_id, ret, NULL) == 0 ? 0 : outcome_settle(&p, run_id, ret, &why);
+    if (rc < 0 && why.code == ERR_CONFLICT) {
+        let_finish(h, run_id);
+        why = ERR_INIT;
+        rc = read_end(p.store, run_id, ret, NULL) == 0 ? 0 : outcome_settle(&p, run_id, ret, &why);
+    }
+    if (rc < 0) {
+        *e = why;
+        return -1;
+    }
     put_commits(p.store, run_id, ret);
     return 0;
 }

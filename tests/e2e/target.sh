@@ -54,6 +54,15 @@ refused 'actor' 2 he outcome "$id" accepted
 refused 'actor|backend' 2 he outcome "$id" accepted --actor exec
 refused 'no run' 2 he outcome nothing accepted --actor bob
 landed=$(g rev-parse HEAD)
+# Another command is at it: it has the run's directory locked, and gets the time to finish.
+python3 - "$W/home/harness-runs/$id" <<'PY' &
+import fcntl, os, sys, time
+fd = os.open(sys.argv[1], os.O_RDONLY)
+fcntl.flock(fd, fcntl.LOCK_EX)
+open("locked", "w").close()
+time.sleep(1.5)
+PY
+for _ in $(seq 200); do [ -e locked ] && break || sleep 0.05; done
 h outcome "$id" accepted --actor bob --json >outcome.json || fail "accepted: $(cat outcome.json)" # with other cases than the run's
 check "it is no pass" [ "$(jq -r .status outcome.json)" = pass ]
 cp "$(jq -r .report outcome.json)" report.json
