@@ -290,6 +290,9 @@ int redact_value_check(const char *name, const char *value, struct err *e) {
     if (n > REDACT_VALUE_MAX)
         return err_set(e, ERR_USAGE, "%s has %zu bytes, more than %d cannot be searched for", name, n,
                        REDACT_VALUE_MAX);
+    /* Reports are made of such words: one of them as a value would be cut out of what they say. */
+    if (strspn(value, "abcdefghijklmnopqrstuvwxyz-_") == n)
+        return err_set(e, ERR_USAGE, "%s is made of small letters alone, so it cannot be told from a word", name);
     for (size_t i = 0; i < n; i++)
         if (value[i] <= 0x20 || value[i] >= 0x7f || value[i] == '\\' || value[i] == '"')
             return err_set(e, ERR_USAGE, "%s: byte %zu is none that an address or a key has", name, i + 1);

@@ -33,8 +33,8 @@ struct redact_value {
     const char *name, *value;
 };
 
-/* May it be a known value? Not one that is too short to be told from other text, a placeholder (EMPTY), or of bytes that no address
- * and no key has. ERR_USAGE, a sentence that names `name` and never a byte of the value. */
+/* May it be a known value? Not one that is too short to be told from other text, a placeholder (EMPTY), made of small letters alone as
+ * the words of our own reports are, or of bytes that no address and no key has. ERR_USAGE, a sentence that names `name` and never a byte of the value. */
 int redact_value_check(const char *name, const char *value, struct err *e);
 
 struct redactor; /* opaque */

@@ -26,7 +26,7 @@ const char help_qwen_loop[] = "Usage: cto-harness qwen-loop [CASE] [--json]\n"
                               "  LOCAL_API_KEY         its key, where it wants one\n"
                               "and CTO_HARNESS_ALLOW_CASE=1, which only an operator may say.\n"
                               "\n"
-                              "What is needed and not set is named, a line each, and nothing is done (exit 2).\n"
+                              "What is needed and not set is named, and nothing is done (exit 2).\n"
                               "Everything else is asked by the gates: a closed one blocks the run, with its\n"
                               "evidence (exit 3). 'cto-harness eligibility CASE --engine case' says which.\n"
                               "\n"
@@ -55,9 +55,10 @@ static int settings(void) {
         const char *name, *what;
     } needed[] = {{PREFIX "BIN", "the admitted ca"}, {PREFIX "MODEL_ADMISSION_FILE", "the model's admission"}};
     int rc = EXIT_PASS;
-    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
+    for (size_t i = 0; rc == EXIT_PASS && i < sizeof needed / sizeof needed[0]; i++)
         if (!setting(needed[i].name))
             rc = cli_usage("qwen-loop", "set %s to the path of %s", needed[i].name, needed[i].what);
+    if (rc != EXIT_PASS) return rc;
     if (fix(PREFIX "MODEL_PROVIDER", "qwen-local") != EXIT_PASS) rc = EXIT_USAGE;
     if (fix(PREFIX "MODEL", "qwen3.6-35b-a3b") != EXIT_PASS) rc = EXIT_USAGE;
     if (!setting(PREFIX "STAGE") && fix(PREFIX "STAGE", DEFAULT_STAGE) != EXIT_PASS) rc = EXIT_USAGE;

@@ -114,7 +114,6 @@ for answer in 'exit 0' 'exit 7' 'kill -9 $$' 'head -c 3000000 /dev/zero' 'yes' '
 done
 rm bin/cto-harness-observe
 run codex-jsonl "cat $tools/codex-fix.jsonl"
-passes "no helper"
-observed '.complete | not'
+check "no helper: exit $?, $(cat err)" grep -q 'cto-harness-observe' err
 sound
 e2e_end

@@ -495,8 +495,17 @@ long exchange_read(struct exchange *x, char *p, size_t n) {
     return (long)n;
 }
 
+/* A streamed answer says that it is at its end, and the server ends it a moment later: an agent that has read the last event to its empty
+ * line may go before that. It has the answer. */
+static bool has_all(const struct exchange *x) {
+    const struct answer *a = &x->answer;
+    return x->have_head && x->kind == KIND_STREAM && a->finished && !a->has_data && !a->wrong && !a->bad &&
+           x->out_at == x->out.len;
+}
+
 void exchange_left(struct exchange *x, const char *why) {
     if (x->settled && x->outcome != GW_OK) return;
+    const bool all = has_all(x);
     if (x->transfer) {
         struct up_transfer *t = x->transfer;
         count(x);
@@ -508,8 +517,9 @@ void exchange_left(struct exchange *x, const char *why) {
     } else {
         slots_release(x->gw, &x->slot);
     }
-    settle(x, GW_AGENT_LEFT, why);
-    x->source_ended = x->cut = true;
+    settle(x, all ? GW_OK : GW_AGENT_LEFT, all ? "" : why);
+    x->source_ended = true;
+    x->cut = !all;
 }
 
 void exchange_look(struct exchange *x, uint64_t now_us) {
@@ -534,7 +544,7 @@ void exchange_done(struct exchange *x, enum exchange_end how) {
         x->status = how == EXCHANGE_LEFT ? 0 : 400; /* or another 4xx: the library does not say which */
     } else if (how != EXCHANGE_COMPLETE) {
         exchange_left(x, "before the answer was whole");
-        if (x->outcome == GW_OK) x->outcome = GW_AGENT_LEFT, x->detail = "before the answer was whole";
+        if (x->outcome == GW_OK && !has_all(x)) x->outcome = GW_AGENT_LEFT, x->detail = "before the answer was whole";
     }
     record_reply(x);
     const uint64_t now = clock_mono_us();
