@@ -33,8 +33,9 @@ void orphans_except(int pid) {
     if (pid <= 0 || is_kept(pid)) return;
     if (n_kept == cap_kept) {
         cap_kept = cap_kept ? 2 * cap_kept : 64;
-        kept = realloc(kept, (size_t)cap_kept * sizeof *kept);
-        BUG_UNLESS(kept != NULL);
+        int *grown = realloc(kept, (size_t)cap_kept * sizeof *kept);
+        BUG_UNLESS(grown != NULL);
+        kept = grown;
     }
     kept[n_kept++] = pid;
 }

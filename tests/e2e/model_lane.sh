@@ -66,7 +66,7 @@ ended() {
         [ "$(jq -r .status report.json) $(reasons)" = "$1 ${2#-}" ]
 }
 requests() { jq -s '[.[] | select(.event == "request")] | length' "$1.log"; }
-endpoint() { python3 - "$W/home/cto.db" "$@"; } # a program on stdin, with the store's endpoints
+endpoint() { python3 - "$W/home/cto.db"; } # a program on stdin, with the store's endpoints
 forget_endpoints() { python3 -c 'import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute("DELETE FROM endpoints"); d.commit()' "$W/home/cto.db"; }
 at_home() { # processes that see this home: by a mount, as each in a jail does, or an open file
     grep -l -- "$W/home" /proc/[0-9]*/mountinfo 2>/dev/null
@@ -286,7 +286,7 @@ lane || fail "TLS with its own certificate: $(jq -c .blockers report.json)"
 unset CTO_HARNESS_EXEC_LOCAL_CA_FILE
 model_stop tls
 if [ -e /proc/sys/net/ipv6 ] && model_start six --host ::1 && mode six fix && [ -n "$model_port" ]; then
-    CTO_HARNESS_EXEC_LOCAL_BASE_URL=http://[::1]:$model_port/v1 lane || fail "IPv6: $(jq -c .blockers report.json)"
+    CTO_HARNESS_EXEC_LOCAL_BASE_URL="http://[::1]:$model_port/v1" lane || fail "IPv6: $(jq -c .blockers report.json)"
     model_stop six
 fi
 export CTO_HARNESS_EXEC_LOCAL_BASE_URL=$good
