@@ -29,7 +29,7 @@ static void what_is_known(void) {
                                          "Box-One:8123",
                                          "box-one:8123",
                                          "CONNECT box-one:8123",
-                                         "key " KEY};
+                                         KEY};
     static const char *const open[] = {"Box-One", "http://other:8123/v1", "8123", "EMPTY", "http://127.0.0.1:8123/v1"};
     struct redactor *r = known(URL, KEY);
     for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
