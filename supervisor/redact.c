@@ -224,7 +224,7 @@ static void add_base64(struct redactor *r, int name, const char *value, size_t n
     size_t n_digits = 0;
     for (size_t bit = skip; bit + 6 <= 8 * n; bit += 6) {
         unsigned v = 0;
-        for (size_t b = bit; b < bit + 6; b++) v = v << 1 | ((unsigned char)value[b / 8] >> (7 - b % 8) & 1u);
+        for (size_t b = bit; b < bit + 6; b++) v = v << 1 | ((unsigned)(unsigned char)value[b / 8] >> (7 - b % 8) & 1u);
         digits[n_digits++] = alphabet[v];
     }
     add_pattern(r, BASE64, name, digits, n_digits);
