@@ -82,7 +82,7 @@ static bool digits_at(struct look *l, size_t at, unsigned value, int digits, uns
             return false;
         }
         const uint8_t c = l->p[at];
-        if (c != "0123456789abcdef"[v] && c != "0123456789ABCDEF"[v]) return false;
+        if (c != (uint8_t) "0123456789abcdef"[v] && c != (uint8_t) "0123456789ABCDEF"[v]) return false;
     }
     return true;
 }

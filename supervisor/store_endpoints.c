@@ -24,7 +24,7 @@ int store_put_requests(struct store *s, int64_t run, const struct model_use *u, 
         sqlite3_bind_int64(st, 8, (sqlite3_int64)q->tokens_in);
         sqlite3_bind_int64(st, 9, (sqlite3_int64)q->tokens_out);
         sqlite3_bind_int64(st, 10, (sqlite3_int64)q->latency_us);
-        sqlite3_bind_int64(st, 11, (sqlite3_int64)(q->bytes_up + q->bytes_down));
+        sqlite3_bind_int64(st, 11, (sqlite3_int64)q->bytes_up + (sqlite3_int64)q->bytes_down);
         if (store_step_done(s, st, e) < 0) return -1;
     }
     return 0;

@@ -22,7 +22,7 @@ static void look_at(const struct engine_file *f) {
         MUST(!secret_shaped_name(f->set[i].name) || strcmp(f->set[i].value, "{key}") == 0);
     }
     for (int i = 0; i < f->n_files; i++)
-        MUST(f->files[i].text && !secret_shaped_text(f->files[i].text) && !strstr(f->files[i].path, "../"));
+        MUST(f->files[i].text && !secret_shaped_text(f->files[i].text) && !strstr(f->files[i].path, "/../"));
     MUST(f->uses_model == (f->api != API_NONE));
 }
 

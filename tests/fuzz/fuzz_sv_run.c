@@ -187,6 +187,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct world w = {.now = 1000000, .immortal = flags & 64};
     MUST(rec != NULL);
     rec->c = &c;
+    rec->engine = flags & 128 ? "case" : "fake";
     run_init(&w.run, rec, &ops, &w);
     run_gate(&w.run, w.now, (flags & 128) != 0);
     if (!(flags & 128)) run_spawned(&w.run, w.now);
