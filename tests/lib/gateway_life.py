@@ -186,6 +186,8 @@ def flood(c, h, b):
 
 
 up.answer = flood
+# A sanitizer keeps what was freed for a while.
+MEMORY_MORE = 40000 if os.environ.get("CTO_INSTRUMENTED") else 4000
 before = memory(g.pid) if ROOT else 0
 readers = []
 for _ in range(5):
@@ -194,7 +196,7 @@ for _ in range(5):
     s.sendall(request("/v1/chat/completions", json.dumps(ask(stream=True)).encode()))
     readers.append(s)
 time.sleep(1.2)
-check("nobody reads: memory stays", not ROOT or memory(g.pid) - before < 4000, before, ROOT and memory(g.pid))
+check("nobody reads: memory stays", not ROOT or memory(g.pid) - before < MEMORY_MORE, before, ROOT and memory(g.pid))
 check("nobody reads: each ends", wait_for(lambda: len(g.of("GW_REQUEST")) == 5, 15), g.of("GW_REQUEST"))
 check("nobody reads: each is the agent's", all(r["outcome"] == "agent_left" for r in g.of("GW_REQUEST")), g.of("GW_REQUEST"))
 check("nobody reads: the server is held back", wait_for(lambda: len(sent) == 5, 5) and max(sent) < 32 << 20, sent)

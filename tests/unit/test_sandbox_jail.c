@@ -294,6 +294,8 @@ static void listener(void) {
             &r);
     CHECK(test_exited(&r, 0) && strcmp(r.out, "0\nfrom outside\n") == 0);
     CHECK(waitpid(pid, &ws, 0) == pid && ws == 0);
+    static const char *const argv[] = {"/bin/true", NULL};
+    s.argv = argv; /* test_sh's own is gone */
     s.loopback = false;
     struct jail *j = NULL;
     struct err e = ERR_INIT;

@@ -37,8 +37,10 @@ static void good(void) {
     CHECK(strcmp(r.authority, "box.example:8443") == 0 && strcmp(r.ca_file, "/etc/ca.pem") == 0);
     set("http://[::1]:8791/v1", NULL, NULL, NULL);
     CHECK(state() == ROUTE_THERE && r.port == ROUTE_PORT_OTHER && r.key[0] == '\0' && r.in_flight == ROUTE_IN_FLIGHT);
+    model_route_release(&r);
     model_route_read(&r, engine_find("fake"));
     CHECK(r.state == ROUTE_ABSENT);
+    model_route_release(&r);
 }
 
 static void bad(const char *url, const char *key, const char *ca, const char *in_flight, const char *variable) {
