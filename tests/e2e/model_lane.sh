@@ -295,7 +295,7 @@ for key in EMPTY short 'two words of a key' $'tab\tin the key'; do
     ended blocked provider_local_config_unavailable
     check "the key's setting is not named: $(jq -c .blockers report.json)" grep -q LOCAL_API_KEY report.json
 done
-CTO_HARNESS_EXEC_LOCAL_API_KEY=another-key-that-is-long-enough lane
+CTO_HARNESS_EXEC_LOCAL_API_KEY=another-key-that-is-long-enough-1 lane
 ended blocked provider_auth_unavailable
 unset CTO_HARNESS_EXEC_LOCAL_BASE_URL
 lane
