@@ -314,7 +314,7 @@ started() { # in the background as a terminal's foreground job: $pid, at work in
         if [ "$want" = asking ]; then
             [ "$(requests plain)" -gt "$seen" ] && break
         else
-            grep -qs waiting "$W"/home/harness-runs/*/backend/stdout.log "$W"/home/work/*/*.log && break
+            grep -qs waiting "$W"/home/harness-runs/*/backend/stdout.log "$WORKDIRS"/*/*.log && break
             [ "$(requests plain)" -ge $((seen + 2)) ] && break
         fi
         sleep 0.05

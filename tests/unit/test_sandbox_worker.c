@@ -113,7 +113,7 @@ static void worker(void) {
     char ws[96], work[80], host_case[80];
     test_tempdir(dir);
     snprintf(work, sizeof work, "%s/work", dir);
-    snprintf(ws, sizeof ws, "%s/work/ws", dir);
+    snprintf(ws, sizeof ws, "%s/ws", work);
     snprintf(host_case, sizeof host_case, "%s/case", dir);
     NEED(mkdir(work, 0755) == 0 && mkdir(ws, 0755) == 0 && mkdir(host_case, 0755) == 0);
     test_own(ws);

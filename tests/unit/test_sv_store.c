@@ -77,7 +77,7 @@ static void insert(struct store *s, int n) {
     snprintf(f.r.run_id, sizeof f.r.run_id, "run-%04d", n);
     char run_dir[40], work_dir[40];
     snprintf(run_dir, sizeof run_dir, "/runs/%.20s", f.r.run_id);
-    snprintf(work_dir, sizeof work_dir, "/work/%.20s", f.r.run_id);
+    snprintf(work_dir, sizeof work_dir, "/srv/%.20s", f.r.run_id);
     record_set_dirs(&f.r, run_dir, work_dir);
     f.r.started_ms = 1000 + n / 3; /* ties on purpose */
     f.r.generation = 1;
