@@ -65,7 +65,7 @@ static int64_t probe_limit_ms(const struct flight *f) {
 
 void flight_ask_model(struct flight *f) {
     struct model_route *route = &f->facts->route;
-    struct store_endpoint seen;
+    struct store_endpoint seen = {0};
     struct err e = ERR_INIT;
     f->asking = true;
     if (route->state != ROUTE_THERE) { /* then the gate says what is missing */
@@ -183,6 +183,7 @@ int flight_gateway_start(struct flight *f, int *ret_worker_end, struct err *e) {
         return err_ctx(e, "the model gateway");
     }
     run_gateway_started(&f->run);
+    f->rec.with_gateway = true;
     *ret_worker_end = pair[0];
     return 0;
 }

@@ -185,6 +185,10 @@ bool model_use_explains(const struct run_record *rec) {
 
 void model_use_judge(struct run_record *rec) {
     const struct model_use *u = rec->model_use;
+    /* Whoever ends it before it has told all, an agent or anybody, must not win by what was not told. */
+    if (rec->with_gateway && (!u || !u->done))
+        record_block(rec, BLOCKER_worker_failed,
+                     "the model gateway ended without its last word: what was asked of the model is not known");
     if (!u) return;
     judge_models(rec, u);
     if (u->by_outcome[GW_REFUSED_BUDGET] > 0)

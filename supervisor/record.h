@@ -148,6 +148,7 @@ struct run_record {
 
     struct verify_result *verify; /* owned, c->n_verify of them, or NULL: record_verify(), record_verify_slot() */
     char verify_skip[400];        /* "" when not skipped */
+    bool with_gateway;            /* one was started for it */
     struct model_use *model_use;  /* owned, see model_use.h; NULL: no gateway said anything */
     bool model_replayed;          /* a recording answered, and no model */
     unsigned case_marks;          /* what the backend's log claims, of enum case_mark (case_log.h) */

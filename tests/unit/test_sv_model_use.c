@@ -165,6 +165,21 @@ static void judged(const unsigned *outcomes, const char *answered, bool committe
     world_free(w);
 }
 
+/* A gateway that was ended before its last word, at whatever moment: what it did not tell is not taken for good. */
+static void last_word(void) {
+    for (int how = 0; how < 3; how++) {
+        struct world *w = at(RUN_ENGINE);
+        w->rec.with_gateway = true;
+        w->rec.result_kind = RESULT_COMMITTED;
+        if (how > 0) ready(w), request(w, 1, GW_OK, "m1", "m1");
+        if (how > 1) done(w);
+        model_use_judge(&w->rec);
+        CHECK(how == 2 ? w->rec.n_blockers == 0
+                       : w->rec.n_blockers == 1 && w->rec.blockers[0].id == BLOCKER_worker_failed);
+        world_free(w);
+    }
+}
+
 static void verdicts(void) {
     judged((const unsigned[]){GW_OK, 0}, "m1", true, "");
     judged((const unsigned[]){GW_OK, 0}, "m1", false, "");
@@ -228,6 +243,7 @@ int main(void) {
     bounded();
     refused();
     ends();
+    last_word();
     verdicts();
     exit_codes();
     kept_while_it_waits();
