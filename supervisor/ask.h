@@ -1,4 +1,5 @@
-/* ask.h - one question to another program of ours, answered on its standard output: for commands that have no event loop. */
+/* ask.h - one question to another program of ours, answered on its standard output: for commands that have no event loop, and for the
+ * pool's threads. What one of those starts is a child of that thread: orphans.h, which looks at the loop's, never sees it. */
 #ifndef CTO_SUPERVISOR_ASK_H
 #define CTO_SUPERVISOR_ASK_H
 

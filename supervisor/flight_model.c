@@ -53,7 +53,10 @@ static void on_refused(uv_timer_t *t) {
     struct model_probe_result r = {.outcome = GW_UNREACHABLE};
     char until[CLOCK_STAMP_SIZE];
     clock_stamp(f->breaker_until_ms, until);
-    snprintf(r.detail, sizeof r.detail, "the circuit breaker of the endpoint is open until %s", until);
+    if (f->error.code != ERR_NONE)
+        snprintf(r.detail, sizeof r.detail, "its circuit breaker cannot be read from the store");
+    else
+        snprintf(r.detail, sizeof r.detail, "the circuit breaker of the endpoint is open until %s", until);
     answer(f, &r);
 }
 
