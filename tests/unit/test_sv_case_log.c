@@ -116,7 +116,7 @@ static void files(void) {
     CHECK(fixture_sh(path) == 0 && case_log_read(f.dir) == CASE_MARK_UNREAD);
     snprintf(path, sizeof path, "cd %s && rm backend/stdout.log && ln -s /etc/passwd backend/stdout.log", f.dir);
     CHECK(fixture_sh(path) == 0 && case_log_read(f.dir) == CASE_MARK_UNREAD);
-    NEED(io_remove_tree_at(AT_FDCWD, f.dir, NULL) == 0);
+    fixture_free(&f);
 }
 
 int main(void) {
