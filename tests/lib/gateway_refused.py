@@ -13,17 +13,16 @@ def head(*lines, line="POST /v1/chat/completions HTTP/1.1", host="Host: x"):
     return ("\r\n".join([line] + ([host] if host else []) + list(lines)) + "\r\n\r\n").encode("latin-1")
 
 
-def refused(what, data, outcome, status, reported=True, **more):
+def refused(what, data, outcome, status, **more):
     """The gateway answers `status` (0: nothing), says so in one GW_REQUEST, and the server saw no request."""
     before = len(up.requests)
     answer = g.raw(data, timeout=4, **more)
     got = int(answer.split()[1]) if answer.startswith(b"HTTP/1.") else 0
     check(f"{what}: status", got == status, got, answer)
-    if reported:
-        r = g.last()
-        check(f"{what}: outcome", r.get("outcome") == outcome and r.get("detail"), r)
-        # What the HTTP library cannot parse it answers by itself, in its own words, and does not say with which status.
-        check(f"{what}: status in the report", r.get("status") == (400 if b"<html>" in answer else status), r)
+    r = g.last()
+    check(f"{what}: outcome", r.get("outcome") == outcome and r.get("detail"), r)
+    # What the HTTP library cannot parse it answers by itself, in its own words, and does not say with which status.
+    check(f"{what}: status in the report", r.get("status") == (400 if b"<html>" in answer else status), r)
     if b"<html>" not in answer:
         error = answer.split(b"\r\n\r\n", 1)[-1]
         check(f"{what}: an error that clients read", b'"error":{"message":"' in error, answer)
@@ -54,8 +53,8 @@ refused("absolute form", head(length, close, line=f"POST http://127.0.0.1:{up.po
 refused("CONNECT", head(close, line=f"CONNECT 127.0.0.1:{up.port} HTTP/1.1"), "refused_request", 405)
 refused("asterisk", head(close, line="OPTIONS * HTTP/1.1"), "refused_request", 400)
 refused("HTTP/1.0", head(length, line="POST /v1/chat/completions HTTP/1.0") + BODY, "refused_request", 505)
-refused("no version", b"GET /v1/models\r\n\r\n", "refused_request", 400, reported=False)
-refused("an HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0", "refused_request", 505, reported=False)
+refused("no version", b"GET /v1/models\r\n\r\n", "refused_request", 400)
+refused("an HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0", "refused_request", 505)
 refused("control character in the target", head(length, close, line="POST /v1/chat/\x01completions HTTP/1.1") + BODY, "refused_request", 400)
 refused("a target that is too long", head(close, line="GET /" + "a" * 3000 + " HTTP/1.1"), "refused_request", 414)
 refused("no host", head(length, close, host=None) + BODY, "refused_request", 400)
@@ -151,10 +150,40 @@ with g.connect() as s:
     before = len(up.requests)
     s.sendall(request("/v1/chat/completions", BODY) * 3)
     check("three at once (pipelined)", wait_for(lambda: len(up.requests) == before + 3), len(up.requests) - before)
+
+# --- what is no request at all is told, too, wherever it comes; what is nothing is not
+def reports():
+    return len(g.of("GW_REQUEST"))
+
+
+wait_for(lambda: reports() > before + 100, 0.5)  # those of the connection before
+before = reports()
+with g.connect() as s:
+    pass
+with g.connect() as s:
+    s.sendall(b"\r\n")
+with g.connect() as s:
+    s.sendall(request("/v1/chat/completions", BODY))
+    check("a request", read_answer(s).status == 200)
+    s.sendall(b"\r\n")
+check("a connection without a request, and empty lines, are no requests", wait_for(lambda: reports() >= before + 1) and not wait_for(lambda: reports() > before + 1, 0.5), reports() - before)
+with g.connect() as s:
+    s.sendall(request("/v1/chat/completions", BODY))
+    check("another request", read_answer(s).status == 200)
+    time.sleep(0.3)  # what is there before the request ends cannot be told from its own bytes
+    s.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 TLS\r\n\r\n")
+    read_all(s)
+check("a handshake behind a request is told", wait_for(lambda: reports() == before + 3), reports() - before)
+last = g.of("GW_REQUEST")[-1]
+check("as what it is", last.get("outcome") == "refused_request" and "does not begin" in last.get("detail", ""), last)
+half = g.connect()
+half.sendall(b"GET /v1/mod")
+time.sleep(0.3)  # until it is accepted
 sent = up.requests[0][0].lower()
 check("the dummy key and unknown headers stay here", b"dummy" not in sent and b"evil" not in sent and b"cookie" not in sent and b"organization" not in sent, sent)
 check("the real key goes up", b"authorization: bearer " + KEY.encode() in sent, sent)
 check("the body goes up unchanged", up.requests[0][1] == BODY, up.requests[0])
 check("the gateway ends", (g.stop() or {}).get("code") == 0, g.lines[-3:])
+check("half of a line, at the end, is told before the last word", reports() == before + 4 and [o["frame"] for o in g.lines if "frame" in o][-1] == "GW_DONE", g.lines[-4:])
 check("every frame is well-formed", all(o.get("wellformed", True) for o in g.lines))
 end()

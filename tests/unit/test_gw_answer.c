@@ -42,11 +42,13 @@ static void test_json(void) {
     JSON("{\"usage\":{\"input_tokens\":3,\"output_tokens\":4,\"output_tokens_details\":{\"output_tokens\":99}},"
          "\"model\":\"m-1\"}",
          ANSWER_FINE, ANSWER_FINE, "m-1", 3, 4);
-    JSON("{\"usage\":{\"prompt_tokens\":-3,\"completion_tokens\":1.5}}", ANSWER_FINE, ANSWER_FINE, "", 0, 0);
-    JSON("{\"usage\":{\"prompt_tokens\":1e3,\"completion_tokens\":99999999999999999999}}", ANSWER_FINE, ANSWER_FINE, "",
-         0, 0);
-    JSON("{\"x\":{\"model\":\"other\"},\"choices\":[{\"model\":\"other\"}]}", ANSWER_FINE, ANSWER_FINE, "", 0, 0);
-    JSON("{\"model\":null}", ANSWER_FINE, ANSWER_FINE, "", 0, 0);
+    JSON("{\"usage\":{\"prompt_tokens\":-3,\"completion_tokens\":1.5}}", ANSWER_FINE, ANSWER_NO_MODEL, "", 0, 0);
+    JSON("{\"usage\":{\"prompt_tokens\":1e3,\"completion_tokens\":99999999999999999999}}", ANSWER_FINE, ANSWER_NO_MODEL,
+         "", 0, 0);
+    JSON("{\"x\":{\"model\":\"other\"},\"choices\":[{\"model\":\"other\"}]}", ANSWER_FINE, ANSWER_NO_MODEL, "", 0, 0);
+    JSON("{\"model\":null}", ANSWER_FINE, ANSWER_NO_MODEL, "", 0, 0);
+    JSON("{\"error\":{\"message\":\"x\"}}", ANSWER_FINE, ANSWER_FINE, "", 0, 0);
+    JSON("{\"error\":null,\"model\":null}", ANSWER_FINE, ANSWER_NO_MODEL, "", 0, 0);
     JSON("[]", ANSWER_FINE, ANSWER_GARBAGE, "", 0, 0);
     JSON("{\"model\":\"m-1\"", ANSWER_FINE, ANSWER_GARBAGE, "m-1", 0, 0);
     JSON("hello", ANSWER_GARBAGE, ANSWER_GARBAGE, "", 0, 0);
@@ -86,6 +88,9 @@ static void test_stream(void) {
         ANSWER_FINE, ANSWER_FINE, "m-1", 5, 6);
     SSE("data: {\"error\":{\"message\":\"x\"}}\n\n", ANSWER_FINE, ANSWER_FINE, "", 0, 0);
     SSE(": a\n\ndata\ndata: {\"type\":\"error\"}\n\n", ANSWER_FINE, ANSWER_FINE, "", 0, 0);
+    SSE("data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n", ANSWER_FINE, ANSWER_NO_MODEL, "", 0,
+        0);
+    SSE("data: {\"model\":null,\"type\":\"response.completed\"}\n\n", ANSWER_FINE, ANSWER_NO_MODEL, "", 0, 0);
     SSE(DELTA, ANSWER_FINE, ANSWER_BROKEN, "m-1", 0, 0);
     SSE(DELTA ": [DONE]\n\nxdata: [DONE]\n\n", ANSWER_FINE, ANSWER_BROKEN, "m-1", 0, 0);
     SSE("", ANSWER_FINE, ANSWER_GARBAGE, "", 0, 0);

@@ -18,6 +18,7 @@ static uint64_t number(const struct jscan_value *v) {
 static void take_model(struct answer *a, const struct jscan_value *v) {
     const bool same = v->kind == JSCAN_STRING && !v->cut && strcmp(v->text, a->admitted) == 0;
     if (v->kind == JSCAN_NULL || a->wrong) return; /* null names nothing */
+    a->named = true;
     size_t n = v->kind == JSCAN_STRING ? v->len : 0;
     if (n > GW_MODEL_MAX) n = GW_MODEL_MAX;
     memcpy(a->model, v->text, n);
@@ -43,6 +44,7 @@ static void take_end(struct answer *a, const struct jscan *s, const struct jscan
     if (!jscan_is(s, PATH("type"))) return;
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
         if (strcmp(v->text, ends[i]) == 0) a->finished = true;
+    if (strcmp(v->text, "error") == 0) a->failed = true;
 }
 
 static void on_value(void *ctx, const struct jscan *s, const struct jscan_value *v) {
@@ -57,8 +59,8 @@ static void on_value(void *ctx, const struct jscan *s, const struct jscan_value 
         (s->depth == 3 && strcmp(s->key[1], "response") == 0 && strcmp(s->key[2], "usage") == 0))
         take_usage(a, s, v);
     if (a->stream) take_end(a, s, v);
-    /* {"error": {...}} in place of an event: how servers end a stream that failed. */
-    if (a->stream && v->kind == JSCAN_OBJECT && jscan_is(s, PATH("error"))) a->finished = true;
+    /* {"error": {...}} in place of an event is how servers end a stream that failed, and in place of an answer how some of them fail. */
+    if (v->kind == JSCAN_OBJECT && jscan_is(s, PATH("error"))) a->finished = a->failed = true;
 }
 
 void answer_init(struct answer *a, enum gw_api api, bool stream, const char *admitted) {
@@ -162,6 +164,17 @@ static enum answer_verdict verdict(const struct answer *a) {
     return a->bad ? ANSWER_GARBAGE : ANSWER_FINE;
 }
 
+static bool is_of_a_model(const struct answer *a) { return a->named || a->failed; }
+
+bool answer_is_whole(const struct answer *a) {
+    return a->stream && a->finished && !a->has_data && is_of_a_model(a) && verdict(a) == ANSWER_FINE;
+}
+
+static enum answer_verdict named_verdict(const struct answer *a) {
+    const enum answer_verdict v = verdict(a);
+    return v == ANSWER_FINE && !is_of_a_model(a) ? ANSWER_NO_MODEL : v;
+}
+
 enum answer_verdict answer_feed(struct answer *a, const void *p, size_t n) {
     if (a->stream)
         feed_events(a, p, n);
@@ -173,11 +186,11 @@ enum answer_verdict answer_feed(struct answer *a, const void *p, size_t n) {
 enum answer_verdict answer_end(struct answer *a) {
     if (!a->stream) {
         if (!jscan_end(&a->scan) || !a->is_object) a->bad = true;
-        return verdict(a);
+        return named_verdict(a);
     }
     if (verdict(a) != ANSWER_FINE) return verdict(a);
     /* The empty line behind the last event is missing. */
     if (a->has_data && a->done_len == 6 && !a->not_done) a->finished = true;
     if (a->events == 0 && !a->has_data) return ANSWER_GARBAGE;
-    return a->finished ? ANSWER_FINE : ANSWER_BROKEN;
+    return a->finished ? named_verdict(a) : ANSWER_BROKEN;
 }

@@ -323,6 +323,7 @@ static bool is_fine(struct exchange *x, enum answer_verdict v) {
     switch (v) {
     case ANSWER_FINE: return true;
     case ANSWER_WRONG_MODEL: settle(x, GW_WRONG_MODEL, "the answer names another model"); break;
+    case ANSWER_NO_MODEL: settle(x, GW_WRONG_MODEL, "the answer names no model"); break;
     case ANSWER_GARBAGE: settle(x, GW_GARBAGE, "the answer is not what this API promises"); break;
     case ANSWER_BROKEN: settle(x, GW_BROKEN, "the stream has no end"); break;
     }
@@ -498,9 +499,7 @@ long exchange_read(struct exchange *x, char *p, size_t n) {
 /* A streamed answer says that it is at its end, and the server ends it a moment later: an agent that has read the last event to its empty
  * line may go before that. It has the answer. */
 static bool has_all(const struct exchange *x) {
-    const struct answer *a = &x->answer;
-    return x->have_head && x->kind == KIND_STREAM && a->finished && !a->has_data && !a->wrong && !a->bad &&
-           x->out_at == x->out.len;
+    return x->have_head && x->kind == KIND_STREAM && answer_is_whole(&x->answer) && x->out_at == x->out.len;
 }
 
 void exchange_left(struct exchange *x, const char *why) {

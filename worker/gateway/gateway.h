@@ -5,7 +5,7 @@
  *   server.c    the agent's side: libmicrohttpd            upstream.c  the server's side: libcurl; trust.c its certificates
  *   exchange.c  one request from its first byte to its GW_REQUEST; reply.c what the gateway itself says to an agent
  *   head.c, body.c, jscan.c, answer.c, redact.c, budget.c, normal.c     pure: what may pass, and what was said
- *   slots.c     requests under way at an endpoint, across runs
+ *   slots.c     requests under way at an endpoint, across runs        tcp.c     what the kernel knows of a connection
  *   cassette.c, record.c, replay.c      recording and playing        probe.c  --probe
  *
  * One thread, one loop. Nothing waits but the loop; everything that has a peer has a deadline. Memory that a peer can cause is

@@ -139,6 +139,8 @@ static void judge(struct probe *p) {
     if (v == ANSWER_FINE) v = answer_end(&p->answer);
     if (v == ANSWER_WRONG_MODEL)
         settle(p, GW_WRONG_MODEL, "the answer names another model");
+    else if (v == ANSWER_NO_MODEL)
+        settle(p, GW_WRONG_MODEL, "the answer names no model");
     else if (v != ANSWER_FINE)
         settle(p, GW_GARBAGE, "the answer is not one JSON object");
     else

@@ -18,10 +18,12 @@
 #include "common/clock.h"
 #include "worker/gateway/exchange.h"
 #include "worker/gateway/report.h"
+#include "worker/gateway/tcp.h"
 
 #define TICK_MS 1000
 #define RUNS_MAX 16 /* of MHD_run in one turn of the loop */
 #define STREAM_BLOCK 4096
+#define NOTHING_MORE UINT64_MAX
 #define POOL_EXTRA (20u << 10) /* beside a request's headers: the body's and the answer's pieces */
 
 struct server {
@@ -46,13 +48,14 @@ struct connection {
     struct MHD_Connection *mhd;
     struct request *request; /* under way */
     uint64_t since_us;       /* the last whole request, or the beginning */
+    uint64_t heard_bytes;    /* at the end of the last request; NOTHING_MORE: what follows is no request */
 };
 
 struct request {
     struct connection *connection;
     struct exchange *exchange;
     char *target; /* as in the request line */
-    bool suspended, queued, body_ended;
+    bool suspended, queued, body_ended, closes;
 };
 
 static void kick(struct server *s) { s->kick = true; }
@@ -115,8 +118,24 @@ static void connection_begin(struct server *s, struct MHD_Connection *mhd, void 
     *ctx = c;
 }
 
+/* What has no request line that can be read, another protocol's first bytes for one, libmicrohttpd answers by itself, in its own words,
+ * and nothing above is called. The kernel knows that something came. An empty line behind a request, which old clients send, and
+ * the end of the stream do not count. */
+static void tell_unreadable(const struct connection *c) {
+    if (c->heard_bytes == NOTHING_MORE || tcp_bytes_received(c->fd) <= c->heard_bytes + sizeof "\r\n") return;
+    const struct report_request r = {.path = GW_PATH_OTHER,
+                                     .model_asked = "",
+                                     .model_answered = "",
+                                     .status = 400,
+                                     .outcome = GW_REFUSED_REQUEST,
+                                     .start_ms = clock_real_ms(),
+                                     .detail = "it does not begin like a request of HTTP/1.1"};
+    report_request(c->server->gw, &r);
+}
+
 static void connection_end(struct connection *c) {
     if (!c) return;
+    tell_unreadable(c);
     if (c->prev)
         c->prev->next = c->next;
     else
@@ -155,6 +174,7 @@ static void *on_line(void *ctx, const char *target, struct MHD_Connection *mhd) 
         return NULL;
     }
     c->request = r;
+    c->heard_bytes = NOTHING_MORE;
     s->busy++;
     return r;
 }
@@ -211,6 +231,7 @@ static enum MHD_Result queue_reply(struct request *r, const struct exchange_repl
     const enum MHD_Result result = ok ? MHD_queue_response(r->connection->mhd, reply->status, m) : MHD_NO;
     MHD_destroy_response(m);
     r->queued = result == MHD_YES;
+    r->closes = reply->close;
     return result;
 }
 
@@ -251,6 +272,8 @@ static void on_completed(void *ctx, struct MHD_Connection *mhd, void **request_c
     stop_watching(r->connection);
     r->connection->request = NULL;
     r->connection->since_us = clock_mono_us();
+    if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK && !r->closes)
+        r->connection->heard_bytes = tcp_bytes_received(r->connection->fd);
     exchange_done(r->exchange, code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? EXCHANGE_COMPLETE
                                : code == MHD_REQUEST_TERMINATED_WITH_ERROR ? EXCHANGE_MALFORMED
                                                                            : EXCHANGE_LEFT);
