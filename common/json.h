@@ -23,7 +23,8 @@
 
 #define JSON_MAX_BYTES (1u << 20)
 #define JSON_MAX_DEPTH 32
-#define JSON_MAX_KEYS 64 /* keys of one object */
+#define JSON_MAX_KEYS 64                  /* keys of one object */
+#define JSON_EXACT_MAX (INT64_C(1) << 53) /* whole numbers up to here are read as they were written, by everybody */
 
 struct json_doc {
     const char *file; /* for messages; not owned */
@@ -86,6 +87,9 @@ void json_put(cJSON *obj, const char *key, cJSON *value);
 void json_put_str(cJSON *obj, const char *key, const char *value);
 void json_put_int(cJSON *obj, const char *key, int64_t value);
 void json_put_bool(cJSON *obj, const char *key, bool value);
+/* Reading back what was written: a whole number within +-JSON_EXACT_MAX; 0 for all else, NULL too. json_exact_count: not below 0. */
+int64_t json_exact(const cJSON *n);
+uint64_t json_exact_count(const cJSON *n);
 cJSON *json_strings(const char *const *v, size_t n); /* text, as json_put_str */
 
 #endif

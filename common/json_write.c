@@ -106,3 +106,13 @@ cJSON *json_strings(const char *const *v, size_t n) {
     for (size_t i = 0; i < n; i++) BUG_UNLESS(cJSON_AddItemToArray(a, text_json(v[i])));
     return a;
 }
+
+int64_t json_exact(const cJSON *n) {
+    const double most = (double)JSON_EXACT_MAX;
+    return cJSON_IsNumber(n) && n->valuedouble >= -most && n->valuedouble <= most ? (int64_t)n->valuedouble : 0;
+}
+
+uint64_t json_exact_count(const cJSON *n) {
+    const int64_t v = json_exact(n);
+    return v > 0 ? (uint64_t)v : 0;
+}

@@ -26,6 +26,12 @@ static bool is_sentence(const char *s) {
     return true;
 }
 
+/* Saturates where JSON does: what is told and kept is then the same everywhere. */
+static uint64_t read_count(struct rd *rd) {
+    const uint64_t n = rd_u64(rd);
+    return n > (uint64_t)JSON_EXACT_MAX ? (uint64_t)JSON_EXACT_MAX : n;
+}
+
 static void read_request(struct rd *rd, struct model_request *q) {
     q->n = rd_u32(rd);
     q->path = rd_u8(rd);
@@ -33,13 +39,13 @@ static void read_request(struct rd *rd, struct model_request *q) {
     rd_str(rd, q->answered, sizeof q->answered);
     q->status = rd_u16(rd);
     q->outcome = rd_u8(rd);
-    q->tokens_in = rd_u64(rd);
-    q->tokens_out = rd_u64(rd);
+    q->tokens_in = read_count(rd);
+    q->tokens_out = read_count(rd);
     q->at_ms = rd_i64(rd);
-    q->latency_us = rd_u64(rd);
-    q->first_byte_us = rd_u64(rd);
-    q->bytes_up = rd_u64(rd);
-    q->bytes_down = rd_u64(rd);
+    q->latency_us = read_count(rd);
+    q->first_byte_us = read_count(rd);
+    q->bytes_up = read_count(rd);
+    q->bytes_down = read_count(rd);
     rd_str(rd, q->detail, sizeof q->detail);
 }
 
@@ -62,7 +68,10 @@ static bool was_sent(unsigned outcome) {
            outcome != GW_REFUSED_BUDGET && outcome != GW_NO_REPLAY;
 }
 
-static void add(uint64_t *sum, uint64_t more) { *sum = *sum + more < *sum ? UINT64_MAX : *sum + more; }
+static void add(uint64_t *sum, uint64_t more) {
+    const uint64_t most = (uint64_t)JSON_EXACT_MAX;
+    *sum = more > most - *sum ? most : *sum + more;
+}
 
 static int on_request(struct model_use *u, struct rd *rd, const struct model_request **ret, struct err *e) {
     struct model_request q = {0};
@@ -203,9 +212,7 @@ void model_use_judge(struct run_record *rec) {
 
 /* --- told --------------------------------------------------------------------------------------------------------------- */
 
-static void put_count(cJSON *o, const char *key, uint64_t v) {
-    json_put_int(o, key, v > INT64_MAX ? INT64_MAX : (int64_t)v);
-}
+static void put_count(cJSON *o, const char *key, uint64_t v) { json_put_int(o, key, (int64_t)v); }
 
 cJSON *model_use_event(const struct model_request *q) {
     cJSON *o = json_new_object();

@@ -7,9 +7,8 @@
 #include "common/json.h"
 #include "supervisor/model_use.h"
 
-static double number(const cJSON *o, const char *key) {
-    const cJSON *n = cJSON_GetObjectItemCaseSensitive(o, key);
-    return cJSON_IsNumber(n) && n->valuedouble >= 0 && n->valuedouble < 9e15 ? n->valuedouble : 0;
+static uint64_t number(const cJSON *o, const char *key) {
+    return json_exact_count(cJSON_GetObjectItemCaseSensitive(o, key));
 }
 
 static void text(const cJSON *o, const char *key, char *out, size_t size) {
@@ -17,7 +16,7 @@ static void text(const cJSON *o, const char *key, char *out, size_t size) {
     snprintf(out, size, "%s", cJSON_IsString(s) ? s->valuestring : "");
 }
 
-static void put(cJSON *o, const char *key, uint64_t v) { json_put_int(o, key, v > INT64_MAX ? INT64_MAX : (int64_t)v); }
+static void put(cJSON *o, const char *key, uint64_t v) { json_put_int(o, key, (int64_t)v); }
 
 static cJSON *request_to_json(const struct model_request *q) {
     cJSON *o = json_new_object();
@@ -47,12 +46,12 @@ static void request_from_json(struct model_request *q, const cJSON *o) {
     text(o, "answered", q->answered, sizeof q->answered);
     text(o, "detail", q->detail, sizeof q->detail);
     q->at_ms = (int64_t)number(o, "at_ms");
-    q->tokens_in = (uint64_t)number(o, "tokens_in");
-    q->tokens_out = (uint64_t)number(o, "tokens_out");
-    q->latency_us = (uint64_t)number(o, "latency_us");
-    q->first_byte_us = (uint64_t)number(o, "first_byte_us");
-    q->bytes_up = (uint64_t)number(o, "bytes_up");
-    q->bytes_down = (uint64_t)number(o, "bytes_down");
+    q->tokens_in = number(o, "tokens_in");
+    q->tokens_out = number(o, "tokens_out");
+    q->latency_us = number(o, "latency_us");
+    q->first_byte_us = number(o, "first_byte_us");
+    q->bytes_up = number(o, "bytes_up");
+    q->bytes_down = number(o, "bytes_down");
 }
 
 cJSON *model_use_to_json(const struct model_use *u) {
@@ -120,10 +119,10 @@ struct model_use *model_use_from_json(const cJSON *o) {
     u->total = (uint32_t)number(o, "total");
     u->last_outcome = (unsigned)number(o, "last_outcome");
     u->budgets_hit = (uint32_t)number(o, "budgets_hit");
-    u->tokens_in = (uint64_t)number(o, "tokens_in");
-    u->tokens_out = (uint64_t)number(o, "tokens_out");
-    u->bytes_up = (uint64_t)number(o, "bytes_up");
-    u->bytes_down = (uint64_t)number(o, "bytes_down");
+    u->tokens_in = number(o, "tokens_in");
+    u->tokens_out = number(o, "tokens_out");
+    u->bytes_up = number(o, "bytes_up");
+    u->bytes_down = number(o, "bytes_down");
     lists_from_json(u, o);
     return u;
 }

@@ -75,7 +75,7 @@ static int take_end(struct rd *rd, struct observed *ret, struct err *e) {
     ret->bad_lines = rd_u64(rd);
     ret->long_lines = rd_u64(rd);
     const bool left_out = rd_u8(rd) != 0;
-    const uint64_t most = INT64_MAX / 1024;
+    const uint64_t most = JSON_EXACT_MAX;
     if (!rd_done(rd) || !is_clean(ret->ended) || !is_clean(ret->error) || ret->tokens_in > most ||
         ret->tokens_out > most || ret->lines > most || ret->bad_lines > ret->lines || ret->long_lines > ret->lines)
         return refuse(e);
@@ -197,10 +197,7 @@ cJSON *observed_json(const struct observed *v) {
 
 static const cJSON *get(const cJSON *o, const char *key) { return cJSON_GetObjectItemCaseSensitive(o, key); }
 
-static uint64_t number(const cJSON *o, const char *key) {
-    const cJSON *n = get(o, key);
-    return cJSON_IsNumber(n) && n->valuedouble > 0 && n->valuedouble < 9e15 ? (uint64_t)n->valuedouble : 0;
-}
+static uint64_t number(const cJSON *o, const char *key) { return json_exact_count(get(o, key)); }
 
 static void copy(const cJSON *o, const char *key, char *out, size_t size) {
     const char *text = cJSON_GetStringValue(get(o, key));

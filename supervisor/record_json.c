@@ -240,10 +240,7 @@ char *record_to_json(const struct run_record *r, const char *case_json, const ch
 
 static const cJSON *get(const cJSON *o, const char *key) { return cJSON_GetObjectItemCaseSensitive(o, key); }
 
-static int64_t get_int(const cJSON *o, const char *key) {
-    const cJSON *x = get(o, key);
-    return cJSON_IsNumber(x) && x->valuedouble > -9e15 && x->valuedouble < 9e15 ? (int64_t)x->valuedouble : 0;
-}
+static int64_t get_int(const cJSON *o, const char *key) { return json_exact(get(o, key)); }
 
 static bool get_bool(const cJSON *o, const char *key) { return cJSON_IsTrue(get(o, key)); }
 

@@ -197,10 +197,7 @@ static const char *text_of(const cJSON *o, const char *key) {
     return text ? text : "";
 }
 
-static uint64_t count_of(const cJSON *o) {
-    const cJSON *n = cJSON_GetObjectItemCaseSensitive(o, "count");
-    return cJSON_IsNumber(n) && n->valuedouble > 0 && n->valuedouble < 9e15 ? (uint64_t)n->valuedouble : 0;
-}
+static uint64_t count_of(const cJSON *o) { return json_exact_count(cJSON_GetObjectItemCaseSensitive(o, "count")); }
 
 void secrets_from_json(struct secrets *s, const cJSON *o) {
     const cJSON *x;

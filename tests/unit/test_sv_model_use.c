@@ -218,6 +218,31 @@ static void exit_codes(void) {
     explained(GW_AGENT_LEFT, false, false);
 }
 
+/* A gateway that lies, or a server whose counts are none: the same number in the report, in the record and after it. */
+static void enormous(void) {
+    struct world *w = at(RUN_ENGINE);
+    ready(w);
+    for (uint32_t n = 1; n <= 2; n++) {
+        AUTO_BUF struct buf b = BUF_INIT(2048);
+        buf_put_u32(&b, n), buf_put_u8(&b, GW_PATH_CHAT), buf_put_str(&b, "m1"), buf_put_str(&b, "m1");
+        buf_put_u16(&b, 200), buf_put_u8(&b, GW_OK), buf_put_u64(&b, n == 1 ? 9007199254740991 : UINT64_MAX);
+        buf_put_u64(&b, 9000000000000001), buf_put_i64(&b, 1700000000000);
+        for (int i = 0; i < 4; i++) buf_put_u64(&b, UINT64_MAX);
+        buf_put_str(&b, "");
+        gw(w, MSG_GW_REQUEST, &b);
+    }
+    const struct model_use *u = w->rec.model_use;
+    CHECK(w->kills == 0 && u->total == 2 && u->tokens_in == UINT64_C(1) << 53 && u->tokens_out == UINT64_C(1) << 53);
+    CHECK(u->requests[0].tokens_in == 9007199254740991 && u->requests[1].bytes_down == UINT64_C(1) << 53);
+    cJSON *record = model_use_to_json(u);
+    struct model_use *again = model_use_from_json(record);
+    CHECK(again->tokens_in == u->tokens_in && again->requests[0].tokens_in == u->requests[0].tokens_in &&
+          again->requests[1].tokens_out == u->requests[1].tokens_out && again->bytes_up == u->bytes_up);
+    cJSON_Delete(record);
+    model_use_free(again);
+    world_free(w);
+}
+
 static void kept_while_it_waits(void) {
     struct world *w = at(RUN_ENGINE);
     ready(w);
@@ -246,6 +271,7 @@ int main(void) {
     last_word();
     verdicts();
     exit_codes();
+    enormous();
     kept_while_it_waits();
     return check_done();
 }

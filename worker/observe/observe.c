@@ -136,18 +136,14 @@ void observe_tool_ends(struct observer *o, const char *id, const char *name, con
     forget(o, i);
 }
 
-static uint64_t whole(const cJSON *n) {
-    return cJSON_IsNumber(n) && n->valuedouble > 0 && n->valuedouble < 9e15 ? (uint64_t)n->valuedouble : 0;
-}
-
 /* Sums of what may be any numbers: they stay where they are exact. */
 static void sum(uint64_t *to, uint64_t n) { *to = *to + n < UINT64_C(9000000000000000) ? *to + n : *to; }
 
 void observe_tokens(struct observer *o, const cJSON *in, const cJSON *out) {
     if (!cJSON_IsNumber(in) && !cJSON_IsNumber(out)) return;
     o->usage_seen = true;
-    sum(&o->tokens_in, whole(in));
-    sum(&o->tokens_out, whole(out));
+    sum(&o->tokens_in, json_exact_count(in));
+    sum(&o->tokens_out, json_exact_count(out));
 }
 
 void observe_ended(struct observer *o, const char *how, const char *error) {
