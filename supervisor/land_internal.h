@@ -40,7 +40,7 @@ int land_move_branch(struct landing *l, struct err *e);
 void land_reflogs(const struct landing *l);
 
 /* --- land_worktree.c --- */
-/* Before the commit point: is there room for every path? ERR_CONFLICT. */
+/* Before the commit point: is there room for every path, and may it be written there? ERR_CONFLICT. */
 int land_room(const struct landing *l, struct err *e);
 /* The new files, complete and fsynced, in the staging directory. */
 int land_stage_files(struct landing *l, struct err *e);

@@ -76,6 +76,13 @@ static int room_in_dir(const struct landing *l, int at, const char *name, char *
     return rc == 0 && entries == 0 ? in_the_way(e) : rc; /* an empty directory that nobody would remove */
 }
 
+/* Where the first thing of a path is put or taken away. */
+static int may_write_in(const struct landing *l, const char *dir, struct err *e) {
+    if (faccessat(l->repo.root_fd, dir, W_OK | X_OK, AT_EACCESS) == 0) return 0;
+    return err_set(e, ERR_CONFLICT, "a directory of the target, in which something changes, cannot be written: %s",
+                   strerror(errno));
+}
+
 /* One of the directories that lead to a path. 1: nothing is there, so nothing below it is. */
 static int room_on_way(const struct landing *l, const char *dir, dev_t dev, struct err *e) {
     struct stat st;
@@ -88,15 +95,17 @@ static int room_on_way(const struct landing *l, const char *dir, dev_t dev, stru
 }
 
 static int room_for(const struct landing *l, const struct tree_change *c, dev_t dev, struct err *e) {
-    char path[REPO_PATH_MAX];
+    char path[REPO_PATH_MAX], dir[REPO_PATH_MAX] = ".";
     struct stat st;
     snprintf(path, sizeof path, "%s", c->path);
     for (char *p = path; (p = strchr(p, '/')); p++) {
         *p = '\0';
         const int rc = room_on_way(l, path, dev, e);
+        if (rc == 0) snprintf(dir, sizeof dir, "%s", path);
         *p = '/';
-        if (rc != 0) return rc < 0 ? -1 : 0;
+        if (rc != 0) return rc < 0 ? -1 : may_write_in(l, dir, e);
     }
+    if (may_write_in(l, dir, e) < 0) return -1;
     if (c->old_mode != 0) return 0; /* that it is the old one, the look has seen */
     if (fstatat(l->repo.root_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0 : err_sys(e, "a file of the target");
