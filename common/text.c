@@ -2,6 +2,8 @@
  * under LC_ALL=C must clean the same bytes. */
 #include "common/text.h"
 
+#include <string.h>
+
 /* The code point at p, its length in *len (0: not well-formed: overlong, a surrogate, beyond U+10FFFF, cut off). */
 static unsigned decode(const unsigned char *p, size_t n, size_t *len) {
     static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -38,4 +40,11 @@ int text_columns(const char *glyph, size_t len) {
     unsigned c = decode((const unsigned char *)glyph, len, &len);
     if (c < 0x1100) return 1;                 /* before Hangul nothing is wide */
     return c >= 0x2000 && c < 0x2300 ? 1 : 2; /* punctuation and arrows; what is rightly 1 beyond is given room for 2 */
+}
+
+size_t text_fits(const char *s, size_t max) {
+    size_t n = strnlen(s, max + 1);
+    if (n <= max) return n;
+    for (n = max; n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80;) n--;
+    return n;
 }

@@ -16,4 +16,7 @@ size_t text_glyph(const char *p, size_t n);
 /* Columns that a glyph takes on a terminal, never too few: 2 for all that may be wide. `len` from text_glyph(). */
 int text_columns(const char *glyph, size_t len);
 
+/* How much of s fits into `max` bytes, when no character is to be cut in two: its length, or less. */
+size_t text_fits(const char *s, size_t max);
+
 #endif

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/json.h"
+#include "common/text.h"
 #include "supervisor/land_internal.h"
 
 static int cannot(struct err *e, const char *why) {
@@ -86,9 +88,10 @@ static int undo_commit(struct landing *l, const git_oid *tree, const struct stor
     git_oid id;
     if (git_oid_fromstr(&id, landed->new_head) < 0 || git_commit_lookup(&c, l->repo.git, &id) < 0)
         return repo_git_fail(e, ERR_PARSE, "the landed commit");
-    const char *subject = git_commit_summary(c);
-    buf_printf(&text, "Revert \"%.200s\"\n\nThis reverts commit %s.\n", subject ? subject : "", landed->new_head);
-    if (reason[0]) buf_printf(&text, "\n%.1000s\n", reason);
+    const char *subject = git_commit_summary(c) ? git_commit_summary(c) : "";
+    buf_printf(&text, "Revert \"%.*s\"\n\nThis reverts commit %s.\n", (int)text_fits(subject, 200), subject,
+               landed->new_head);
+    if (reason[0] && json_is_utf8(reason, strlen(reason))) buf_printf(&text, "\n%.1000s\n", reason);
     git_commit_free(c);
     const struct commit_words words = {NULL, NULL, buf_str(&text), clock_real_ms() / 1000};
     if (commit_build(o, tree, &l->old_head, &words, &l->new_head, e) < 0) return -1;

@@ -60,6 +60,12 @@ static void test_columns(void) {
     CHECK(text_columns("\xe6\xbc\xa2", 3) == 2 && text_columns("\xf0\x9f\x98\x80", 4) == 2);
 }
 
+static void test_fits(void) {
+    CHECK(text_fits("", 0) == 0 && text_fits("abc", 3) == 3 && text_fits("abc", 4) == 3 && text_fits("abc", 2) == 2);
+    CHECK(text_fits("a\xc3\xa9", 2) == 1 && text_fits("a\xc3\xa9", 3) == 3 && text_fits("\xc3\xa9", 1) == 0);
+    CHECK(text_fits("\xf0\x9f\x98\x80x", 3) == 0 && text_fits("\xf0\x9f\x98\x80x", 4) == 4);
+}
+
 /* Every byte and every two-byte C1 character through log_line(): what arrives holds no control byte but the newline, and C1 in
  * no form. */
 static void test_log(void) {
@@ -90,6 +96,7 @@ static void test_log(void) {
 int main(void) {
     test_glyphs();
     test_columns();
+    test_fits();
     test_log();
     return check_done();
 }
