@@ -90,6 +90,15 @@ static int plan(struct landing *l, const struct land_order *o, const git_oid *wa
     return land_room(l, e);
 }
 
+/* Another one may lie at its path by now, with the same commit on the same branch. */
+static int check_identity(const struct landing *l, const struct land_order *o, struct err *e) {
+    struct repo_identity now;
+    repo_identify(&l->repo, &now);
+    if (!o->identity || (now.dev == o->identity->dev && now.root == o->identity->root && now.git == o->identity->git))
+        return 0;
+    return err_set(e, ERR_CONFLICT, "another repository lies at the target's place than when the run began");
+}
+
 int land(struct store *s, const struct land_order *o, char ret_commit[REPO_ID_SIZE], struct err *e) {
     AUTO_LANDING struct landing l = {.store = s, .repo = REPO_INIT, .stage_fd = -1};
     AUTO_OBJECTS struct new_objects objects = {0};
@@ -101,7 +110,8 @@ int land(struct store *s, const struct land_order *o, char ret_commit[REPO_ID_SI
     snprintf(l.j.target, sizeof l.j.target, "%s", o->target);
     snprintf(l.j.branch, sizeof l.j.branch, "%s", o->branch);
     snprintf(l.j.old_head, sizeof l.j.old_head, "%s", o->old_head);
-    if (land_hold(&l, o->target, e) < 0 || plan(&l, o, &tree, &objects, e) < 0) return -1;
+    if (land_hold(&l, o->target, e) < 0 || check_identity(&l, o, e) < 0 || plan(&l, o, &tree, &objects, e) < 0)
+        return -1;
     if (land_begin(&l, &objects, o->blob_dir, e) < 0) return -1;
     snprintf(ret_commit, REPO_ID_SIZE, "%s", l.j.new_head);
     return land_finish(&l, true, e);

@@ -35,11 +35,12 @@ struct land_change {
 };
 
 struct land_order {
-    const char *target;      /* as repo_look() takes it */
-    const char *branch;      /* refs/heads/..., what HEAD names */
-    const char *old_head;    /* what the branch must be, and the new commit's only parent */
-    const char *expect_tree; /* id of the verified result's tree */
-    const char *blob_dir;    /* one file for each blob, named by its id */
+    const char *target;                   /* as repo_look() takes it */
+    const char *branch;                   /* refs/heads/..., what HEAD names */
+    const struct repo_identity *identity; /* of the repository that was looked at; NULL: whichever is there */
+    const char *old_head;                 /* what the branch must be, and the new commit's only parent */
+    const char *expect_tree;              /* id of the verified result's tree */
+    const char *blob_dir;                 /* one file for each blob, named by its id */
     const char *message, *author_name, *author_email;
     int64_t when_s;                    /* of author and committer, seconds since 1970 */
     const struct land_change *changes; /* in any order, no path twice */

@@ -27,7 +27,13 @@
 /* The umask of whoever started us: what is put into a repository of his has his permissions, not our own 077. */
 extern mode_t repo_umask;
 
+/* Which one it is, whatever its path: a copy has the same commits, and is another one. */
+struct repo_identity {
+    uint64_t dev, root, git; /* device, inodes of worktree and .git; 0: not known */
+};
+
 struct repo_facts {
+    struct repo_identity identity;
     bool is_repository;
     bool bare;
     bool linked_worktree; /* .git is no directory: `git worktree add`, a submodule, --separate-git-dir */

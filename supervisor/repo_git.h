@@ -16,6 +16,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "supervisor/repo.h"
 
 #define REPO_PATH_MAX 4096
 #define REPO_DEPTH_MAX 256
@@ -50,6 +51,8 @@ int repo_open_exact(const char *path, int flags);
 /* A worktree with a directory .git, as repo_look() found it: descriptors and objects. */
 int repo_open(struct repo *r, const char *path, struct err *e);
 int repo_open_objects(struct repo *r, struct err *e);
+/* Of what is open; all zero when that cannot be said. */
+void repo_identify(const struct repo *r, struct repo_identity *ret);
 void repo_close(struct repo *r); /* also half-opened, also REPO_INIT */
 #define AUTO_REPO __attribute__((cleanup(repo_close)))
 

@@ -87,7 +87,10 @@ static int open_worktree(struct repo *r, const char *path, struct repo_facts *f,
     if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) against(f, "the target's .git is no directory");
     if (!S_ISDIR(st.st_mode)) return -1;
     r->git_fd = io_open_beneath_quiet(r->root_fd, ".git", O_RDONLY | O_DIRECTORY, 0);
-    if (r->git_fd >= 0) return 0;
+    if (r->git_fd >= 0) {
+        repo_identify(r, &f->identity);
+        return 0;
+    }
     against(f, "the target's .git cannot be opened: %s", strerror(errno));
     return -1;
 }
@@ -174,6 +177,25 @@ static void look_config(const struct repo *r, struct repo_facts *f) {
 
 /* --- HEAD and below ------------------------------------------------------------------------------------------------ */
 
+/* Whoever moves a branch changes what every worktree that is on it looks like against it; git refuses that too. */
+static bool is_elsewhere(const struct repo *r, const char *branch) {
+    char ref[300], head[300];
+    AUTO_FD int at = io_open_beneath_quiet(r->git_fd, "worktrees", O_RDONLY | O_DIRECTORY, 0);
+    DIR *d = at < 0 ? NULL : fdopendir(at);
+    bool found = false;
+    if (!d) return false;
+    (void)take_fd(&at);
+    snprintf(ref, sizeof ref, "ref: %s\n", branch);
+    for (struct dirent *de; !found && (de = readdir(d));) {
+        AUTO_BUF struct buf text = BUF_INIT(sizeof ref);
+        if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0) continue;
+        snprintf(head, sizeof head, "worktrees/%s/HEAD", de->d_name);
+        found = file_read(r->git_fd, head, sizeof ref, &text, NULL, NULL) == 0 && strcmp(buf_str(&text), ref) == 0;
+    }
+    closedir(d);
+    return found;
+}
+
 static int look_head(const struct repo *r, struct repo_facts *f, git_oid *head) {
     struct err why = ERR_INIT;
     int on_branch = repo_read_head(r, f->branch, head, &why), rc = on_branch;
@@ -183,6 +205,8 @@ static int look_head(const struct repo *r, struct repo_facts *f, git_oid *head) 
     if (rc < 0) against(f, "%s", why.text);
     if (f->detached) against(f, "the target's HEAD is on no branch");
     if (f->unborn) against(f, "the target has no commit yet");
+    if (on_branch == 1 && is_elsewhere(r, f->branch))
+        against(f, "the target's branch is checked out in another worktree of it too (git worktree list)");
     if (rc >= 0 && !f->unborn) git_oid_tostr(f->head, sizeof f->head, head);
     return f->head[0] ? 0 : -1;
 }

@@ -79,6 +79,13 @@ int repo_open(struct repo *r, const char *path, struct err *e) {
     return 0;
 }
 
+void repo_identify(const struct repo *r, struct repo_identity *ret) {
+    struct stat root, git;
+    *ret = (struct repo_identity){0};
+    if (fstat(r->root_fd, &root) < 0 || fstat(r->git_fd, &git) < 0) return;
+    *ret = (struct repo_identity){.dev = root.st_dev, .root = root.st_ino, .git = git.st_ino};
+}
+
 /* Not git_odb_open(): that follows alternates. */
 int repo_open_objects(struct repo *r, struct err *e) {
     char objects[REPO_PATH_MAX + 16];

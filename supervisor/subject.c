@@ -14,10 +14,12 @@
 
 #include "common/clock.h"
 #include "common/io.h"
+#include "common/text.h"
 
 #define BLOBS_MAX (512ull << 20) /* as the inspector has it */
 #define TAKE_BACK_TRIES 10
 #define TAKE_BACK_PAUSE_MS 200
+#define TITLE_BYTES 200
 #define LAND_NAME "cto-harness"
 #define LAND_EMAIL "harness@localhost"
 
@@ -141,8 +143,8 @@ static int split_blobs(const struct run_subject *s, const char *dir, struct err 
 
 static void compose_message(const struct run_record *r, char *out, size_t size) {
     snprintf(out, size,
-             "%.200s\n\nLanded by cto-harness after verification.\n\nCase: %s\nBackend: %s\nRun: %s\nResult: %s\n",
-             r->c->title, r->c->id, r->engine, r->run_id, r->result_head);
+             "%.*s\n\nLanded by cto-harness after verification.\n\nCase: %s\nBackend: %s\nRun: %s\nResult: %s\n",
+             (int)text_fits(r->c->title, TITLE_BYTES), r->c->title, r->c->id, r->engine, r->run_id, r->result_head);
 }
 
 int subject_land(struct store *st, struct run_record *r, struct err *e) {
@@ -153,6 +155,7 @@ int subject_land(struct store *st, struct run_record *r, struct err *e) {
     compose_message(r, message, sizeof message);
     const struct land_order order = {.target = s->path,
                                      .branch = s->branch,
+                                     .identity = &s->repo.identity,
                                      .old_head = s->head,
                                      .expect_tree = s->tree,
                                      .blob_dir = blobs,
