@@ -97,18 +97,20 @@ static int copy_range(int from, off_t at, uint64_t n, int to, struct err *e) {
     return 0;
 }
 
-/* Where a link leads, from the directory it lies in: within the repository, and not into .git? */
+/* Where a link leads, from the directory it lies in: within the repository, and not into .git? What a name leads to may be a link
+ * itself, whose parent is anywhere: up goes a link only before it has gone down. Then no chain of such links leads out either. */
 static bool link_stays_inside(const char *path, const char *to) {
     int depth = 0;
+    bool down = false;
     for (const char *p = path; (p = strchr(p, '/')); p++) depth++;
     if (to[0] == '/' || to[0] == '\0') return false;
     for (const char *p = to; *p;) {
         const size_t n = strcspn(p, "/");
         if (n == 2 && strncmp(p, "..", 2) == 0) {
-            if (--depth < 0) return false;
+            if (down || --depth < 0) return false;
         } else if (n > 0 && !(n == 1 && *p == '.')) {
-            if (n >= 4 && strncasecmp(p, ".git", 4) == 0) return false;
-            depth++;
+            if (n >= 4 && (strncasecmp(p, ".git", 4) == 0 || strncasecmp(p, "git~", 4) == 0)) return false;
+            down = true;
         }
         p += n + (p[n] == '/');
     }
@@ -122,7 +124,9 @@ static int check_link(const struct run_subject *s, int i, off_t offset, struct e
         to[n] = '\0';
         if (link_stays_inside(s->changes[i].path, to)) return 0;
     }
-    return err_set(e, ERR_CONFLICT, "a symbolic link of the result leads out of the repository, or into .git");
+    return err_set(
+        e, ERR_CONFLICT,
+        "a symbolic link of the result leads out of the repository, or into .git, or up again behind a name");
 }
 
 /* One file for each content, named by what it must hash to; land() takes the digest. */

@@ -154,6 +154,20 @@ sed -i '$d' "$tools/work"
 echo 'mkdir -p docs; ln -s ../.git/hooks docs/link; git add -A; git commit -qm "Link"' >>"$tools/work"
 ask && run
 check "a link into .git: $(reasons)" [ "$(reasons)" = landing_failed ]
+sed -i '$d' "$tools/work"
+echo 'mkdir -p docs; ln -s . docs/here; ln -s here/../.. docs/link; git add -A; git commit -qm "Link"' >>"$tools/work"
+rm -f report.json
+ask && run
+check "a link that leads out by another one: $(reasons)" [ "$(reasons)" = landing_failed ]
+sed -i '$d' "$tools/work"
+echo 'mkdir -p docs; ln -s ../GIT~1/hooks docs/link; git add -A; git commit -qm "Link"' >>"$tools/work"
+rm -f report.json
+ask && run
+check "a link into .git by its short name: $(reasons)" [ "$(reasons)" = landing_failed ]
+sed -i '$d' "$tools/work"
+echo 'mkdir -p docs/deep; ln -s ../../GUIDE.md docs/deep/guide; ln -s deep/guide docs/guide; git add -A; git commit -qm "Link"' >>"$tools/work"
+wait_for_word "links that stay inside"
+he outcome "$id" rejected --actor bob --quiet >/dev/null 2>&1
 fresh
 mkfifo fifo
 printf '[include]\n\tpath = %s/fifo\n' "$W" >>"$target/.git/config"
