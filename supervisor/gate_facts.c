@@ -10,6 +10,7 @@
 #include "embedded.h"
 #include "common/io.h"
 #include "common/clock.h"
+#include "common/text.h"
 #include "supervisor/admission_host.h"
 #include "supervisor/approval.h"
 #include "supervisor/double.h"
@@ -115,12 +116,27 @@ static void read_program(struct gate_facts *f, struct store *s) {
     if (f->engine->source) read_store(&f->source, ADMIT_SOURCE, f->engine->source, s);
 }
 
+/* What somebody wrote, for reports: where the repository is must not stand in them. */
+static void put_without_place(const struct gate_facts *f, char *out, size_t size, const char *text) {
+    AUTO_BUF struct buf b = BUF_INIT(4096);
+    const char *place = f->repository, *at = text;
+    for (const char *hit; place[0] && (hit = strstr(at, place)); at = hit + strlen(place)) {
+        buf_put(&b, at, (size_t)(hit - at));
+        buf_puts(&b, "the repository");
+    }
+    buf_puts(&b, at);
+    const char *told = b.bad ? "" : buf_str(&b);
+    snprintf(out, size, "%.*s", (int)text_fits(told, size - 1), told);
+}
+
 /* Newest first. A word that says no is final, whatever was said before it; else a grant that is still good counts, however old;
  * else the newest word says why there is none. Non-zero ends the search. */
 static int consider(void *ctx, const struct store_approval *a) {
     struct gate_facts *f = ctx;
-    bool good = strcmp(a->state, "granted") == 0 && a->expires_ms > f->now_ms && a->decided_ms <= f->now_ms;
     bool denied = strcmp(a->state, "denied") == 0, revoked = strcmp(a->state, "revoked") == 0;
+    const bool whole = strcmp(a->scope, f->scope) == 0 && strcmp(a->request_scope, f->scope) == 0;
+    if (!whole && !denied && !revoked) return 0; /* no grant of what its request did not ask for */
+    bool good = strcmp(a->state, "granted") == 0 && a->expires_ms > f->now_ms && a->decided_ms <= f->now_ms;
     if (f->approval.id[0] && revoked)
         return 1; /* what is older counts no more, and the newest says why there is none */
     if (f->approval.id[0] && !good && !denied) return 0;
@@ -128,9 +144,9 @@ static int consider(void *ctx, const struct store_approval *a) {
     snprintf(to->id, sizeof to->id, "%s", a->id);
     snprintf(to->request_id, sizeof to->request_id, "%s", a->request_id);
     snprintf(to->state, sizeof to->state, "%s", a->state);
-    snprintf(to->actor, sizeof to->actor, "%s", a->actor);
-    snprintf(to->requester, sizeof to->requester, "%s", a->requester);
-    snprintf(to->why, sizeof to->why, "%s", a->why);
+    put_without_place(f, to->actor, sizeof to->actor, a->actor);
+    put_without_place(f, to->requester, sizeof to->requester, a->requester);
+    put_without_place(f, to->why, sizeof to->why, a->why);
     snprintf(to->scope, sizeof to->scope, "%s", a->scope);
     to->requested_ms = a->requested_ms;
     to->decided_ms = a->decided_ms;

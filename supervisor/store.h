@@ -157,8 +157,8 @@ int store_request_add(struct store *s, const struct store_request *r, struct err
 int store_requests(struct store *s, const char *id, store_request_fn each, void *ctx, struct err *e);
 
 struct store_approval {
-    char id[96], request_id[96], scope[DIGEST_HEX_SIZE], state[16], actor[160], why[400], run_id[RUN_ID_MAX],
-        run_verdict[16], revoked_by[160], requester[160];
+    char id[96], request_id[96], scope[DIGEST_HEX_SIZE], request_scope[DIGEST_HEX_SIZE], state[16], actor[160],
+        why[400], run_id[RUN_ID_MAX], run_verdict[16], revoked_by[160], requester[160];
     int64_t decided_ms, expires_ms, revoked_ms, requested_ms;
 };
 typedef int (*store_approval_fn)(void *ctx, const struct store_approval *a);
@@ -167,10 +167,12 @@ int store_approval_add(struct store *s, const struct store_request *r, const cha
                        const char *why, int64_t expires_ms, char ret_id[96], struct err *e);
 /* Only of a grant that no run has claimed: ERR_USAGE. Durable. */
 int store_approval_revoke(struct store *s, const char *id, const char *actor, struct err *e);
-/* Newest first; of this scope, of this id, of this run, or all (NULL). */
+/* Newest first; of this scope (its own or its request's, which are the same in a store that nobody has changed), of this id, of this
+ * run, or all (NULL). */
 int store_approvals(struct store *s, const char *scope, const char *id, const char *run_id, store_approval_fn each,
                     void *ctx, struct err *e);
-/* granted -> claimed, for this run and no other, at one stroke, while it has not expired. ERR_CONFLICT: somebody was faster.
+/* granted -> claimed, for this run and no other, at one stroke, while it has not expired and nobody has said no since. ERR_CONFLICT:
+ * somebody was faster.
  * store_run_sealed() settles it: consumed, or granted again when the run ended blocked and its backend was never started. */
 int store_approval_claim(struct store *s, const char *id, const char *run_id, int64_t now_ms, struct err *e);
 

@@ -47,7 +47,11 @@ int store_request_add(struct store *s, const struct store_request *r, struct err
     return store_leave(s, own, rc, e);
 }
 
+/* An empty name is bound as NULL, which is the name of all. */
+static bool names_nothing(const char *id) { return id && !id[0]; }
+
 int store_requests(struct store *s, const char *id, store_request_fn each, void *ctx, struct err *e) {
+    if (names_nothing(id)) return err_set(e, ERR_MISSING, "no request \"\"; `request list` shows them");
     AUTO_RESET sqlite3_stmt *st =
         store_prepare(s,
                       "SELECT r.id, r.task_id, r.backend, r.actor, r.scope, r.created_at, r.document, a.id, a.state, "
@@ -156,16 +160,20 @@ static void read_approval(sqlite3_stmt *st, struct store_approval *a) {
     store_column(st, 11, a->revoked_by, sizeof a->revoked_by);
     store_column(st, 12, a->requester, sizeof a->requester);
     a->requested_ms = sqlite3_column_int64(st, 13);
+    store_column(st, 14, a->request_scope, sizeof a->request_scope);
 }
 
 int store_approvals(struct store *s, const char *scope, const char *id, const char *run_id, store_approval_fn each,
                     void *ctx, struct err *e) {
+    if (names_nothing(scope) || names_nothing(id) || names_nothing(run_id))
+        return err_set(e, ERR_MISSING, "no approval \"\"; `approve list` shows them");
     AUTO_RESET sqlite3_stmt *st = store_prepare(
         s,
         "SELECT a.id, a.request_id, a.scope, a.state, a.actor, a.decided_at, a.expires_at, a.why, "
         "coalesce(a.run_id, ''), coalesce(a.run_verdict, ''), coalesce(a.revoked_at, 0), coalesce(a.revoked_by, ''), "
-        "r.actor, r.created_at FROM approvals a JOIN requests r ON r.id = a.request_id WHERE (?1 IS NULL OR a.scope "
-        "= ?1) AND (?2 IS NULL OR a.id = ?2) AND (?3 IS NULL OR a.run_id = ?3) ORDER BY a.n DESC",
+        "r.actor, r.created_at, r.scope FROM approvals a JOIN requests r ON r.id = a.request_id WHERE (?1 IS NULL OR "
+        "a.scope = ?1 OR r.scope = ?1) AND (?2 IS NULL OR a.id = ?2) AND (?3 IS NULL OR a.run_id = ?3) ORDER BY a.n "
+        "DESC",
         e);
     if (!st) return -1;
     store_bind_text(st, 1, scope);
@@ -190,7 +198,8 @@ int store_approval_claim(struct store *s, const char *id, const char *run_id, in
     sqlite3_stmt *st =
         store_prepare(s,
                       "UPDATE approvals SET state = 'claimed', run_id = ?2 WHERE id = ?1 AND state = 'granted' AND "
-                      "expires_at > ?3 AND decided_at <= ?3",
+                      "expires_at > ?3 AND decided_at <= ?3 AND NOT EXISTS (SELECT 1 FROM approvals no WHERE no.scope "
+                      "= approvals.scope AND no.n > approvals.n AND no.state IN ('denied', 'revoked'))",
                       e);
     if (st) {
         store_bind_text(st, 1, id);
@@ -198,7 +207,7 @@ int store_approval_claim(struct store *s, const char *id, const char *run_id, in
         sqlite3_bind_int64(st, 3, now_ms);
         rc = store_step_done(s, st, e);
         if (rc == 0 && sqlite3_changes(s->db) != 1)
-            rc = err_set(e, ERR_CONFLICT, "approval %s was used, revoked or expired in between", id);
+            rc = err_set(e, ERR_CONFLICT, "approval %s was used, denied, revoked or expired in between", id);
     }
     return store_leave(s, own, rc, e);
 }

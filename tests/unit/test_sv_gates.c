@@ -84,6 +84,13 @@ static void of_approvals(void) {
         CHECK(closed(open ? NULL : "approval", "failed", rows[i].b, rows[i].word));
         CHECK(r.approval && strcmp(r.approval->state, f.approval.state) == 0);
     }
+    for (size_t i = 0; i < 3; i++) { /* no command lets them say it; a store may have been changed by hand */
+        static const char *const nobody[] = {"codex", "FAKE", ""};
+        good("fake");
+        approved();
+        snprintf(f.approval.actor, sizeof f.approval.actor, "%s", nobody[i]);
+        CHECK(closed("approval", "failed", BLOCKER_gate_missing, "no person's word"));
+    }
     good("fake");
     c.approval_required = true;
     f.approval = (struct approval_seen){.id = "a", .state = "granted", .decided_ms = 1, .expires_ms = INT64_MAX};

@@ -264,6 +264,45 @@ static ino_t wal(void) {
     return stat(path, &sb) == 0 ? sb.st_ino : 0;
 }
 
+static char said[96];
+
+static void say(struct store *s, int n, const char *state) {
+    struct err e = ERR_INIT;
+    struct store_request r = {.created_ms = 1, .document = "{}"};
+    snprintf(r.id, sizeof r.id, "request-%d", n);
+    snprintf(r.task_id, sizeof r.task_id, "a-case");
+    snprintf(r.backend, sizeof r.backend, "fake");
+    snprintf(r.actor, sizeof r.actor, "alice");
+    snprintf(r.scope, sizeof r.scope, "a scope");
+    NEED(store_request_add(s, &r, &e) == 0);
+    NEED(store_approval_add(s, &r, state, "bob", "", clock_real_ms() + 60000, said, &e) == 0);
+}
+
+/* What was granted is taken while it counts: a run's gates were asked a moment ago, and since then somebody may have said no. */
+static void test_claim(void) {
+    struct store *s = open_rw();
+    struct err e = ERR_INIT;
+    char first[96], second[96];
+    const int64_t now = clock_real_ms() + 5000; /* after all that is said here */
+    say(s, 1, "granted");
+    memcpy(first, said, sizeof first);
+    say(s, 2, "denied");
+    CHECK(store_approval_claim(s, first, "run-1", now, &e) == -1 && e.code == ERR_CONFLICT);
+    say(s, 3, "granted");
+    memcpy(second, said, sizeof second);
+    CHECK(store_approval_claim(s, second, "run-2", now + 120000, NULL) == -1);
+    CHECK(store_approval_claim(s, second, "run-2", 1, NULL) == -1);
+    CHECK(store_approval_claim(s, second, "run-2", now, &e) == 0);
+    e = ERR_INIT;
+    CHECK(store_approval_claim(s, second, "run-3", now, &e) == -1 && e.code == ERR_CONFLICT);
+    say(s, 4, "granted");
+    memcpy(first, said, sizeof first);
+    say(s, 5, "granted");
+    NEED(store_approval_revoke(s, said, "bob", &e) == 0);
+    CHECK(store_approval_claim(s, first, "run-4", now, NULL) == -1);
+    store_close(s);
+}
+
 /* A landing has a connection of its own beside the loop's. Whatever that one does to the file must leave the other's locks alone:
  * without them the next process to close the store takes itself for the last one and removes the WAL that is still written to; the
  * one after it makes another, and the two of them write over each other. */
@@ -306,6 +345,7 @@ int main(int argc, char **argv) {
     test_pages();
     test_check_finds();
     test_crowd();
+    test_claim();
     test_locks();
     fixture_free(&f);
     return check_done();
