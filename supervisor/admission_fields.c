@@ -213,6 +213,15 @@ static void target_subject(const cJSON *doc, char *out, size_t size) {
     snprintf(out, size, "%s", text(doc, "target_repository_path"));
 }
 
+/* Reports copy these, and never say where a repository is. */
+static void target_check(struct json_obj *o) {
+    static const char *const told[] = {"repository_owner", "approval_source"};
+    const char *place = text(o->node, "target_repository_path");
+    for (size_t i = 0; place[0] && i < sizeof told / sizeof told[0]; i++)
+        if (strstr(text(o->node, told[i]), place))
+            (void)json_fail(o, told[i], "it names the repository's path, and stands in reports, which may not");
+}
+
 static int list_size(const cJSON *doc, const char *name) {
     return cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(doc, name));
 }
@@ -308,7 +317,7 @@ static const struct admission_rules table[ADMISSION_KINDS] = {
                           "build_timestamp", FIELDS(executable), executable_check, executable_subject,
                           executable_judge},
     [ADMIT_TARGET] = {"target", "target-admission", "Target repository admission", "admission_status",
-                      "approval_timestamp", FIELDS(target), NULL, target_subject, target_judge},
+                      "approval_timestamp", FIELDS(target), target_check, target_subject, target_judge},
     [ADMIT_DECISION] = {"decision", "provider-decision", "Provider decision record", "decision_status", NULL,
                         FIELDS(decision), decision_check, decision_subject, decision_judge},
 };
