@@ -60,9 +60,12 @@ int land(struct store *s, const struct land_order *o, char ret_commit[REPO_ID_SI
  * one line, for the message. ERR_MISSING: this run has landed nothing. */
 int land_revert(struct store *s, const char *run_id, const char *reason, char ret_commit[REPO_ID_SIZE], struct err *e);
 
-/* Is what this run landed still on its branch, and the target on that branch? ERR_CONFLICT when it is not, ERR_MISSING when nothing
- * was landed. Writes nothing. */
-int land_stands(struct store *s, const char *run_id, struct err *e);
+/* Is the commit in this run's journal what the run made, this tree on top of the old head and of nothing else? ERR_CONFLICT when it
+ * is another one; any other error: that cannot be seen now. Writes nothing. */
+int land_is_of(struct store *s, const char *run_id, const char *tree, struct err *e);
+
+/* And is it still on its branch, and the target on that branch? ERR_CONFLICT when it is not, ERR_MISSING when nothing was landed. */
+int land_stands(struct store *s, const char *run_id, const char *tree, struct err *e);
 
 /* Every journal entry that is not finished, unless a living process holds its target: ref == old is forgotten, ref == new finished,
  * also when the operator has committed on top since; anything else stays `conflict`, and `warn` is told each time what to do. Errors

@@ -1,4 +1,4 @@
-/* land_stands.c - before a landing is accepted: it must be there. */
+/* land_stands.c - before a landing is accepted, or taken back: it must be the run's; and to be accepted it must be there. */
 #include <string.h>
 
 #include "supervisor/land_internal.h"
@@ -16,10 +16,33 @@ static int on_branch(struct repo *r, const struct store_landing *j, struct err *
     return err_set(e, ERR_CONFLICT, "the landed commit is no longer on the target's branch");
 }
 
-int land_stands(struct store *s, const char *run_id, struct err *e) {
+static int is_of(struct repo *r, const struct store_landing *j, const char *tree, struct err *e) {
+    git_oid landed, old, want;
+    git_commit *c = NULL;
+    if (git_oid_fromstr(&landed, j->new_head) < 0 || git_oid_fromstr(&old, j->old_head) < 0 ||
+        git_oid_fromstr(&want, tree) < 0)
+        return err_set(e, ERR_CONFLICT, "the journal of its landing is damaged");
+    if (git_commit_lookup(&c, r->git, &landed) < 0) return repo_git_fail(e, ERR_PARSE, "the landed commit");
+    const bool same = git_commit_parentcount(c) == 1 && git_oid_equal(git_commit_parent_id(c, 0), &old) &&
+                      git_oid_equal(git_commit_tree_id(c), &want);
+    git_commit_free(c);
+    return same ? 0 : err_set(e, ERR_CONFLICT, "the journal of its landing names another commit than the run made");
+}
+
+static int open_landed(struct store *s, const char *run_id, struct repo *r, struct store_landing *j, struct err *e) {
+    if (repo_git_start(e) < 0 || store_landing_get(s, run_id, "land", j, e) < 0) return -1;
+    return repo_open(r, j->target, e) < 0 ? -1 : repo_open_objects(r, e);
+}
+
+int land_is_of(struct store *s, const char *run_id, const char *tree, struct err *e) {
     AUTO_REPO struct repo r = REPO_INIT;
     struct store_landing j;
-    if (repo_git_start(e) < 0 || store_landing_get(s, run_id, "land", &j, e) < 0) return -1;
-    if (repo_open(&r, j.target, e) < 0 || repo_open_objects(&r, e) < 0) return -1;
+    return open_landed(s, run_id, &r, &j, e) < 0 ? -1 : is_of(&r, &j, tree, e);
+}
+
+int land_stands(struct store *s, const char *run_id, const char *tree, struct err *e) {
+    AUTO_REPO struct repo r = REPO_INIT;
+    struct store_landing j;
+    if (open_landed(s, run_id, &r, &j, e) < 0 || is_of(&r, &j, tree, e) < 0) return -1;
     return on_branch(&r, &j, e);
 }

@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/io.h"
+#include "supervisor/admission.h"
 #include "supervisor/engine_file.h"
 #include "supervisor/gates.h"
 #include "supervisor/known_values.h"
@@ -31,11 +32,22 @@ struct finishing {
     struct cto_case c, effective;
     struct engine_file file;
     bool case_loaded, file_loaded;
+    bool nobodys; /* the word in the store was said by nobody who may */
     struct run_record rec;
     char work[PATH_MAX], cases[PATH_MAX];
 };
 
 static bool said(const struct finishing *f, const char *word) { return strcmp(f->w.outcome, word) == 0; }
+
+/* What is kept to finish it. A word that the store has of somebody who may say none was never said. */
+static int read_waiting(struct finishing *f, const char *run_id, struct err *e) {
+    if (store_waiting_get(f->p->store, run_id, &f->w, e) < 0) return -1;
+    f->nobodys = (said(f, OUTCOME_ACCEPTED) || said(f, OUTCOME_REJECTED)) && !admission_actor_ok(f->w.actor, NULL);
+    if (!f->nobodys) return 0;
+    snprintf(f->w.outcome, sizeof f->w.outcome, OUTCOME_MISSING);
+    f->w.actor[0] = '\0';
+    return 0;
+}
 
 static int write_text(const char *dir, const char *name, const char *text, struct err *e) {
     AUTO_FD int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -116,10 +128,9 @@ static int load_record(struct finishing *f, struct err *e) {
 /* --- the end ------------------------------------------------------------------------------------------------------------ */
 
 /* 1: nobody has touched it, 0: somebody has, -1: it could not be looked at, which says nothing. */
-static int look_at_evidence(const struct finishing *f, struct err *e) {
+static int look_at_evidence(struct finishing *f, struct err *e) {
     char now[DIGEST_HEX_SIZE];
-    int64_t events = f->w.events_bytes;
-    if (evidence_fix(f->rec.run_dir, &events, now, e) < 0) return -1;
+    if (evidence_fix(f->rec.run_dir, &f->w.events_bytes, now, e) < 0) return -1; /* no more of them than there are */
     return strcmp(now, f->w.evidence_sha256) == 0;
 }
 
@@ -139,7 +150,8 @@ static int judge(struct finishing *f, bool untouched, struct err *e) {
     struct err why = ERR_INIT;
     if (said(f, OUTCOME_REJECTED)) record_block(r, BLOCKER_operator_rejected, "%.150s rejected the result", f->w.actor);
     if (said(f, OUTCOME_MISSING))
-        record_block(r, BLOCKER_missing_operator_outcome, "nobody said accepted or rejected in time");
+        record_block(r, BLOCKER_missing_operator_outcome, "%s",
+                     f->nobodys ? "the word in the store is no person's" : "nobody said accepted or rejected in time");
     if (!untouched || (r->n_blockers == 0 && was_taken_back(f)))
         record_block(r, BLOCKER_artifact_write_failure, "the evidence was not as it was when the run began to wait");
     if (r->n_blockers == 0) return 0;
@@ -211,8 +223,7 @@ static int claim(struct finishing *f, const char *run_id, int *ret_lock, struct 
     *ret_lock = open(run, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (*ret_lock < 0) return err_sys(e, "open the run directory");
     if (flock(*ret_lock, LOCK_EX | LOCK_NB) < 0) return err_set(e, ERR_CONFLICT, "another command is finishing it");
-    if (store_run_get(f->p->store, run_id, &f->row, e) < 0 || store_waiting_get(f->p->store, run_id, &f->w, e) < 0)
-        return -1;
+    if (store_run_get(f->p->store, run_id, &f->row, e) < 0 || read_waiting(f, run_id, e) < 0) return -1;
     if (f->row.state != RUN_OUTCOME) return err_set(e, ERR_CONFLICT, "it does not wait for an outcome");
     if (!f->w.outcome[0]) return err_set(e, ERR_USAGE, "nobody has said accepted or rejected");
     memcpy(f->rec.run_id, f->row.run_id, sizeof f->rec.run_id);
@@ -226,23 +237,29 @@ static int other_journal(struct err *e) {
 }
 
 static int journal_fits(struct finishing *f, const char *run_id, struct err *e) {
-    char run[PATH_MAX];
+    char run[PATH_MAX], tree[OID_SIZE];
+    struct err why = ERR_INIT;
     struct store_landing *l = calloc(1, sizeof *l);
     BUG_UNLESS(l != NULL);
     snprintf(run, sizeof run, "%.3900s/%s", f->p->home->runs, run_id);
-    const bool other = store_landing_get(f->p->store, run_id, "land", l, NULL) == 0 &&
-                       outcome_hold(run, &f->w, false, NULL) == 0 &&
-                       !record_json_is_of(f->w.record, l->target, l->branch, l->old_head);
+    const bool known =
+        store_landing_get(f->p->store, run_id, "land", l, NULL) == 0 && outcome_hold(run, &f->w, false, NULL) == 0;
+    const bool other = known && !record_json_is_of(f->w.record, l->target, l->branch, l->old_head);
     free(l);
-    return other ? other_journal(e) : 0;
+    if (other) return other_journal(e);
+    if (!known) return 0;
+    record_json_tree(f->w.record, tree);
+    if (land_is_of(f->p->store, run_id, tree, &why) == 0 || why.code != ERR_CONFLICT) return 0;
+    return err_set(e, ERR_UNSUPPORTED, "%s", why.text);
 }
 
 static int settle(struct finishing *f, const char *run_id, struct err *e) {
     AUTO_FD int lock = -1;
     char commit[OID_SIZE];
+    struct err why = ERR_INIT;
     /* This needs the journal alone, so it is done whatever became of record and run directory; but not when a record that is the run's
      * own speaks of another repository. */
-    if (store_waiting_get(f->p->store, run_id, &f->w, e) < 0) return -1;
+    if (read_waiting(f, run_id, e) < 0) return -1;
     if (journal_fits(f, run_id, e) < 0) return -1;
     if (said(f, OUTCOME_REJECTED) || said(f, OUTCOME_MISSING))
         (void)subject_take_back(f->p->store, run_id, "nobody stands for it", commit, NULL);
@@ -257,8 +274,14 @@ static int settle(struct finishing *f, const char *run_id, struct err *e) {
         free(l);
         return err_ctx(e, "it cannot be finished, and is sealed as interrupted by the next command that writes");
     }
-    if (rc == 0) rc = store_landing_get(f->p->store, run_id, "land", l, e);
-    if (rc == 0) {
+    if (rc == 0) rc = store_landing_get(f->p->store, run_id, "land", l, &why);
+    /* Without its journal nothing can be accepted; what nobody stands for can be left where it is (judge()). */
+    const bool lost = rc < 0 && why.code == ERR_MISSING && !said(f, OUTCOME_ACCEPTED);
+    if (lost)
+        rc = 0;
+    else if (rc < 0 && why.code != ERR_NONE && e)
+        *e = why;
+    if (rc == 0 && !lost) {
         snprintf(f->rec.subject->commit, sizeof f->rec.subject->commit, "%s", l->new_head);
         f->rec.subject->end_clean =
             strcmp(l->state, "finished") == 0; /* land.h looked, and would not say so otherwise */
@@ -284,7 +307,7 @@ static int admission_stands(struct store *s, const struct store_landing *l, cons
 }
 
 int outcome_may_accept(const struct home *h, struct store *s, const char *run_id, struct err *e) {
-    char run[PATH_MAX];
+    char run[PATH_MAX], tree[OID_SIZE] = "";
     struct store_landing *l = calloc(1, sizeof *l);
     struct store_waiting w = {0};
     struct err why = ERR_INIT;
@@ -294,7 +317,8 @@ int outcome_may_accept(const struct home *h, struct store *s, const char *run_id
     if (rc == 0) rc = outcome_hold(run, &w, true, &why);
     if (rc == 0) rc = store_landing_get(s, run_id, "land", l, &why);
     if (rc == 0 && !record_json_is_of(w.record, l->target, l->branch, l->old_head)) rc = other_journal(&why);
-    if (rc == 0) rc = land_stands(s, run_id, &why);
+    if (rc == 0) record_json_tree(w.record, tree);
+    if (rc == 0) rc = land_stands(s, run_id, tree, &why);
     if (rc == 0) rc = admission_stands(s, l, w.record, &why);
     free(w.record);
     free(l);
@@ -330,20 +354,29 @@ static int collect(void *ctx, const struct store_run_row *row) {
     return 0;
 }
 
-/* 1: nothing to do yet. */
+/* Somebody else has finished it meanwhile. */
+static bool is_over(struct store *s, const char *run_id) {
+    struct store_run_row *row = calloc(1, sizeof *row);
+    BUG_UNLESS(row != NULL);
+    const bool over = store_run_get(s, run_id, row, NULL) == 0 && row->state == RUN_DONE;
+    free(row);
+    return over;
+}
+
+/* 1: nothing to do, yet or any more. */
 static int recover_one(const struct outcome_place *p, const char *run_id, struct err *e) {
     struct store_waiting w;
     struct err why = ERR_INIT;
     char run[PATH_MAX];
     const int64_t now = clock_real_ms();
-    if (store_waiting_get(p->store, run_id, &w, e) < 0) return -1;
+    if (store_waiting_get(p->store, run_id, &w, e) < 0) return is_over(p->store, run_id) ? 1 : -1;
     snprintf(run, sizeof run, "%.3900s/%s", p->home->runs, run_id);
     const bool whole = outcome_hold(run, &w, true, &why) == 0; /* its times are the events' now */
     free(w.record);
     if (!w.outcome[0] && now < w.due_ms)
         return whole ? 1 : err_set(e, ERR_UNSUPPORTED, "run %s waits for an outcome, but %s", run_id, why.text);
     if (!w.outcome[0] && store_waiting_say(p->store, run_id, OUTCOME_MISSING, "", now, e) < 0) return -1;
-    return outcome_settle(p, run_id, NULL, e);
+    return outcome_settle(p, run_id, NULL, e) == 0 ? 0 : is_over(p->store, run_id) ? 1 : -1;
 }
 
 int outcome_recover(const struct outcome_place *p, void (*warn)(const char *text), struct err *e) {

@@ -430,6 +430,13 @@ bool record_json_is_of(const char *text, const char *target, const char *branch,
     return path && on && head && strcmp(path, target) == 0 && strcmp(on, branch) == 0 && strcmp(head, old_head) == 0;
 }
 
+void record_json_tree(const char *text, char ret[OID_SIZE]) {
+    cJSON *o = cJSON_Parse(text);
+    AUTO_FREE char *tree = get_bytes(get(o, "subject"), "tree");
+    snprintf(ret, OID_SIZE, "%s", tree ? tree : "");
+    cJSON_Delete(o);
+}
+
 void record_parts_release(struct record_parts *p) {
     free(p->case_json);
     free(p->task);

@@ -23,6 +23,8 @@ void record_parts_release(struct record_parts *p);
 int record_parts_from_json(const char *text, struct record_parts *ret, struct err *e);
 /* Is it of a run that landed on this branch of this repository, on top of this commit? */
 bool record_json_is_of(const char *text, const char *target, const char *branch, const char *old_head);
+/* The tree that it was to land; "" when it says none. */
+void record_json_tree(const char *text, char ret[OID_SIZE]);
 /* Fills `r`, whose case and directories are set. Released with record_release(), also after an error. */
 int record_from_json(const char *text, struct run_record *r, struct err *e);
 

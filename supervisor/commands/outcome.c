@@ -169,6 +169,7 @@ static int keep_word(const struct home *h, const char *run_id, const char *word,
         *e = ERR_INIT;
         rc = 0;
     }
+    if (rc < 0 && e->code == ERR_CONFLICT) e->code = ERR_USAGE; /* said too late, as of a run that is over */
     store_close(s);
     return rc;
 }
@@ -219,7 +220,7 @@ static int settle(const struct home *h, struct executor *x, const char *run_id, 
                                     .leave_landed = leave};
     struct err why = ERR_INIT;
     int rc = read_end(p.store, run_id, ret, NULL) == 0 ? 0 : outcome_settle(&p, run_id, ret, &why);
-    if (rc < 0 && why.code == ERR_CONFLICT) {
+    if (rc < 0 && (why.code == ERR_CONFLICT || why.code == ERR_MISSING)) { /* they are at it, or were */
         let_finish(h, run_id);
         why = ERR_INIT;
         rc = read_end(p.store, run_id, ret, NULL) == 0 ? 0 : outcome_settle(&p, run_id, ret, &why);
