@@ -151,6 +151,17 @@ for i in 1 2 3 4 5 6; do
     check "both at once: somebody beside it is told: $(cat other.err)" [ ! -s other.err ]
     he verify "$id" >/dev/null || fail "both at once: the evidence"
 done
+# --- validators of one stage at once: each is approved of for itself
+cp -r cases/words cases/greet
+edit cases/greet/case.json '.id = "greet" | .mutation_mode = "copied-fixture" | .approval_required = false | del(.no_test_rationale)
+    | .verification = [{"argv": ["grep", "-q", "receive", "GUIDE.md"], "timeout_s": 10}]'
+validate() { env -u CTO_HARNESS_EXEC_STAGE -u CTO_HARNESS_EXEC_STAGE5_TARGET_ADMISSION_FILE "$HARNESS" --home "$W/home" --cases "$W/cases" validate stage4 --engine exec --case greet --json >"$1" 2>/dev/null; }
+validate alone || fail "a validator alone: $(jq -c .errors alone)"
+for i in 1 2 3; do
+    for k in 1 2 3; do validate "at_once.$k" & done
+    wait
+    check "validators at once: $(jq -c .errors at_once.*)" [ "$(jq -c .ok at_once.* | sort -u)" = true ]
+done
 h store check >/dev/null || fail "store check: $(h store check)"
 check "left behind" no_leftovers
 e2e_end
