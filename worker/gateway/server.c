@@ -142,6 +142,7 @@ static void connection_end(struct connection *c) {
         c->server->first = c->next;
     if (c->next) c->next->prev = c->prev;
     uv_close((uv_handle_t *)&c->watch, on_connection_closed);
+    kick(c->server); /* at its limit libmicrohttpd does not listen, and looks only when it runs whether it may again */
 }
 
 static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_ctx,
@@ -274,9 +275,9 @@ static void on_completed(void *ctx, struct MHD_Connection *mhd, void **request_c
     r->connection->since_us = clock_mono_us();
     if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK && !r->closes)
         r->connection->heard_bytes = tcp_bytes_received(r->connection->fd);
-    exchange_done(r->exchange, code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? EXCHANGE_COMPLETE
-                               : code == MHD_REQUEST_TERMINATED_WITH_ERROR ? EXCHANGE_MALFORMED
-                                                                           : EXCHANGE_LEFT);
+    exchange_done(r->exchange, code == MHD_REQUEST_TERMINATED_COMPLETED_OK                         ? EXCHANGE_COMPLETE
+                               : code == MHD_REQUEST_TERMINATED_WITH_ERROR && !r->connection->gone ? EXCHANGE_MALFORMED
+                                                                                                   : EXCHANGE_LEFT);
     free(r->target);
     free(r);
     s->busy--;
@@ -308,13 +309,22 @@ static void on_poll(uv_poll_t *h, int status, int events) {
     kick(h->data);
 }
 
-/* Who began a request, or a connection, long ago and has not made it whole. */
+/* Has it closed, and was all read that it had sent? libmicrohttpd waits for an edge of its epoll, and there is none any more when the last
+ * bytes and the end came together: it would keep the place until the connection is idle for too long. */
+static bool has_closed(int fd) {
+    char c;
+    return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* Who began a request, or a connection, long ago and has not made it whole, or will not any more. */
 static void end_slow(struct server *s, uint64_t now) {
     const uint64_t limit = (uint64_t)s->gw->config.limits.total_ms * 1000;
     for (struct connection *c = s->first; c; c = c->next) {
         const bool waits_for_us = c->request && (c->request->suspended || c->request->queued);
         if (c->request) exchange_look(c->request->exchange, now);
-        if (!waits_for_us && now - c->since_us > limit) shutdown(c->fd, SHUT_RDWR);
+        if (waits_for_us || (now - c->since_us <= limit && !has_closed(c->fd))) continue;
+        c->gone = true;
+        shutdown(c->fd, SHUT_RDWR);
     }
 }
 
