@@ -22,6 +22,8 @@
 /* Bodies of requests and whole answers in memory at once, of all requests together. */
 #define GW_HELD_MAX (UINT64_C(96) << 20)
 
+#define GW_OUTCOMES_MAX 32 /* numbers of enum gw_outcome */
+
 struct gw_totals {
     uint32_t requests;
     uint64_t tokens_in, tokens_out, bytes_up, bytes_down;
@@ -40,7 +42,7 @@ struct gw {
     struct budget budget;
     struct gw_totals totals;
     uint64_t traffic, held;
-    uint32_t last_number, refusals;
+    uint32_t last_number, told[GW_OUTCOMES_MAX]; /* of what costs nothing: see report.h */
     void (*fail)(struct gw *g, const char *why); /* ends the gateway: GW_FAILED */
     bool ending;                                 /* the supervisor has closed: no new request is taken */
 };

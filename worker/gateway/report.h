@@ -13,8 +13,10 @@ struct report_request {
     int64_t start_ms;
     const char *detail; /* ours */
 };
-/* Numbers it, in the order of their ends and without a gap: the supervisor holds that against it. Counts it in the totals, too. Refusals above REFUSALS_MAX are counted, but not told any more: an agent may not fill the evidence. */
-#define REFUSALS_MAX 10000
+/* Numbers it, in the order of their ends and without a gap: the supervisor holds that against it. Counts it in the totals, too. What costs
+ * the agent nothing (refusals, the list of models, leaving before anything was sent on) is told REPORT_FREE_MAX times for each outcome, and
+ * then only counted: it may not fill the evidence, and not hide one kind behind many of another. */
+#define REPORT_FREE_MAX 1000
 void report_request(struct gw *g, const struct report_request *r);
 /* GW_BUDGET for each that is used up and was not told of. */
 void report_budgets(struct gw *g);

@@ -1,0 +1,67 @@
+"""gateway_attack.py BINDIR SRCDIR - what was tried against a gateway and once succeeded: evidence that an agent could flood or steer, slots and
+budgets that many requests at once got around, answers that carried a secret or another model past it."""
+import os
+import sys
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from gwlib import *
+
+up = Answerer(answers_json)
+URL = f"http://127.0.0.1:{up.port}/v1"
+HOST = f"127.0.0.1:{up.port}"
+MODELS = b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def many(g, one, n, times=20):
+    """n of the same request on one connection, which is read to its end."""
+    with g.connect(30) as s:
+        got = [0]
+
+        def read():
+            s.settimeout(30 * SLOW)
+            while got[0] < n:
+                data = s.recv(1 << 20)
+                if not data:
+                    return
+                got[0] += data.count(b"HTTP/1.1 ")
+        t = threading.Thread(target=read)
+        t.start()
+        for _ in range(n // times):
+            s.sendall(one * times)
+        t.join()
+        return got[0]
+
+
+# --- the evidence is not the agent's to fill, to steer, or to break
+g = Gateway(URL)
+check("a model's name with a blank", g.post(ask(model="a b")).status == 403 and g.last().get("asked") == "a?b", g.lines[-1])
+up.answer = lambda c, h, b: c.sendall(http(200, chat_json(model="x" + KEY)))
+check("a server that names its model like the key", g.post(ask()).status == 502 and g.last().get("answered") == "x[redacted:key]", g.lines[-1])
+up.answer = lambda c, h, b: c.sendall(http(200, chat_json(model="y" * 120 + KEY)))
+check("and cut in the middle of it", g.post(ask()).status == 502 and g.last().get("answered") == "y" * 120, g.lines[-1])
+up.answer = lambda c, h, b: c.sendall(http(200, chat_json(model=URL)))
+check("or like the endpoint", g.post(ask()).status == 502 and g.last().get("answered") == "[redacted:endpoint]", g.lines[-1])
+up.answer = answers_json
+for what, one, outcome in (("lists of models", MODELS, "ok"), ("bodies that are no JSON", request("/v1/responses", b"x"), "refused_request")):
+    check(f"many {what}: all are answered", many(g, one, 3000) == 3000)
+    check(f"many {what}: so many are told", wait_for(lambda: len([r for r in g.of("GW_REQUEST") if r["outcome"] == outcome]) >= 1000, 5))
+check("what comes behind them is told: another model", g.post(ask(model="gpt-5")).status == 403)
+check("what comes behind them is told: an answer", g.post(ask()).status == 200)
+g.stop()
+told = [(r["outcome"], r["path"]) for r in g.of("GW_REQUEST")]
+check("what costs nothing is told a thousand times each", {o: sum(t[0] == o for t in told) for o in ("ok", "refused_request", "refused_model")} ==
+      {"ok": 1001, "refused_request": 1000, "refused_model": 2}, len(told))
+check("what comes last is what was done last", told[-2:] == [("refused_model", "/v1/chat/completions"), ("ok", "/v1/chat/completions")], told[-2:])
+check("numbered without a gap", [r["number"] for r in g.of("GW_REQUEST")] == list(range(1, len(told) + 1)))
+check("and all are counted", g.of("GW_DONE")[0]["requests"] == 3000 + 3000 + 4 + 2, g.of("GW_DONE"))
+
+# --- connections that sent the beginning of something and closed at once do not keep their places
+g = Gateway(URL, limits={"connections": 16})
+for rest in (b"", b"Content-Length: 10\r\n\r\n{"):
+    for _ in range(40):
+        with g.connect() as s:
+            s.sendall(b"POST /v1/responses HTTP/1.1\r\nHost: x\r\n" + rest)
+check("closed at once: the next is served", g.post(ask(), timeout=10).status == 200)
+check("closed at once: all are told", wait_for(lambda: len(g.of("GW_REQUEST")) == 81, 10), len(g.of("GW_REQUEST")))
+check("closed at once: as that", {r["outcome"] for r in g.of("GW_REQUEST")} == {"agent_left", "ok"}, [r for r in g.of("GW_REQUEST") if r["outcome"] not in ("agent_left", "ok")][:2])
+check("closed at once: the gateway ends", (g.stop() or {}).get("code") == 0, g.lines[-3:])
+end()
