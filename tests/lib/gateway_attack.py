@@ -64,4 +64,55 @@ check("closed at once: the next is served", g.post(ask(), timeout=10).status == 
 check("closed at once: all are told", wait_for(lambda: len(g.of("GW_REQUEST")) == 81, 10), len(g.of("GW_REQUEST")))
 check("closed at once: as that", {r["outcome"] for r in g.of("GW_REQUEST")} == {"agent_left", "ok"}, [r for r in g.of("GW_REQUEST") if r["outcome"] not in ("agent_left", "ok")][:2])
 check("closed at once: the gateway ends", (g.stop() or {}).get("code") == 0, g.lines[-3:])
+
+# --- what a server says past the answer
+g = Gateway(URL)
+
+
+def and_later(text):
+    def answer(c, h, b):
+        c.sendall(http(200, chat_json(text="first")))
+        time.sleep(0.05)
+        try:
+            c.sendall(http(200, chat_json(text=text)))
+        except OSError:
+            pass
+    return answer
+
+
+def texts(n, gap=0.2):
+    got = []
+    for _ in range(n):
+        got.append(g.post(ask()).json()["choices"][0]["message"]["content"])
+        time.sleep(gap)
+    return got
+
+
+up.answer = and_later("of before")
+check("bytes behind an answer are not the next answer", texts(4) == ["first"] * 4)
+up.answer = lambda c, h, b: c.sendall(http(200, chat_json(text="first")) + http(200, chat_json(text="of before")))
+check("bytes right behind an answer are not the next answer", texts(3, 0) == ["first"] * 3)
+up.answer = lambda c, h, b: c.sendall(STREAM_HEAD.replace(b"text/event-stream", b"application/json") + chunk(chat_json(text="first").encode()) + b"0\r\n\r\n" +
+                                      http(200, chat_json(text="of before")))
+check("bytes behind the last chunk are not the next answer", texts(3, 0) == ["first"] * 3)
+up.answer = answers_json
+before = up.connections
+check("connections that are well are kept", texts(4) == ["hello"] * 4 and up.connections <= before + 1, up.connections - before)
+up.answer = lambda c, h, b: (c.sendall(http(200, chat_json())), False)[1]
+check("connections that the server closes are not used again", texts(4, 0.1) == ["hello"] * 4)
+
+# --- what carries a secret past it
+up.answer = lambda c, h, b: c.sendall(http(200, chat_json(), "application/json", f"X-Request-Id: a{KEY}", f"Retry-After: {HOST}", "X-Should-Retry: true"))
+a = g.post(ask())
+check("a header with the key or the endpoint stays here", "x-request-id" not in a.headers and "retry-after" not in a.headers and a.headers.get("x-should-retry") == "true", a)
+import gzip
+packed = gzip.compress(STREAM)
+up.answer = lambda c, h, b: (c.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed), False)[1]
+g.seen = len(g.of("GW_REQUEST"))
+a = g.post(ask(stream=True))
+check("a compressed answer is refused", a.status == 502 and packed[:8] not in a.raw + a.body and g.last().get("outcome") == "garbage", a)
+check("why is said", "compressed" in g.of("GW_REQUEST")[-1]["detail"], g.of("GW_REQUEST")[-1])
+up.answer = lambda c, h, b: c.sendall(http(200, chat_json(), "application/json", "Content-Encoding: identity"))
+check("identity is none", g.post(ask()).status == 200)
+g.stop()
 end()

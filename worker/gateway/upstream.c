@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "worker/gateway/conns.h"
+#include "worker/gateway/redact.h"
 #include "worker/gateway/trust.h"
 
 #define LOOK_MS 20
@@ -29,6 +31,7 @@ struct upstream {
     struct curl_slist *resolve, *common; /* addresses; headers of every request */
     uv_timer_t curl_timer, look;
     struct up_transfer *first;
+    struct conns conns;
     CURL *spare[SPARE_MAX];
     int n_spare;
     char base[ENDPOINT_MAX + ENDPOINT_AUTHORITY_SIZE + 16];
@@ -48,7 +51,7 @@ struct up_transfer {
     const struct up_events *on;
     void *ctx;
     struct up_head head;
-    bool head_told, paused, aborted, wrong_peer, timed_out;
+    bool head_told, paused, aborted, encoded, wrong_peer, timed_out;
     uint64_t moved_us, header_bytes, down;
     char error[CURL_ERROR_SIZE];
 };
@@ -87,16 +90,25 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
         t->wrong_peer = true;
         return CURL_SOCKET_BAD;
     }
-    return socket(a->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+    const int fd = socket(a->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+    if (fd < 0 || conns_opened(&t->up->conns, fd)) return fd;
+    close(fd);
+    return CURL_SOCKET_BAD;
 }
 
-/* Connected, nothing sent yet: `ip` and `port` are what getpeername() said. */
+static int on_close_socket(void *ctx, curl_socket_t fd) {
+    struct upstream *u = ctx;
+    conns_closed(&u->conns, fd);
+    return close(fd);
+}
+
+/* Connected, now or for an earlier request; nothing of this one is sent yet. `ip` and `port` are what getpeername() said. */
 static int on_connected(void *ctx, char *ip, char *local, int port, int local_port) {
     struct up_transfer *t = ctx;
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
-    (void)local, (void)local_port;
     t->moved_us = clock_mono_us();
+    conns_take(&t->up->conns, t, local, local_port);
     if (inet_pton(AF_INET, ip, &v4.sin_addr) == 1 && is_allowed(t->up, (struct sockaddr *)&v4, sizeof v4))
         return CURL_PREREQFUNC_OK;
     if (inet_pton(AF_INET6, ip, &v6.sin6_addr) == 1 && is_allowed(t->up, (struct sockaddr *)&v6, sizeof v6))
@@ -129,9 +141,22 @@ static bool take_value(char *out, size_t size, const char *p, size_t n) {
     return true;
 }
 
-static void take_header(struct up_head *h, const char *name, size_t name_len, const char *value, size_t n) {
+static bool is_known_value(const struct gw *g, const char *text) {
+    AUTO_BUF struct buf clean = BUF_INIT(4096);
+    return redact_whole(g->redact, text, strlen(text), &clean) > 0;
+}
+
+static bool is_name(const char *name, size_t n, const char *want) {
+    return n == strlen(want) && strncasecmp(name, want, n) == 0;
+}
+
+static void take_header(struct up_transfer *t, const char *name, size_t name_len, const char *value, size_t n) {
     static const char *const pass[] = {"retry-after", "retry-after-ms", "x-request-id", "x-should-retry"};
-    if (name_len == 12 && strncasecmp(name, "content-type", 12) == 0) {
+    struct up_head *h = &t->head;
+    char encoding[16];
+    if (is_name(name, name_len, "content-encoding"))
+        t->encoded = !take_value(encoding, sizeof encoding, value, n) || strcasecmp(encoding, "identity") != 0;
+    if (is_name(name, name_len, "content-type")) {
         if (!take_value(h->content_type, sizeof h->content_type, value, n)) h->content_type[0] = 0;
         h->content_type[strcspn(h->content_type, "; \t")] = 0;
         for (char *p = h->content_type; *p; p++)
@@ -139,10 +164,10 @@ static void take_header(struct up_head *h, const char *name, size_t name_len, co
         return;
     }
     for (size_t i = 0; i < sizeof pass / sizeof pass[0]; i++) {
-        if (strlen(pass[i]) != name_len || strncasecmp(name, pass[i], name_len) != 0 || h->n_pass == UP_HEADERS_MAX)
-            continue;
+        if (!is_name(name, name_len, pass[i]) || h->n_pass == UP_HEADERS_MAX) continue;
         h->pass[h->n_pass].name = pass[i];
-        if (take_value(h->pass[h->n_pass].value, sizeof h->pass[0].value, value, n)) h->n_pass++;
+        char *to = h->pass[h->n_pass].value;
+        if (take_value(to, sizeof h->pass[0].value, value, n) && !is_known_value(t->up->gw, to)) h->n_pass++;
     }
 }
 
@@ -157,10 +182,11 @@ static size_t on_header(char *p, size_t size, size_t n, void *ctx) {
     }
     if (n >= 5 && memcmp(p, "HTTP/", 5) == 0) { /* a new one: what came before was 100 Continue */
         memset(&t->head, 0, sizeof t->head);
+        t->encoded = false;
         return n;
     }
     const char *colon = memchr(p, ':', n);
-    if (colon) take_header(&t->head, p, (size_t)(colon - p), colon + 1, n - (size_t)(colon - p) - 1);
+    if (colon) take_header(t, p, (size_t)(colon - p), colon + 1, n - (size_t)(colon - p) - 1);
     return n;
 }
 
@@ -170,7 +196,9 @@ static bool tell_head(struct up_transfer *t) {
     t->head_told = true;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     t->head.status = (unsigned)status;
-    if (t->on->on_head(t->ctx, &t->head) == 0) return true;
+    /* Nobody asked for that, and what is in it could not be looked at. Errors are told in our words when they are not JSON. */
+    const bool unseen = t->encoded && status == 200;
+    if (!unseen && t->on->on_head(t->ctx, &t->head) == 0) return true;
     t->aborted = true;
     return false;
 }
@@ -210,6 +238,8 @@ static bool set_where(struct up_transfer *t, CURL *c, const char *url) {
     SET(CURLOPT_DNS_CACHE_TIMEOUT, -1L);
     SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
     SET(CURLOPT_OPENSOCKETDATA, t);
+    SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
+    SET(CURLOPT_CLOSESOCKETDATA, t->up);
     SET(CURLOPT_PREREQFUNCTION, on_connected);
     SET(CURLOPT_PREREQDATA, t);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)l->connect_ms);
@@ -283,6 +313,7 @@ static void transfer_free(struct up_transfer *t) {
         curl_multi_remove_handle(u->multi, t->easy);
         give_easy(u, t->easy);
     }
+    conns_leave(&u->conns, t);
     curl_slist_free_all(t->headers);
     free(t);
     if (!u->first) uv_timer_stop(&u->look);
@@ -300,6 +331,7 @@ struct up_transfer *up_send(struct gw *g, const struct up_request *r, const stru
     t->ctx = ctx;
     t->moved_us = clock_mono_us();
     link_transfer(t);
+    conns_end_stale(&u->conns);
     t->easy = take_easy(u);
     snprintf(url, sizeof url, "%s%s", u->base, gw_path_name(r->path) + strlen("/v1"));
     if (!t->easy || !make_headers(t, r->stream) || !set_where(t, t->easy, url) || !set_what(t, t->easy, r) ||
@@ -336,7 +368,9 @@ static enum gw_outcome outcome_of(const struct up_transfer *t, CURLcode code, co
         return GW_UNREACHABLE;
     }
     if (t->aborted) {
-        *ret_detail = t->header_bytes > HEADERS_MAX ? "the answer's headers are too large" : "";
+        *ret_detail = t->header_bytes > HEADERS_MAX ? "the answer's headers are too large"
+                      : t->encoded                  ? "the answer is compressed, which nobody asked for"
+                                                    : "";
         return GW_GARBAGE;
     }
     switch (code) {
@@ -528,6 +562,7 @@ void upstream_stop(struct gw *g) {
 
 void upstream_free(struct upstream *u) {
     if (!u) return;
+    conns_release(&u->conns);
     trust_free(u->trust);
     curl_slist_free_all(u->resolve);
     curl_slist_free_all(u->common);
