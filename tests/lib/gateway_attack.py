@@ -108,11 +108,17 @@ check("a header with the key or the endpoint stays here", "x-request-id" not in 
 import gzip
 packed = gzip.compress(STREAM)
 up.answer = lambda c, h, b: (c.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed), False)[1]
-g.seen = len(g.of("GW_REQUEST"))
 a = g.post(ask(stream=True))
-check("a compressed answer is refused", a.status == 502 and packed[:8] not in a.raw + a.body and g.last().get("outcome") == "garbage", a)
-check("why is said", "compressed" in g.of("GW_REQUEST")[-1]["detail"], g.of("GW_REQUEST")[-1])
+check("a compressed answer is refused", a.status == 502 and packed[:8] not in a.raw + a.body, a)
+check("why is said", wait_for(lambda: any(r["outcome"] == "garbage" and "compressed" in r["detail"] for r in g.of("GW_REQUEST")), 5), g.of("GW_REQUEST")[-1])
 up.answer = lambda c, h, b: c.sendall(http(200, chat_json(), "application/json", "Content-Encoding: identity"))
 check("identity is none", g.post(ask()).status == 200)
+mark = b"\xef\xbb\xbf"
+for what, piece in (("", mark + chat_event("evil", model="other")), (" in pieces", mark), (" behind an empty line", b"\n" + chat_event("evil", model="other"))):
+    up.answer = lambda c, h, b: (send_stream(c, piece, chat_event("evil", model="other"), STREAM, gap=0.02), False)[1]
+    a = g.post(ask(stream=True))
+    check(f"another model behind a byte order mark{what}", b"evil" not in a.body, a)
+up.answer = lambda c, h, b: send_stream(c, mark + STREAM)
+check("a byte order mark is no fault", g.post(ask(stream=True)).body == mark + STREAM)
 g.stop()
 end()

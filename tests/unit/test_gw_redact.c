@@ -57,6 +57,37 @@ static void test_base64(void) {
     gives("eHhzay0xMjM0NTY3ODkw", "eHh[redacted:key]");  /* "xx" before it */
 }
 
+static void test_hex(void) {
+    gives("736b2d31323334353637383930", "[redacted:key]");
+    gives("736B2D31323334353637383930", "[redacted:key]");
+    gives("61736b2d3132333435363738393061", "61[redacted:key]61");
+    gives("426f782e746573743a38343433", "[redacted:endpoint]");
+}
+
+/* 62 and 63 are other characters in the base64 of URLs. */
+static void test_alphabets(void) {
+    struct redact *before = table;
+    struct gw_config c = {.key = "sk-?\?>>~~12"}; /* c2stPz8-Pn5-MTI= */
+    table = redact_new(&c);
+    gives("c2stPz8+Pn5+MTI=", "[redacted:key]I=");
+    gives("c2stPz8-Pn5-MTI=", "[redacted:key]I=");
+    redact_free(table);
+    table = before;
+}
+
+static void test_without_port(void) {
+    struct redact *before = table;
+    struct gw_config c = {.endpoint_url = "https://model.box.test/v1", .key = ""};
+    NEED(endpoint_parse(c.endpoint_url, &c.endpoint, NULL) == 0);
+    table = redact_new(&c);
+    gives("no route to Model.Box.test", "no route to [redacted:endpoint]");
+    gives("model.box.test:443", "[redacted:endpoint]:443");
+    gives("https://model.box.test/v1/x", "[redacted:endpoint]/x");
+    gives("https://model.box.test/v2", "https://[redacted:endpoint]/v2");
+    redact_free(table);
+    table = before;
+}
+
 static void test_left_alone(void) {
     gives("", "");
     gives("sk-123456789", "sk-123456789");
@@ -89,6 +120,9 @@ int main(void) {
     table = redact_new(&c);
     test_forms();
     test_base64();
+    test_hex();
+    test_alphabets();
+    test_without_port();
     test_left_alone();
     test_held();
     redact_free(table);

@@ -109,6 +109,7 @@ static void feed_data(struct answer *a, const uint8_t *p, size_t n) {
 }
 
 static void end_line(struct answer *a) {
+    a->past_first = true;
     if (a->in_data)
         a->in_data = false;
     else if (a->line_len == 0)
@@ -121,6 +122,12 @@ static void end_line(struct answer *a) {
 /* Within a line that is not yet known to be data. */
 static void name_byte(struct answer *a, uint8_t c) {
     if (a->line_len < sizeof a->line) a->line[a->line_len++] = c;
+    if (!a->past_first && a->line_len == 3 && memcmp(a->line, "\xef\xbb\xbf", 3) == 0) {
+        a->past_first =
+            true; /* a byte order mark is no part of the line, to whoever reads events as they are specified */
+        a->line_len = 0;
+        return;
+    }
     if (a->line_len != 5 || memcmp(a->line, "data:", 5) != 0) return;
     if (a->has_data) feed_data(a, (const uint8_t *)"\n", 1);
     a->in_data = a->has_data = true;

@@ -33,7 +33,7 @@ struct answer {
     bool is_object, bad;
     uint8_t line[8]; /* the beginning of the line, as far as it says which field it is */
     uint8_t line_len, done_len;
-    bool in_data, after_cr, has_data, done, not_done;
+    bool in_data, after_cr, has_data, done, not_done, past_first; /* line */
     uint64_t events;
 };
 

@@ -8,11 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define WINDOW_MAX 32
 #define BLOCK 1024 /* that far a backslash is looked for at once */
-#define FORMS 5    /* as it is, URL-encoded, base64 three times */
-#define NEEDLES_MAX ((GW_REDACT_MAX + 3) * FORMS)
+#define FORMS 9    /* as it is, URL-encoded, hexadecimal, base64 three times in two alphabets */
+#define NEEDLES_MAX ((GW_REDACT_MAX + 4) * FORMS)
 
 struct needle {
     char *text;
@@ -66,9 +67,17 @@ static void add_url_form(struct redact *r, const char *name, const char *value) 
     buf_release(&b);
 }
 
+static void add_hex_form(struct redact *r, const char *name, const char *value) {
+    struct buf b = BUF_INIT(16384);
+    for (const char *p = value; *p; p++) buf_printf(&b, "%02x", (unsigned char)*p);
+    add(r, name, buf_str(&b), b.len, true);
+    buf_release(&b);
+}
+
 /* The characters of base64 that depend on the value alone, when `shift` bytes of something else stand before it. */
 static void add_base64_form(struct redact *r, const char *name, const char *value, size_t shift) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    bool two = false;
     struct buf b = BUF_INIT(16384);
     const size_t n = strlen(value), bits = (shift + n) * 8;
     for (size_t at = 0; at + 6 <= bits; at += 6) {
@@ -78,9 +87,13 @@ static void add_base64_form(struct redact *r, const char *name, const char *valu
             const unsigned byte = (unsigned char)value[i / 8 - shift];
             d = d << 1 | (byte >> (7 - i % 8) & 1u);
         }
+        two |= d >= 62;
         buf_put(&b, &digits[d], 1);
     }
     add(r, name, buf_str(&b), b.len, false);
+    for (size_t i = 0; two && i < b.len; i++) /* the alphabet of URLs */
+        b.p[i] = b.p[i] == '+' ? '-' : b.p[i] == '/' ? '_' : b.p[i];
+    if (two) add(r, name, buf_str(&b), b.len, false);
     buf_release(&b);
 }
 
@@ -88,7 +101,21 @@ static void add_value(struct redact *r, const char *name, const char *value, boo
     add(r, name, value, strlen(value), any_case);
     if (strlen(value) < GW_REDACT_VALUE_MIN) return;
     add_url_form(r, name, value);
+    add_hex_form(r, name, value);
     for (size_t shift = 0; shift < 3; shift++) add_base64_form(r, name, value, shift);
+}
+
+/* Host and port, and as they stand in the URL, where the port may be left out: so a server's own words name it, and the Host header that it
+ * got. No needle begins another: which of them is found does not depend on where a piece ends. */
+static void add_authority(struct redact *r, const struct gw_config *c, const char *url) {
+    char whole[ENDPOINT_AUTHORITY_SIZE], written[ENDPOINT_MAX];
+    endpoint_authority(&c->endpoint, whole);
+    const char *at = strstr(url, "://");
+    snprintf(written, sizeof written, "%.*s", at ? (int)strcspn(at + 3, "/") : 0, at ? at + 3 : "");
+    const size_t n = strlen(written);
+    const bool begins = n >= GW_REDACT_VALUE_MIN && strncasecmp(written, whole, n) == 0;
+    if (!begins) add_value(r, "endpoint", whole, true);
+    if (n > 0) add_value(r, "endpoint", written, true);
 }
 
 static int by_length(const void *a, const void *b) {
@@ -131,15 +158,14 @@ static void set_shift(struct redact *r, const struct needle *n) {
 }
 
 struct redact *redact_new(const struct gw_config *c) {
-    char authority[ENDPOINT_AUTHORITY_SIZE], url[ENDPOINT_MAX];
+    char url[ENDPOINT_MAX];
     struct redact *r = calloc(1, sizeof *r);
     BUG_UNLESS(r != NULL);
     if (c->endpoint_url) {
         snprintf(url, sizeof url, "%s", c->endpoint_url);
         for (size_t n = strlen(url); n > 0 && url[n - 1] == '/'; n--) url[n - 1] = 0;
-        endpoint_authority(&c->endpoint, authority);
         add_value(r, "endpoint", url, true);
-        add_value(r, "endpoint", authority, true);
+        add_authority(r, c, url);
     }
     if (*c->key) add_value(r, "key", c->key, false);
     for (int i = 0; i < c->n_redact; i++) add_value(r, c->redact[i].name, c->redact[i].value, false);

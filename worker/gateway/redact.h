@@ -1,7 +1,7 @@
 /* redact.h - known values out of bytes on their way: the real key, the endpoint, what else the configuration names.
  *
- * A value is found as it is, with any of its characters escaped as JSON may (\/ and \u002f), URL-encoded and in base64 at each of its
- * three alignments; the endpoint in any case. Found over the borders of pieces: what may be the beginning of a value is held back
+ * A value is found as it is, with any of its characters escaped as JSON may (\/ and \u002f), URL-encoded, in hexadecimal digits and
+ * in base64 at each of its three alignments and in both alphabets; the endpoint in any case, also without its port when it was written so. Found over the borders of pieces: what may be the beginning of a value is held back
  * until more comes, and nothing else ever is. What is found becomes [redacted:NAME]. A value that a model's server spreads over
  * several events of a stream is several texts to every reader of bytes: that is not found.
  */
