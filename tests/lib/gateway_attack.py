@@ -121,4 +121,57 @@ for what, piece in (("", mark + chat_event("evil", model="other")), (" in pieces
 up.answer = lambda c, h, b: send_stream(c, mark + STREAM)
 check("a byte order mark is no fault", g.post(ask(stream=True)).body == mark + STREAM)
 g.stop()
+
+# --- budgets, asked for by many at once
+slots = f"{WORK}/slots"
+os.mkdir(slots)
+os.chmod(slots, 0o755)
+
+
+def at_once(n, ask_one):
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(ask_one())) for _ in range(n)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    return results
+
+
+up.answer = lambda c, h, b: (time.sleep(0.05), c.sendall(http(200, chat_json())))[1]
+for name, limit, most in (("requests", 5, 5), ("tokens_out", 10, 2 + 3), ("tokens_in", 30, 3 + 3), ("bytes", 900, 3 + 3)):
+    g = Gateway(URL, "--slots", slots, "4", budgets={name: limit})
+    got = at_once(60, lambda: g.post(ask(), timeout=30).status)
+    check(f"a budget of {name}, 60 at once: as many as it lets through", 1 <= got.count(200) <= most, got)
+    check(f"a budget of {name}, 60 at once: the others are refused", got.count(200) + got.count(429) == 60, got)
+    g.stop()
+    check(f"a budget of {name}, 60 at once: told once", len(g.of("GW_BUDGET")) == 1 and sum(r["outcome"] == "refused_budget" for r in g.of("GW_REQUEST")) == got.count(429))
+
+# --- a slot is not for the one alone who never pauses
+for clients in (1, 20):
+    a, b = (Gateway(URL, "--slots", slots, "1") for _ in range(2))
+    stop, done = [], [0]
+
+    def never_pauses():
+        with a.connect(30) as s:
+            while not stop:
+                s.sendall(request("/v1/chat/completions", json.dumps(ask()).encode()))
+                read_answer(s)
+                done[0] += 1
+    threads = [threading.Thread(target=never_pauses) for _ in range(clients)]
+    for t in threads:
+        t.start()
+    wait_for(lambda: done[0] > 3)
+    waits = []
+    for _ in range(8):
+        before, t = done[0], time.monotonic()
+        check(f"a slot beside {clients} that never pause", b.post(ask(), timeout=30).status == 200)
+        waits.append(done[0] - before)
+    check(f"a slot beside {clients} that never pause: soon", sum(waits) <= 8 * 4, waits)
+    check(f"a slot beside {clients} that never pause: they go on", done[0] >= 6, done)
+    stop.append(True)
+    for t in threads:
+        t.join()
+    a.stop()
+    b.stop()
 end()

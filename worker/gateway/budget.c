@@ -22,11 +22,19 @@ static bool used_up(struct budget *b, enum gw_budget k, uint64_t now_us, uint64_
     return *limit != 0 && *seen >= *limit;
 }
 
-enum gw_budget budget_exhausted(struct budget *b, uint64_t now_us) {
+static enum gw_budget first_from(struct budget *b, int k, uint64_t now_us) {
     uint64_t limit, seen;
-    for (int k = GW_BUDGET_OF_REQUESTS; k <= GW_BUDGET_OF_WALL; k++)
+    for (; k <= GW_BUDGET_OF_WALL; k++)
         if (used_up(b, (enum gw_budget)k, now_us, &limit, &seen)) return (enum gw_budget)k;
     return (enum gw_budget)0;
+}
+
+enum gw_budget budget_exhausted(struct budget *b, uint64_t now_us) {
+    return first_from(b, GW_BUDGET_OF_REQUESTS, now_us);
+}
+
+enum gw_budget budget_exhausted_since(struct budget *b, uint64_t now_us) {
+    return first_from(b, GW_BUDGET_OF_REQUESTS + 1, now_us);
 }
 
 enum gw_budget budget_news(struct budget *b, uint64_t now_us, uint64_t *ret_limit, uint64_t *ret_seen) {

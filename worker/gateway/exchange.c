@@ -185,22 +185,25 @@ static bool check_body(struct exchange *x) {
     return false;
 }
 
-static bool check_budget(struct exchange *x) {
+static void refuse_budget(struct exchange *x, enum gw_budget k) {
     static const char *const texts[] = {"",
                                         "budget of this run is used up: requests",
                                         "budget of this run is used up: input tokens",
                                         "budget of this run is used up: output tokens",
                                         "budget of this run is used up: bytes",
                                         "budget of this run is used up: wall time"};
-    struct budget *b = &x->gw->budget;
-    const enum gw_budget k = budget_exhausted(b, clock_mono_us());
-    if (k == 0) {
-        b->used.requests++;
-        return true;
-    }
     report_budgets(x->gw);
     refuse(x, GW_REFUSED_BUDGET, 429, texts[k]);
-    return false;
+}
+
+static bool check_budget(struct exchange *x) {
+    struct budget *b = &x->gw->budget;
+    const enum gw_budget k = budget_exhausted(b, clock_mono_us());
+    if (k == 0)
+        b->used.requests++;
+    else
+        refuse_budget(x, k);
+    return k == 0;
 }
 
 /* What goes up: without known values, and asking for its tokens. */
@@ -238,9 +241,19 @@ static void send_up(struct exchange *x) {
     if (!x->transfer) ended(x, GW_UNREACHABLE, "the gateway is out of memory");
 }
 
+/* Those that it waited for may have used up what there was. */
 static void on_slot(struct slot_wait *w) {
     struct exchange *x = (struct exchange *)((char *)w - offsetof(struct exchange, slot));
-    send_up(x);
+    const enum gw_budget k = budget_exhausted_since(&x->gw->budget, clock_mono_us());
+    if (k == 0) {
+        send_up(x);
+        return;
+    }
+    slots_release(x->gw, w);
+    if (x->pair) record_drop(x->pair);
+    x->pair = NULL;
+    refuse_budget(x, k);
+    wake(x);
 }
 
 static void ask(struct exchange *x) {

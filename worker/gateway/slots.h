@@ -2,7 +2,8 @@
  * supervisor opened; who holds its OFD lock may ask. The kernel gives a lock back when its holder dies, so none is ever lost.
  *
  * Waiting is by looking again each 10 ms: a lock that another process holds says nothing when it is free. It is first come, first
- * served within a gateway, and chance between gateways. The wait counts against a request's total limit and no other.
+ * served within a gateway. Between gateways it is chance, but who gives a slot back while a run without any waits leaves it to that one for
+ * a moment: an agent that asks without a pause does not keep the others out. The wait counts against a request's total limit and no other.
  */
 #ifndef CTO_WORKER_GATEWAY_SLOTS_H
 #define CTO_WORKER_GATEWAY_SLOTS_H
