@@ -147,6 +147,23 @@ static void becomes(const char *text, const char *want) {
     CHECK(judge(buf_str(&t), 0, &b) == BODY_FINE && b.stream && b.include_usage);
 }
 
+/* To us it does not ask, or not surely; to some server it does. */
+static void test_usage_twice(void) {
+    static const char want[] = "{\"model\":\"m-1\",\"stream\":true,\"stream_options\":{\"include_usage\":true}}";
+    becomes("{\"model\":\"m-1\",\"stream\":true,\"stream_options\":{\"include_usage\":false,\"include_usage\":true}}",
+            want);
+    becomes("{\"model\":\"m-1\",\"stream\":true,\"stream_options\":{\"include_usage\":true,\"Include_Usage\":false}}",
+            want);
+    becomes(
+        "{\"model\":\"m-1\",\"stream\":true,\"stream_options\":{\"include_u\\u017fage\":false,\"include_usage\":true}}",
+        want);
+    says("{\"model\":\"m-1\",\"\\u017ftream\":true}", BODY_AMBIGUOUS);
+    says("{\"model\":\"m-1\",\"\xc5\xbftream_option\xc5\xbf\":{}}", BODY_AMBIGUOUS);
+    says("{\"model\":\"m-1\",\"model\\u0000\":\"m-2\"}", BODY_AMBIGUOUS);
+    says("{\"model\":\"m-1\",\"stream\\u0000x\":true}", BODY_AMBIGUOUS);
+    says("{\"model\":\"m-1\",\"a key that is longer than what is kept of one\":true}", BODY_FINE);
+}
+
 static void test_usage(void) {
     becomes(" {\"model\":\"m-1\",\"stream\":true}",
             " {\"stream_options\":{\"include_usage\":true},\"model\":\"m-1\",\"stream\":true}");
@@ -163,5 +180,6 @@ int main(void) {
     test_values();
     test_model();
     test_usage();
+    test_usage_twice();
     return check_done();
 }

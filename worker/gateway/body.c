@@ -2,7 +2,6 @@
 #include "worker/gateway/body.h"
 
 #include <string.h>
-#include <strings.h>
 
 const char *body_verdict_text(enum body_verdict v) {
     switch (v) {
@@ -10,7 +9,8 @@ const char *body_verdict_text(enum body_verdict v) {
     case BODY_NO_MODEL: return "the body names no model";
     case BODY_TWO_MODELS: return "the body has more than one \"model\"";
     case BODY_OTHER_MODEL: return "this run may not use that model";
-    case BODY_AMBIGUOUS: return "\"stream\" or \"stream_options\" is there twice, or of another type";
+    case BODY_AMBIGUOUS:
+        return "\"stream\" or \"stream_options\" is there twice, or of another type, or a key is no text";
     default: return "fine";
     }
 }
@@ -38,21 +38,37 @@ static void take_options(struct body *b, const struct jscan_value *v) {
     if (v->kind != JSCAN_OBJECT && v->kind != JSCAN_NULL) b->ambiguous = true;
 }
 
+/* As the most lenient of servers compares: without case, and by Unicode's folding of it, where a long s is an s. */
+static bool is_key(const char *key, const char *name) {
+    for (; *name; name++) {
+        if (*name == 's' && strncmp(key, "\xc5\xbf", 2) == 0)
+            key += 2;
+        else if (*name == (*key >= 'A' && *key <= 'Z' ? *key + 32 : *key))
+            key++;
+        else
+            return false;
+    }
+    return *key == 0;
+}
+
 static void on_value(void *ctx, const struct jscan *s, const struct jscan_value *v) {
     struct body *b = ctx;
     if (s->depth == 0) b->is_object = v->kind == JSCAN_OBJECT;
-    if (s->depth == 2 && strcmp(s->key[1], "stream_options") == 0 && strcmp(s->key[2], "include_usage") == 0)
-        b->include_usage = v->kind == JSCAN_TRUE;
+    if (s->depth == 2 && strcmp(s->key[1], "stream_options") == 0 && is_key(s->key[2], "include_usage")) {
+        b->usages++;
+        b->include_usage = b->usages == 1 && v->kind == JSCAN_TRUE && strcmp(s->key[2], "include_usage") == 0;
+    }
     if (s->depth != 1) return;
     if (strcmp(s->key[1], "model") == 0)
         take_model(b, v);
-    else if (strcasecmp(s->key[1], "model") == 0)
+    else if (is_key(s->key[1], "model"))
         b->odd_models++;
     else if (strcmp(s->key[1], "stream") == 0)
         take_stream(b, v);
     else if (strcmp(s->key[1], "stream_options") == 0)
         take_options(b, v);
-    else if (strcasecmp(s->key[1], "stream") == 0 || strcasecmp(s->key[1], "stream_options") == 0)
+    else if (strcmp(s->key[1], JSCAN_KEY_ODD) == 0 || is_key(s->key[1], "stream") ||
+             is_key(s->key[1], "stream_options"))
         b->ambiguous = true;
 }
 

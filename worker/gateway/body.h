@@ -1,7 +1,7 @@
 /* body.h - what an agent's request asks for, read while it arrives: model, stream, stream_options. Pure.
  *
- * A server's parser may take the first of two equal keys or the last, and some compare keys without case. So exactly one top-level
- * key that is "model" in any case may be there, it must be written in lower case, and its value must be the admitted model to the
+ * A server's parser may take the first of two equal keys or the last, some compare keys without case (a long s is an s to them), and some
+ * take a key to end at a NUL. So exactly one top-level key that is "model" in any case may be there, it must be written in lower case, and its value must be the admitted model to the
  * byte. The same for "stream" and "stream_options", by which the gateway itself decides.
  */
 #ifndef CTO_WORKER_GATEWAY_BODY_H
@@ -17,7 +17,7 @@ enum body_verdict {
     BODY_NO_MODEL,    /* no model, or one that is no string */
     BODY_TWO_MODELS,  /* or "Model" */
     BODY_OTHER_MODEL, /* another than the admitted one */
-    BODY_AMBIGUOUS    /* stream or stream_options twice, or no boolean, or no object */
+    BODY_AMBIGUOUS    /* stream or stream_options twice, or no boolean, or no object; a key with a NUL in it */
 };
 const char *body_verdict_text(enum body_verdict v); /* a sentence for the agent */
 
@@ -28,7 +28,7 @@ struct body {
     /* the rest is body.c's */
     struct jscan scan;
     bool is_object;
-    unsigned models, odd_models, streams, options;
+    unsigned models, odd_models, streams, options, usages;
     bool model_is_string, model_is_other, ambiguous;
     size_t options_start, options_end;
 };

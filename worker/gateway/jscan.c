@@ -90,7 +90,7 @@ static void set_key(struct jscan *s, const char *key, bool cut) {
     if (s->depth > JSCAN_KEYS) return;
     const size_t n = strlen(key);
     if (cut || n >= JSCAN_KEY_SIZE) {
-        memcpy(s->key[s->depth], "\1", 2);
+        memcpy(s->key[s->depth], n >= JSCAN_KEY_SIZE ? JSCAN_KEY_LONG : JSCAN_KEY_ODD, 2);
         return;
     }
     memcpy(s->key[s->depth], key, n + 1);

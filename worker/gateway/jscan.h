@@ -17,6 +17,8 @@
 #define JSCAN_KEYS 4        /* keys are kept for the members of so many levels */
 #define JSCAN_KEY_SIZE 32   /* longer keys are cut */
 #define JSCAN_TEXT_SIZE 160 /* of a string or number */
+#define JSCAN_KEY_LONG "\1"
+#define JSCAN_KEY_ODD "\2" /* holds a NUL, where some parser may take it to end, or half of a surrogate pair */
 
 enum jscan_kind { JSCAN_STRING, JSCAN_NUMBER, JSCAN_TRUE, JSCAN_FALSE, JSCAN_NULL, JSCAN_OBJECT, JSCAN_ARRAY };
 
@@ -42,7 +44,7 @@ struct jscan {
     size_t at;      /* bytes fed */
     unsigned depth; /* containers that are open: a member of the outermost one has depth 1 */
     char key[JSCAN_KEYS + 1]
-            [JSCAN_KEY_SIZE]; /* key[d]: of the member of depth d; "[]" in an array; "\1" a key that is cut */
+            [JSCAN_KEY_SIZE]; /* key[d]: of the member of depth d; "[]" in an array; JSCAN_KEY_LONG, JSCAN_KEY_ODD */
     /* the rest is jscan.c's */
     uint8_t is_object[JSCAN_DEPTH / 8 + 1];
     uint8_t state, literal, literal_at;
