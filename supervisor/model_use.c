@@ -68,6 +68,20 @@ static bool was_sent(unsigned outcome) {
            outcome != GW_REFUSED_BUDGET && outcome != GW_NO_REPLAY;
 }
 
+/* Does it say anything of the endpoint? Not when the agent left before a byte had come: that neither is a failure nor undoes one. */
+static bool is_about_endpoint(const struct model_request *q) {
+    return was_sent(q->outcome) && q->path != GW_PATH_MODELS && (q->outcome != GW_AGENT_LEFT || q->first_byte_us > 0);
+}
+
+/* What an agent can have as often as it likes: see GW_FREE_MAX. Few of each kind are kept, so that the others have room. */
+static bool is_kept(struct model_use *u, const struct model_request *q) {
+    const bool free_of_cost = q->bytes_up == 0 && (q->path == GW_PATH_MODELS || q->outcome == GW_AGENT_LEFT ||
+                                                   (!was_sent(q->outcome) && q->outcome != GW_NO_REPLAY));
+    if (free_of_cost && u->free_kept[q->outcome] == MODEL_USE_FREE) return false;
+    if (free_of_cost) u->free_kept[q->outcome]++;
+    return u->n_requests < MODEL_USE_REQUESTS;
+}
+
 static void add(uint64_t *sum, uint64_t more) {
     const uint64_t most = (uint64_t)JSON_EXACT_MAX;
     *sum = more > most - *sum ? most : *sum + more;
@@ -82,13 +96,13 @@ static int on_request(struct model_use *u, struct rd *rd, const struct model_req
         return err_set(e, ERR_PROTO, "GW_REQUEST: malformed");
     u->total++;
     u->by_outcome[q.outcome]++;
-    if (was_sent(q.outcome) && q.path != GW_PATH_MODELS) u->last_outcome = q.outcome;
+    if (is_about_endpoint(&q)) u->last_outcome = q.outcome;
     add(&u->tokens_in, q.tokens_in);
     add(&u->tokens_out, q.tokens_out);
     add(&u->bytes_up, q.bytes_up);
     add(&u->bytes_down, q.bytes_down);
     count_model(u, q.answered);
-    if (u->n_requests == MODEL_USE_REQUESTS) return 0;
+    if (!is_kept(u, &q)) return 0;
     if (!u->requests) u->requests = calloc(MODEL_USE_REQUESTS, sizeof *u->requests); /* touched as it fills */
     BUG_UNLESS(u->requests != NULL);
     u->requests[u->n_requests] = q;
@@ -125,6 +139,16 @@ static int on_ready(struct model_use *u, struct rd *rd, struct err *e) {
     return 0;
 }
 
+/* It counted those too that it did not tell of. */
+static int on_done(struct model_use *u, struct rd *rd, struct err *e) {
+    const uint32_t requests = rd_u32(rd);
+    for (int i = 0; i < 4; i++) rd_u64(rd);
+    u->done = true;
+    if (!rd_done(rd) || requests < u->total) return err_set(e, ERR_PROTO, "GW_DONE: malformed");
+    u->total = requests;
+    return 0;
+}
+
 static struct model_use *use_of(struct run_record *rec) {
     if (!rec->model_use) rec->model_use = calloc(1, sizeof *rec->model_use);
     BUG_UNLESS(rec->model_use != NULL);
@@ -145,7 +169,7 @@ int model_use_take(struct run_record *rec, const struct frame *f, const struct m
     case MSG_GW_TRAFFIC: rd_u64(&rd); return rd_done(&rd) ? 0 : err_set(e, ERR_PROTO, "GW_TRAFFIC: malformed");
     case MSG_GW_BUDGET: return on_budget(u, &rd, e);
     case MSG_GW_FAILED: return on_failed(u, &rd, e);
-    case MSG_GW_DONE: u->done = true; return f->len == 36 ? 0 : err_set(e, ERR_PROTO, "GW_DONE: malformed");
+    case MSG_GW_DONE: return on_done(u, &rd, e);
     default: return err_set(e, ERR_PROTO, "%s is not permitted in a run", msg_rule(f->type)->name);
     }
 }
@@ -202,7 +226,8 @@ void model_use_judge(struct run_record *rec) {
     judge_models(rec, u);
     if (u->by_outcome[GW_REFUSED_BUDGET] > 0)
         record_block(rec, BLOCKER_resource_limit_exceeded,
-                     "the model budget was used up (%s), and %u requests more were refused", u->budget,
+                     "the model budget was used up (%s), and %s%u requests more were refused", u->budget,
+                     u->by_outcome[GW_REFUSED_BUDGET] < GW_FREE_MAX ? "" : "at least ",
                      u->by_outcome[GW_REFUSED_BUDGET]);
     if (u->by_outcome[GW_NO_REPLAY] > 0)
         record_block(rec, BLOCKER_provider_unavailable, "the recording has no answer to %u requests of this run",

@@ -15,6 +15,7 @@ struct run_record;
 
 #define MODEL_USE_REQUESTS 2000 /* that many are kept one by one; all are counted */
 #define MODEL_USE_EVENTS 500    /* of those, the first ones are events too */
+#define MODEL_USE_FREE 50       /* of each kind that costs an agent nothing */
 #define MODEL_USE_MODELS 16
 #define MODEL_NAME_SIZE 160
 
@@ -39,8 +40,9 @@ struct model_use {
     char failed[300];               /* GW_FAILED; "" */
     struct model_request *requests; /* owned */
     int n_requests;
-    uint32_t total, by_outcome[32]; /* of enum gw_outcome */
-    unsigned last_outcome;          /* of the last request that was sent on to the endpoint; 0: none was */
+    uint32_t total, by_outcome[32]; /* all; those that were told, by enum gw_outcome */
+    uint32_t free_kept[32];
+    unsigned last_outcome; /* of the last request that says something of the endpoint; 0: none does */
     uint64_t tokens_in, tokens_out, bytes_up, bytes_down;
     struct model_named models[MODEL_USE_MODELS]; /* as answers named them */
     int n_models;

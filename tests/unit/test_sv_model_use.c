@@ -29,10 +29,13 @@ static void ready(struct world *w) {
     gw(w, MSG_GW_READY, &b);
 }
 
+static unsigned path = GW_PATH_CHAT;
+static uint64_t first_byte_us = 1000, bytes_up = 100;
+
 static void put_request(struct buf *b, uint32_t n, unsigned outcome, const char *asked, const char *answered) {
-    buf_put_u32(b, n), buf_put_u8(b, GW_PATH_CHAT), buf_put_str(b, asked), buf_put_str(b, answered);
+    buf_put_u32(b, n), buf_put_u8(b, (uint8_t)path), buf_put_str(b, asked), buf_put_str(b, answered);
     buf_put_u16(b, 200), buf_put_u8(b, (uint8_t)outcome), buf_put_u64(b, 11), buf_put_u64(b, 7);
-    buf_put_i64(b, 1700000000000), buf_put_u64(b, 5000), buf_put_u64(b, 1000), buf_put_u64(b, 100);
+    buf_put_i64(b, 1700000000000), buf_put_u64(b, 5000), buf_put_u64(b, first_byte_us), buf_put_u64(b, bytes_up);
     buf_put_u64(b, 200), buf_put_str(b, "");
 }
 
@@ -42,12 +45,14 @@ static void request(struct world *w, uint32_t n, unsigned outcome, const char *a
     gw(w, MSG_GW_REQUEST, &b);
 }
 
-static void done(struct world *w) {
+static void done_of(struct world *w, uint32_t requests) {
     AUTO_BUF struct buf b = BUF_INIT(64);
-    buf_put_u32(&b, 1);
+    buf_put_u32(&b, requests);
     for (int i = 0; i < 4; i++) buf_put_u64(&b, 1);
     gw(w, MSG_GW_DONE, &b);
 }
+
+static void done(struct world *w) { done_of(w, w->rec.model_use ? w->rec.model_use->total : 0); }
 
 static void counted(void) {
     struct world *w = at(RUN_ENGINE);
@@ -90,6 +95,44 @@ static void bounded(void) {
     world_free(w);
 }
 
+/* What costs an agent nothing does not push out what it asked of the model. */
+static void not_flooded(void) {
+    struct world *w = at(RUN_ENGINE);
+    const unsigned kinds[] = {GW_OK,        GW_REFUSED_PATH, GW_REFUSED_REQUEST, GW_REFUSED_MODEL, GW_REFUSED_BUDGET,
+                              GW_AGENT_LEFT};
+    uint32_t n = 0;
+    ready(w);
+    bytes_up = first_byte_us = 0;
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+        for (int i = 0; i < 1000; i++) {
+            path = kinds[k] == GW_OK ? GW_PATH_MODELS : GW_PATH_OTHER;
+            request(w, ++n, kinds[k], "", "");
+        }
+    path = GW_PATH_CHAT, bytes_up = 100, first_byte_us = 1000;
+    const struct model_use *u = w->rec.model_use;
+    CHECK(u->n_requests == 6 * MODEL_USE_FREE && u->total == 6000 && u->by_outcome[GW_REFUSED_PATH] == 1000);
+    CHECK(u->last_outcome == 0);
+    request(w, ++n, GW_OK, "m1", "m1");
+    CHECK(w->asked == 6 * MODEL_USE_FREE + 1 && u->requests[u->n_requests - 1].n == n);
+    done_of(w, 70000); /* most of them were only counted */
+    CHECK(w->kills == 0 && u->done && u->total == 70000);
+    world_free(w);
+}
+
+/* An agent that leaves before a byte has come says nothing of the endpoint. */
+static void leaving(void) {
+    struct world *w = at(RUN_ENGINE);
+    ready(w);
+    request(w, 1, GW_UNREACHABLE, "m1", "");
+    first_byte_us = 0;
+    request(w, 2, GW_AGENT_LEFT, "m1", "");
+    CHECK(w->rec.model_use->last_outcome == GW_UNREACHABLE);
+    first_byte_us = 1000;
+    request(w, 3, GW_AGENT_LEFT, "m1", "m1");
+    CHECK(w->rec.model_use->last_outcome == GW_AGENT_LEFT);
+    world_free(w);
+}
+
 static void violation(struct world *w, const char *word) {
     if (!CHECK(w->kills == 1 && w->rec.cause_blocker == BLOCKER_worker_protocol_violation &&
                strstr(w->rec.cause, word)))
@@ -111,6 +154,8 @@ static void refused(void) {
     violation(w, "malformed");
     w = at(RUN_ENGINE), ready(w), done(w), request(w, 1, GW_OK, "m1", "m1");
     violation(w, "last word");
+    w = at(RUN_ENGINE), ready(w), request(w, 1, GW_OK, "m1", "m1"), done_of(w, 0);
+    violation(w, "malformed"); /* fewer than it told of */
     w = at(RUN_ENGINE), ready(w), ready(w);
     violation(w, "second time");
     w = at(RUN_ENGINE);
@@ -266,6 +311,8 @@ static void kept_while_it_waits(void) {
 int main(void) {
     counted();
     bounded();
+    not_flooded();
+    leaving();
     refused();
     ends();
     last_word();

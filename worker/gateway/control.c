@@ -11,7 +11,7 @@
 #include "common/frame.h"
 #include "common/io.h"
 
-#define QUEUE_MAX (4u << 20) /* REPORT_FREE_MAX of each outcome, before a supervisor that is busy reads one */
+#define QUEUE_MAX (4u << 20) /* GW_FREE_MAX of each outcome, before a supervisor that is busy reads one */
 #define FLUSH_MS 2000
 
 struct control {

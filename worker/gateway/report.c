@@ -44,7 +44,7 @@ void report_request(struct gw *g, const struct report_request *r) {
     g->totals.bytes_up += r->bytes_up;
     g->totals.bytes_down += r->bytes_down;
     BUG_UNLESS(r->outcome < GW_OUTCOMES_MAX);
-    if (costs_nothing(r) && ++g->told[r->outcome] > REPORT_FREE_MAX) return;
+    if (costs_nothing(r) && ++g->told[r->outcome] > GW_FREE_MAX) return;
     buf_put_u32(&b, ++g->last_number);
     buf_put_u8(&b, (uint8_t)r->path);
     put_model(g, &b, r->model_asked);

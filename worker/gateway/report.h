@@ -14,9 +14,7 @@ struct report_request {
     const char *detail; /* ours */
 };
 /* Numbers it, in the order of their ends and without a gap: the supervisor holds that against it. Counts it in the totals, too. What costs
- * the agent nothing (refusals, the list of models, leaving before anything was sent on) is told REPORT_FREE_MAX times for each outcome, and
- * then only counted: it may not fill the evidence, and not hide one kind behind many of another. */
-#define REPORT_FREE_MAX 1000
+ * the agent nothing is told GW_FREE_MAX times for each outcome. */
 void report_request(struct gw *g, const struct report_request *r);
 /* GW_BUDGET for each that is used up and was not told of. */
 void report_budgets(struct gw *g);
