@@ -50,7 +50,7 @@ static void on_probed(void *ctx, const struct model_probe_result *r) {
 /* The flight must not be decided from within its own start. */
 static void on_refused(uv_timer_t *t) {
     struct flight *f = t->data;
-    struct model_probe_result r = {.outcome = GW_UNREACHABLE};
+    struct model_probe_result r = {.outcome = GW_UNREACHABLE, .held_back = true};
     char until[CLOCK_STAMP_SIZE];
     clock_stamp(f->breaker_until_ms, until);
     if (f->error.code != ERR_NONE)

@@ -322,9 +322,42 @@ static void ask_provider(const struct gate_facts *f, struct gate_result *g) {
                f->engine->name);
 }
 
+/* Where an operator looks first, of an answer that was none. Settings by their names, never by their values. */
+static void look_here(const struct gate_facts *f, char *out, size_t size) {
+    const struct model_probe_result *p = &f->probe;
+    const char *v = f->engine->variables;
+    out[0] = '\0';
+    switch (p->outcome) {
+    case GW_UNREACHABLE: snprintf(out, size, "is the box up, and %sLOCAL_BASE_URL its place?", v); break;
+    case GW_TLS: snprintf(out, size, "does it speak https://, by a certificate of %sLOCAL_CA_FILE?", v); break;
+    case GW_UNAUTHORIZED:
+        snprintf(out, size,
+                 f->route.key && f->route.key[0] ? "is %sLOCAL_API_KEY the key of this box?"
+                                                 : "it wants a key: set %sLOCAL_API_KEY",
+                 v);
+        break;
+    case GW_REJECTED:
+        if (p->status == 404 || p->status == 405)
+            snprintf(out, size, "does %sLOCAL_BASE_URL end in /v1, and has the box the model?", v);
+        else
+            snprintf(out, size, "does the box serve %.60s?", f->model);
+        break;
+    case GW_RATE_LIMITED: snprintf(out, size, "ask less of it at once: %sLOCAL_IN_FLIGHT", v); break;
+    case GW_SERVER_ERROR: snprintf(out, size, "its own log says why"); break;
+    case GW_GARBAGE: snprintf(out, size, "is an OpenAI-compatible API at %sLOCAL_BASE_URL?", v); break;
+    case GW_REDIRECTED: snprintf(out, size, "name the place it leads to in %sLOCAL_BASE_URL", v); break;
+    case GW_REASONING_ONLY: snprintf(out, size, "of 1024 tokens none was left: let it reason less"); break;
+    case GW_WRONG_MODEL:
+        if (p->model[0]) snprintf(out, size, "it named %.60s", p->model);
+        break;
+    default: break;
+    }
+}
+
 /* A real completion was asked for, and this is what came of it. */
 static void ask_response_shape(const struct gate_facts *f, struct gate_result *g) {
     const struct model_probe_result *p = &f->probe;
+    char status[24] = "", look[128];
     if (f->no_model || f->replay) return; /* our double without a server, and a recording, which is one */
     if (f->route.state == ROUTE_ABSENT)
         closed(g, "missing", BLOCKER_provider_local_config_unavailable,
@@ -334,8 +367,11 @@ static void ask_response_shape(const struct gate_facts *f, struct gate_result *g
                            : p->outcome == GW_UNAUTHORIZED ? BLOCKER_provider_auth_unavailable
                            : p->outcome == GW_WRONG_MODEL  ? BLOCKER_model_mismatch
                                                            : BLOCKER_provider_unavailable;
-    closed(g, "failed", b, "the model was asked for a completion, and that ended as %s: %.130s",
-           gw_outcome_name(p->outcome), p->detail);
+    if (p->held_back) closed(g, "failed", b, "the model was not asked: %.130s", p->detail);
+    if (p->status) snprintf(status, sizeof status, ", HTTP %u", p->status);
+    look_here(f, look, sizeof look);
+    closed(g, "failed", b, "the model was asked for a completion, and that ended as %s%s: %.74s%s%s",
+           gw_outcome_name(p->outcome), status, p->detail, look[0] ? "; " : "", look);
 }
 
 #define ALL_SUBJECTS 0u

@@ -16,6 +16,7 @@
 struct model_probe_result {
     enum gw_outcome outcome;
     unsigned status; /* HTTP; 0: none came */
+    bool held_back;  /* by the endpoint's circuit breaker: nothing was asked */
     char model[160]; /* that the answer named; "" */
     uint64_t latency_us;
     char detail[200];

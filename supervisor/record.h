@@ -36,7 +36,7 @@ struct gate_result {
     const char *name;   /* static */
     const char *status; /* "passed", "missing", "failed", "not_evaluated"; static */
     enum blocker blocker;
-    char reason[200];
+    char reason[256];
 };
 
 /* What a report says of a gated backend beside its gates; from the facts on which they decided. */

@@ -32,6 +32,46 @@ static void of_the_model(const char *engine) {
     CHECK(!gates_evaluate(&r, &f) && !gates_wait_for_a_probe(&r) && decision_fits(false));
 }
 
+/* What an operator is told of it: the status that came, and where to look. */
+static void of_the_model_and_what_to_do(const char *engine) {
+    static char key[] = "sk-0123456789";
+    static const struct {
+        enum gw_outcome outcome;
+        unsigned status;
+        bool key, held_back;
+        const char *says, *variable;
+    } rows[] = {
+        {GW_REJECTED, 404, true, false, "rejected, HTTP 404: ", "LOCAL_BASE_URL end in /v1"},
+        {GW_REJECTED, 400, true, false, "does the box serve qwen3.6-35b-a3b?", ""},
+        {GW_UNAUTHORIZED, 401, false, false, "it wants a key: set ", "LOCAL_API_KEY"},
+        {GW_UNAUTHORIZED, 403, true, false, "unauthorized, HTTP 403: ", "LOCAL_API_KEY the key of this box?"},
+        {GW_UNREACHABLE, 0, true, false, "ended as unreachable: ", "LOCAL_BASE_URL its place?"},
+        {GW_UNREACHABLE, 0, true, true, "the model was not asked: ", ""},
+        {GW_TLS, 0, true, false, "https://", "LOCAL_CA_FILE"},
+        {GW_RATE_LIMITED, 429, true, false, "HTTP 429", "LOCAL_IN_FLIGHT"},
+        {GW_SERVER_ERROR, 503, true, false, "HTTP 503", ""},
+        {GW_GARBAGE, 200, true, false, "OpenAI", "LOCAL_BASE_URL"},
+        {GW_REDIRECTED, 301, true, false, "HTTP 301", "LOCAL_BASE_URL"},
+        {GW_REASONING_ONLY, 200, true, false, "reason less", ""},
+        {GW_WRONG_MODEL, 200, true, false, "it named other-7b", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char variable[96] = "";
+        good(engine);
+        f.route.key = rows[i].key ? key : NULL;
+        f.probe = (struct model_probe_result){
+            .outcome = rows[i].outcome, .status = rows[i].status, .held_back = rows[i].held_back, .model = "other-7b"};
+        memset(f.probe.detail, 'x', 74); /* the longest that the gateway says */
+        if (rows[i].variable[0]) snprintf(variable, sizeof variable, "%s%s", f.engine->variables, rows[i].variable);
+        CHECK(!gates_evaluate(&r, &f));
+        const char *reason = gate("response_shape")->reason;
+        CHECK(strstr(reason, rows[i].says) && strstr(reason, variable));
+        CHECK(!strstr(reason, key) && strlen(reason) + 1 < sizeof gate("response_shape")->reason);
+        CHECK((strstr(reason, "that ended as") == NULL) == rows[i].held_back);
+        f.route.key = NULL;
+    }
+}
+
 static void of_every_engine(const char *engine) {
     good(engine);
     CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
@@ -255,6 +295,7 @@ static void of_models(const char *engine) {
     snprintf(f.route.why, sizeof f.route.why, "LOCAL_API_KEY: too short");
     CHECK(closed("local_config", "failed", BLOCKER_provider_local_config_unavailable, "too short"));
     of_the_model(engine);
+    if (f.engine->has_adapter) of_the_model_and_what_to_do(engine);
 }
 
 /* Only Case's own pipeline loses the credentials of openai-codex. */
