@@ -99,6 +99,9 @@ void engine_file_release(struct engine_file *f);
 /* Finds the program: what the settings with this prefix name, or command[0]. `digest`: and hashes it. -1: a setting that it needs is
  * not there, or names nothing of the kind; the text says what to set, and repeats no path. */
 int engine_file_find(struct engine_file *f, const char *variables, bool digest, struct err *e);
+/* Is what the settings name a file, reached without a symbolic link? A jail is shown that one path, and follows none: better said before
+ * a run than by its worker. -1: the text says which setting and what to do, and repeats no path. */
+int engine_file_there(const struct engine_file *f, const char *variables, struct err *e);
 
 /* The case as this engine does it: a copy in the same memory, to be given up before the case. */
 struct cto_case engine_file_apply(const struct engine_file *f, const struct cto_case *c);

@@ -1,7 +1,9 @@
 /* engine_use.c - an engine file in use: the program that it means on this host, the case as it has it, and what the worker and the
  * evidence are told. */
 #include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,12 +37,18 @@ static char *join(const char *a, const char *b) {
     return text;
 }
 
+#define VARIABLE_MAX 96
+
+static const char *variable_of(const char *variables, const char *name, char out[VARIABLE_MAX]) {
+    snprintf(out, VARIABLE_MAX, "%s%s", variables, name);
+    for (char *p = out + strlen(variables); *p; p++) *p = (char)toupper((unsigned char)*p);
+    return out;
+}
+
 /* The path that a setting holds. NULL: it is not set, or is none; then e says so. */
 static const char *setting(const char *variables, const char *name, bool needed, struct err *e) {
-    char variable[96];
-    snprintf(variable, sizeof variable, "%s%s", variables, name);
-    for (char *p = variable + strlen(variables); *p; p++) *p = (char)toupper((unsigned char)*p);
-    const char *path = getenv(variable);
+    char variable[VARIABLE_MAX];
+    const char *path = getenv(variable_of(variables, name, variable));
     if (!path || !path[0]) {
         if (needed) err_set(e, ERR_USAGE, "set %s to the program", variable);
         return NULL;
@@ -114,6 +122,27 @@ int engine_file_find(struct engine_file *f, const char *variables, bool digest, 
     if (find_interpreter(f, variables, e) < 0) return -1;
     bind(f);
     return 0;
+}
+
+static int is_there(const char *variables, const char *name, const char *path, struct err *e) {
+    char variable[VARIABLE_MAX], real[PATH_MAX];
+    struct stat st;
+    (void)variable_of(variables, name, variable);
+    if (!realpath(path, real) || stat(path, &st) < 0)
+        return err_set(e, ERR_USAGE, "what %s names: %s", variable, strerror(errno));
+    if (strcmp(path, real) != 0)
+        return err_set(e, ERR_USAGE, "the path of %s holds a symbolic link; name where it leads (readlink -f)",
+                       variable);
+    if (!S_ISREG(st.st_mode)) return err_set(e, ERR_USAGE, "what %s names is no file", variable);
+    return 0;
+}
+
+int engine_file_there(const struct engine_file *f, const char *variables, struct err *e) {
+    if (f->program != PROGRAM_FIXED) {
+        const char *path = setting(variables, "BIN", true, e);
+        if (!path || is_there(variables, "BIN", path, e) < 0) return -1;
+    }
+    return f->interpreter ? is_there(variables, f->interpreter_name, f->interpreter, e) : 0;
 }
 
 /* --- the case ------------------------------------------------------------------------------------------------------------- */

@@ -255,7 +255,8 @@ static void read_engine_file(struct gate_facts *f) {
     if (engine_file_read(file, path, &e) < 0) {
         snprintf(f->file_why, sizeof f->file_why, "%.290s", harmless(without_path(&e, path)));
         free(file);
-    } else if (engine_file_find(file, f->engine->variables, true, &e) < 0) {
+    } else if (engine_file_find(file, f->engine->variables, true, &e) < 0 ||
+               engine_file_there(file, f->engine->variables, &e) < 0) {
         snprintf(f->file_why, sizeof f->file_why, "%.290s", harmless(e.text));
         engine_file_release(file);
         free(file);
@@ -273,7 +274,9 @@ static void read_built_in(struct gate_facts *f) {
     BUG_UNLESS(text && f->file);
     if (engine_file_parse(f->file, text->name, text->text, text->len, &e) < 0) err_bug(__FILE__, __LINE__, e.text);
     memcpy(f->file->sha256, f->executable_sha256, sizeof f->file->sha256);
-    if (!f->executable[0] || engine_file_find(f->file, f->engine->variables, false, &e) == 0) return;
+    if (!f->executable[0] || (engine_file_find(f->file, f->engine->variables, false, &e) == 0 &&
+                              engine_file_there(f->file, f->engine->variables, &e) == 0))
+        return;
     if (f->build.state == FACT_THERE) admission_release(&f->build.admission);
     bad(&f->build, e.text);
 }

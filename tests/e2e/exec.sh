@@ -132,8 +132,13 @@ jq -e '.name == "my-agent" and .argv[1] == "/opt/agent/finds.sh" and .set.AGENT_
     "$dir/backend/engine-config.json" >/dev/null || fail "engine-config.json: $(cat "$dir/backend/engine-config.json")"
 check "the generated file in the evidence" [ "$(cat "$dir/backend/engine-file-1-rc")" = "at /workspace" ]
 check "its digest" [ "$(jq -r .case_bin_sha256 report.json)" = "$(sha256sum <"$tools/finds.sh" | cut -d' ' -f1)" ]
+# What a jail cannot be shown is no fault of the worker: the gate says what to set, and nothing is started.
+closed() { check "$1: $(jq -c .blockers report.json)" [ "$(reasons)/$(jq -r .status report.json)/$(jq -r '.blockers[0].detail' report.json | grep -c "$2")" = provider_unavailable/blocked/1 ]; }
 CTO_HARNESS_EXEC_BIN=$tools/no-such-thing run
-check "a program that is not there: $(jq -c .blockers report.json)" [ "$(jq -r .status report.json)" != pass ]
+closed "a program that is not there" 'what CTO_HARNESS_EXEC_BIN names: No such file'
+ln -s finds.sh "$tools/link.sh"
+CTO_HARNESS_EXEC_BIN=$tools/link.sh run
+closed "a program behind a link" 'the path of CTO_HARNESS_EXEC_BIN holds a symbolic link; name where it leads'
 # the tree of packages around a program, and an interpreter for it
 mkdir -p "$tools/node_modules/@a/agent/dist" "$tools/node_modules/lib"
 echo 'echo "lib: $(cat "$(dirname "$0")/../../../lib/text")"' | cat - "$tools/finds.sh" | grep -v '^#!' >"$tools/node_modules/@a/agent/dist/cli.js"

@@ -337,6 +337,45 @@ static void alone(void) {
     NEED(io_remove_tree_at(AT_FDCWD, dir, NULL) == 0);
 }
 
+/* What a jail cannot be shown is told before a run, by its setting and without its path. */
+static void there(void) {
+    char dir[] = "/tmp/cto-unit-engine-XXXXXX", tool[64], link[64], through[80];
+    struct err e = ERR_INIT;
+    NEED(mkdtemp(dir) != NULL);
+    snprintf(tool, sizeof tool, "%s/tool", dir);
+    snprintf(link, sizeof link, "%s/link", dir);
+    snprintf(through, sizeof through, "%s/here/tool", dir);
+    AUTO_FD int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    NEED(io_replace_file_at(at, "tool", "hello", 5, 0755, 0, &e) == 0);
+    NEED(symlinkat("tool", at, "link") == 0 && symlinkat(".", at, "here") == 0);
+    const struct {
+        const char *bin, *node, *want;
+    } rows[] = {{tool, tool, NULL},
+                {tool, NULL, NULL},
+                {link, NULL, "UNIT_BIN holds a symbolic link"},
+                {through, NULL, "UNIT_BIN holds a symbolic link"},
+                {dir, NULL, "UNIT_BIN names is no file"},
+                {"/tmp/cto-unit-engine-none", NULL, "UNIT_BIN names: No such file"},
+                {tool, link, "UNIT_NODE holds a symbolic link"},
+                {tool, "/tmp/cto-unit-engine-none", "UNIT_NODE names: No such file"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct engine_file f;
+        setenv("UNIT_BIN", rows[i].bin, 1);
+        rows[i].node ? setenv("UNIT_NODE", rows[i].node, 1) : unsetenv("UNIT_NODE");
+        NEED(parse(&f,
+                   "{\"name\":\"x\",\"program\":\"file\",\"interpreter\":\"node\",\"command\":[\"{interpreter}\",\"{"
+                   "program}\"]}",
+                   &e) == 0);
+        NEED(engine_file_find(&f, "UNIT_", false, &e) == 0);
+        const int rc = engine_file_there(&f, "UNIT_", &e);
+        CHECK(rows[i].want ? rc < 0 && strstr(e.text, rows[i].want) && !strstr(e.text, "/tmp") : rc == 0);
+        engine_file_release(&f);
+    }
+    unsetenv("UNIT_BIN");
+    unsetenv("UNIT_NODE");
+    NEED(io_remove_tree_at(AT_FDCWD, dir, NULL) == 0);
+}
+
 /* Codex and pi: just what was seen to work (design: backends). The others can be read, and say whether they were tried. */
 static void shipped(void) {
     int n = 0, tested = 0;
@@ -409,6 +448,7 @@ int main(void) {
     as_told();
     not_found();
     alone();
+    there();
     shipped();
     codex_and_pi();
     return check_done();
