@@ -18,12 +18,18 @@ struct run_of proof_subject_run(const struct proof *p) {
     return (struct run_of){.folder = PROOF_CASES, .id = p->w->case_id, .lane = p->lane};
 }
 
+/* First of all: why it is none. Of a run that was blocked every other check fails as well, and its sentence would be untrue: that the
+ * jail can write more than it may, where there was no jail. */
+static void check_ended(struct proof *p, const cJSON *r) {
+    holdf(p, "pass", run_look_says(r, "status", "pass"), "it ended %s: %.300s", run_look_text(r, "status"),
+          run_look_text(cJSON_GetArrayItem(run_look_get(r, "blockers"), 0), "detail"));
+    p->unstarted = cJSON_IsFalse(run_look_get(r, "case_process_started"));
+}
+
 /* What the report of every governed pass says. */
 static void check_report(struct proof *p, const cJSON *r) {
     const struct stage_rules *rules = stage_rules(p->stage);
     const cJSON *stage = run_look_get(r, "case_stage"), *decision = run_look_get(r, "eligibility");
-    holdf(p, "pass", run_look_says(r, "status", "pass"), "it ended %s: %.300s", run_look_text(r, "status"),
-          run_look_text(cJSON_GetArrayItem(run_look_get(r, "blockers"), 0), "detail"));
     hold(p, "tests_passed", run_look_true(r, "tests_passed"), "nothing says that its tests passed");
     hold(p, "allowed_writes_passed", run_look_true(r, "allowed_writes_passed"), "it changed what it may not");
     hold(p, "backend_started", run_look_true(r, "case_process_started"), "the backend was not started");
@@ -50,6 +56,7 @@ void check_pass(struct proof *p, const struct seen *s) {
     proof_do(p, &what, &fake);
     check_baseline(p, s, &fake);
     seen_release(&fake);
+    p->unstarted = false;
 }
 
 /* --- where it may write ------------------------------------------------------------------------------------------------- */
@@ -85,6 +92,7 @@ void check_roots(struct proof *p, const struct seen *s) {
     const char *workspace = run_look_text(r, "runtime_workspace_root"),
                *artifacts = run_look_text(r, "run_artifact_dir");
     const char *disposable = run_look_text(r, "disposable_repository_dir");
+    check_ended(p, r);
     hold(p, "writable_roots", workspace[0] && within(workspace, artifacts) && strcmp(workspace, artifacts) != 0,
          "runtime_workspace_root does not lie in run_artifact_dir");
     hold(p, "writable_roots", !within(s->dir, artifacts) && !within(artifacts, s->dir),

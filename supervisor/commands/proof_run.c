@@ -50,6 +50,7 @@ void hold(struct proof *p, const char *name, bool holds, const char *else_text) 
     char text[700];
     if (!known(p->checked, name)) cJSON_AddItemToArray(p->checked, cJSON_CreateString(name));
     if (holds) return;
+    if (p->unstarted) else_text = "nothing shows it: the backend of the run that must pass was not started";
     snprintf(text, sizeof text, "%.100s: %.560s", name, else_text);
     cJSON_AddItemToArray(p->errors, json_bytes(text, strlen(text)));
 }

@@ -63,6 +63,7 @@ struct proof {
     struct owned owned;        /* of the run that is being made, at the stages that have one */
     struct progress *progress; /* one step for each run; NULL: nobody is shown anything */
     bool interrupted;
+    bool unstarted; /* while the run that must pass is looked at: it was blocked, so it shows nothing either way */
     struct {
         char name[96];
         char *was; /* owned; NULL: it was not set */

@@ -55,5 +55,12 @@ h validate stage2 --engine exec --protect "$W/protected" --json >changed.json 2>
 touch stop
 wait
 check "a change is not noticed" q '.ok == false and (.errors | map(startswith("nothing_outside_changed: protected ")) | any)' changed.json
+
+# --- a pass that was blocked: why comes first, and of what did not run nothing is claimed
+jq '.read_roots[0] = "/opt/cto-stages-none"' engine.json >none.json
+CTO_HARNESS_EXEC_ENGINE_FILE=$W/none.json h validate stage2 --engine exec --json >blocked.json 2>err
+check "blocked: $(jq -c .errors blocked.json)" q '.ok == false and (.errors | map(select(startswith("nothing_outside") | not))[0] | startswith("pass: it ended blocked: ") and test("cto-stages-none")) and
+    (.errors | length > 5 and (map(test("nothing shows it: the backend of the run that must pass was not started")) | any) and
+    (map(test("changed what it may not|other writable mount|has another mode|differ in it")) | any | not))' blocked.json
 sound
 e2e_end
