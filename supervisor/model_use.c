@@ -230,8 +230,10 @@ void model_use_judge(struct run_record *rec) {
                      u->by_outcome[GW_REFUSED_BUDGET] < GW_FREE_MAX ? "" : "at least ",
                      u->by_outcome[GW_REFUSED_BUDGET]);
     if (u->by_outcome[GW_NO_REPLAY] > 0)
-        record_block(rec, BLOCKER_provider_unavailable, "the recording has no answer to %u requests of this run",
-                     u->by_outcome[GW_NO_REPLAY]);
+        record_block(
+            rec, BLOCKER_provider_unavailable,
+            "the recording has no answer to %u of the requests of this run: it is of another run, or not whole",
+            u->by_outcome[GW_NO_REPLAY]);
     if (without_model(rec)) judge_endpoint(rec, u);
 }
 

@@ -30,17 +30,25 @@ int recording_may_make(const char *file, struct err *e) {
     return 0;
 }
 
-static bool is_first_line(const char *line, size_t len) {
+/* What of the first line decides before a run; the rest of it is the gateway's to judge. */
+static int first_line(const char *file, const char *line, size_t len, const char *model, struct err *e) {
     struct json_doc doc;
-    if (json_parse(&doc, "recording", line, len, NULL) < 0) return false;
+    if (json_parse(&doc, "recording", line, len, NULL) < 0)
+        return err_set(e, ERR_USAGE, "%s is no recording: run-case --record makes one", file);
     struct json_obj o = json_root(&doc);
     json_int(&o, "cassette", JSON_INT_REQUIRED, 1, INT32_MAX);
-    const bool good = !doc.bad;
+    const char *of = json_str(&o, "model", JSON_REQUIRED, FIRST_LINE_MAX);
+    int rc = 0;
+    if (doc.bad)
+        rc = err_set(e, ERR_USAGE, "%s is no recording: run-case --record makes one", file);
+    else if (model[0] && strcmp(of, model) != 0)
+        rc =
+            err_set(e, ERR_USAGE, "the recording %s is of the model %.120s, and this run's is %.120s", file, of, model);
     json_release(&doc);
-    return good;
+    return rc;
 }
 
-int recording_is_one(const char *file, struct err *e) {
+int recording_is_one(const char *file, const char *model, struct err *e) {
     char line[FIRST_LINE_MAX];
     struct stat st;
     AUTO_FD int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -49,6 +57,6 @@ int recording_is_one(const char *file, struct err *e) {
     const ssize_t n = pread(fd, line, sizeof line, 0);
     if (n < 0) return err_set(e, ERR_USAGE, "the recording %s: %s", file, strerror(errno));
     const char *end = memchr(line, '\n', (size_t)n);
-    if (end && is_first_line(line, (size_t)(end - line))) return 0;
+    if (end) return first_line(file, line, (size_t)(end - line), model, e);
     return err_set(e, ERR_USAGE, "%s is no recording: run-case --record makes one", file);
 }

@@ -7,7 +7,7 @@
 
 /* May `file` be made? ERR_USAGE: it is there, or its directory is not, or cannot be written. */
 int recording_may_make(const char *file, struct err *e);
-/* Is `file` a recording that can be read? ERR_USAGE. */
-int recording_is_one(const char *file, struct err *e);
+/* Is `file` a recording that can be read, and of this model? "" asks for none. ERR_USAGE. */
+int recording_is_one(const char *file, const char *model, struct err *e);
 
 #endif

@@ -231,6 +231,7 @@ static void put_reproduce(struct buf *b, const struct run_record *r, const struc
         report_put_shell(b, r->c->id);
         buf_puts(b, " --engine ");
         report_put_shell(b, r->engine);
+        if (r->model_replayed) buf_puts(b, " --replay RECORDING"); /* its name is the operator's, and in no evidence */
     }
     buf_puts(b, "\n\nCheck this directory, with the program or without it:\n\n    cto-harness verify ");
     report_put_shell(b, r->run_dir);

@@ -76,11 +76,14 @@ static int look_at_recording(const struct batch *b, const struct batch_options *
     gate_facts_read(&f, &b->cases[0], o->engine, NULL);
     const bool by_file = gate_facts_needs(&f) & NEED_FILE;
     const bool none = !(gate_facts_needs(&f) & NEED_MODEL) && (!by_file || f.file);
-    gate_facts_release(&f);
+    int rc = 0;
     if (none)
-        return err_set(e, ERR_USAGE, "run-case: --%s: the %s backend %s no model", o->record ? "record" : "replay",
-                       o->engine, by_file ? "of this engine file uses" : "uses");
-    return o->record ? recording_may_make(o->record, e) : recording_is_one(o->replay, e);
+        rc = err_set(e, ERR_USAGE, "run-case: --%s: the %s backend %s no model", o->record ? "record" : "replay",
+                     o->engine, by_file ? "of this engine file uses" : "uses");
+    else
+        rc = o->record ? recording_may_make(o->record, e) : recording_is_one(o->replay, f.model, e);
+    gate_facts_release(&f);
+    return rc;
 }
 
 static int run(const struct global_options *g, char *id, const struct batch_options *o) {

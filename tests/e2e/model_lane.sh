@@ -170,6 +170,8 @@ refused 'No such file or directory' 2 r --replay nowhere.jsonl
 refused 'is no recording' 2 r --replay engine.json
 refused 'not a regular file' 2 r --replay /dev/null
 refused 'not a regular file' 2 r --replay cases
+sed '1s/"model":"[^"]*"/"model":"other-7b"/' cassette.jsonl >other.jsonl
+refused 'other.jsonl is of the model other-7b, and this run.s is '"$MODEL" 2 r --replay other.jsonl
 refused '--record and --replay' 2 r --record new.jsonl --replay cassette.jsonl
 refused '--replay.*twice|more than once|once' 2 r --replay cassette.jsonl --replay cassette.jsonl
 refused 'fake backend uses no model' 2 hm run-case model-task --record new.jsonl
@@ -178,6 +180,14 @@ jq 'del(.uses_model, .api) | .command = ["/bin/true"]' engine.json >plain.json
 CTO_HARNESS_EXEC_ENGINE_FILE=$W/plain.json refused 'engine file uses no model' 2 r --replay cassette.jsonl
 check "something was started for them" [ "$(run_dirs | wc -l)" -eq "$runs" ]
 check "a file was made for them" [ ! -e new.jsonl ]
+lane model-task --replay "$W/cassette.jsonl"
+ended pass -
+check "it is told how to do it again with a model" grep -q -e '--engine exec --replay RECORDING$' "$(jq -r .artifacts_dir report.json)/report.md"
+plan <<<'say(chat()[0]); say(chat()[0])'
+lane model-task --replay "$W/cassette.jsonl"
+ended blocked provider_unavailable
+check "$(jq -c .blockers report.json)" grep -q 'no answer to 1 of the requests of this run' report.json
+plan <<<'say(chat()[0]); commit()'
 
 # --- the breaker: three failures open it, and it lets one through when its time has come ------------------------------------------
 mode m 500
