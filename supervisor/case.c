@@ -526,6 +526,12 @@ static void scratch_free(struct scratch *s) {
     free(s);
 }
 
+bool case_declares(const struct cto_case *c, const char *backend) {
+    for (int i = 0; i < c->backends.n; i++)
+        if (strcmp(c->backends.v[i], backend) == 0) return true;
+    return false;
+}
+
 int case_load(struct cto_case *ret, const char *cases_dir, const char *id, struct err *e) {
     char place[CASE_ID_MAX + 16];
     struct err mine = ERR_INIT;

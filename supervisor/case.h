@@ -109,6 +109,8 @@ extern const char *const required_events_approved[];
 /* Reads cases/<id> or cases/failures/<id> below `cases_dir`. Unknown: ERR_USAGE naming the nearest ids. */
 int case_load(struct cto_case *ret, const char *cases_dir, const char *id, struct err *e);
 void case_release(struct cto_case *c);
+/* Its author says that this backend may do it. */
+bool case_declares(const struct cto_case *c, const char *backend);
 /* Frees the text of case.json and its tree, most of what a case costs: a case that is only run needs neither. */
 void case_forget_document(struct cto_case *c);
 

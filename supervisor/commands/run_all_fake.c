@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "supervisor/batch.h"
 #include "supervisor/table.h"
 
@@ -12,8 +13,8 @@
 
 const char help_run_all_fake[] = "Usage: cto-harness run-all-fake [-j N] [--failures] [--only CASE]...\n"
                                  "\n"
-                                 "Runs every case on the fake lane and writes a matrix report. Passes (exit 0)\n"
-                                 "when every case ended as it should.\n"
+                                 "Runs every case that is declared for the fake backend on it, and writes a\n"
+                                 "matrix report. Passes (exit 0) when every case ended as it should.\n"
                                  "\n"
                                  "  -j, --jobs N   runs at the same time (default: the number of processors)\n"
                                  "  --failures     also the failure fixtures\n"
@@ -137,18 +138,22 @@ static bool add_only(char **only, int *n, char *id) {
     return true;
 }
 
-/* What is made for our test double of ca is for validators. A case that cannot be read stays, to be named. */
-static int without_doubles(const char *cases, char **ids, int n) {
-    int kept = 0;
+/* What is made for our test double of ca is for validators, and a task that its author has not declared for this lane would only be
+ * told so. A case that cannot be read stays, to be named. */
+static int of_this_lane(const struct global_options *g, const char *cases, char **ids, int n) {
+    int kept = 0, left = 0;
     for (int i = 0; i < n; i++) {
         struct cto_case c;
-        const bool good = case_load(&c, cases, ids[i], NULL) == 0, of_double = good && c.double_script;
+        const bool good = case_load(&c, cases, ids[i], NULL) == 0, of_double = good && c.double_script,
+                   undeclared = good && strcmp(c.kind, "task") == 0 && !case_declares(&c, "fake");
         if (good) case_release(&c);
-        if (of_double)
+        left += undeclared;
+        if (of_double || undeclared)
             free(ids[i]);
         else
             ids[kept++] = ids[i];
     }
+    if (left > 0 && !g->quiet) log_line("left out: %d that are not declared for the fake backend", left);
     return kept;
 }
 
@@ -177,8 +182,10 @@ int cmd_run_all_fake(const struct global_options *g, int argc, char **argv) {
     if (home_resolve(&h, &g->home, &e) < 0) return cli_error(&e);
     int n = case_ids(h.cases, failures, &ids, &e);
     if (n < 0) return cli_error(&e);
-    if (failures) n = without_doubles(h.cases, ids, n);
-    if (n == 0) return cli_usage("run-all-fake", "no cases in %s", h.cases);
+    n = of_this_lane(g, h.cases, ids, n);
+    if (n == 0)
+        return case_ids_free(ids, n),
+               cli_usage("run-all-fake", "no cases in %s that are for the fake backend", h.cases);
     int code = run(g, ids, n, jobs);
     case_ids_free(ids, n);
     return code;
