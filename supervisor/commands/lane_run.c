@@ -51,6 +51,27 @@ static int finish(struct batch *b, int n, struct lane_seen *ret, struct err *e) 
     return rc;
 }
 
+void lane_cases(const char *own, const char *id, char ret[PATH_MAX]) {
+    char at[CASE_ID_MAX + 16], shipped[PATH_MAX];
+    if (case_find(own, id, at, NULL) == 0 || home_default_cases(shipped, NULL) < 0 ||
+        case_find(shipped, id, at, NULL) < 0)
+        snprintf(ret, PATH_MAX, "%s", own);
+    else
+        memcpy(ret, shipped, sizeof shipped);
+}
+
+/* The same options, with the folder that has all of these. */
+static int with_cases(const struct global_options *g, const char *const *ids, int n, struct global_options *ret,
+                      char cases[PATH_MAX], struct err *e) {
+    struct home h;
+    if (home_resolve(&h, &g->home, e) < 0) return -1;
+    snprintf(cases, PATH_MAX, "%s", h.cases);
+    for (int i = 0; i < n && strcmp(cases, h.cases) == 0; i++) lane_cases(h.cases, ids[i], cases);
+    *ret = *g;
+    ret->home.cases = cases;
+    return 0;
+}
+
 int lane_run(const struct global_options *g, const struct lane_order *o, struct lane_seen *ret, struct err *e) {
     struct batch b = {0};
     char *ids[] = {(char *)(uintptr_t)o->case_id};
@@ -61,8 +82,11 @@ int lane_run(const struct global_options *g, const struct lane_order *o, struct 
                                       .outer = o->outer,
                                       .with_double = o->script != NULL,
                                       .model = o->model};
+    struct global_options found;
+    char cases[PATH_MAX];
     *ret = (struct lane_seen){0};
-    int rc = batch_load(&b, g, ids, 1, e);
+    int rc = with_cases(g, &o->case_id, 1, &found, cases, e);
+    if (rc == 0) rc = batch_load(&b, &found, ids, 1, e);
     if (rc == 0 && o->change) o->change(&b.cases[0]);
     if (rc == 0) b.cases[0].double_script = o->script;
     if (rc == 0) rc = batch_run(&b, &how, e);
@@ -76,8 +100,11 @@ int lane_run_all(const struct global_options *g, const char *engine, const char 
     struct batch b = {0};
     const struct batch_options how = {
         .engine = engine, .jobs = batch_default_jobs(), .quiet = true, .no_color = true, .outer = outer};
+    struct global_options found;
+    char cases[PATH_MAX];
     memset(ret, 0, (size_t)n * sizeof *ret);
-    if (batch_load(&b, g, (char *const *)(uintptr_t)ids, n, e) == 0 && batch_run(&b, &how, e) == 0)
+    if (with_cases(g, ids, n, &found, cases, e) == 0 &&
+        batch_load(&b, &found, (char *const *)(uintptr_t)ids, n, e) == 0 && batch_run(&b, &how, e) == 0)
         return finish(&b, n, ret, e);
     batch_release(&b);
     return -1;

@@ -24,9 +24,13 @@ struct lane_seen {
     bool interrupted;
 };
 
+/* Where the case `id` is taken from: the operator's cases where it is among them, else the shipped ones. A validator's own material
+ * (its usual subject, the fixtures of failures) is not missing because somebody has a folder of cases of his own. */
+void lane_cases(const char *own, const char *id, char ret[PATH_MAX]);
 /* -1: the run could not be made at all. */
 int lane_run(const struct global_options *g, const struct lane_order *o, struct lane_seen *ret, struct err *e);
-/* Several cases on one lane, none of them on the double; `ret` has n places. `outer` as above. */
+/* Several cases on one lane, none of them on the double, all from one folder: the shipped ones unless the operator's has them all.
+ * `ret` has n places. `outer` as above. */
 int lane_run_all(const struct global_options *g, const char *engine, const char *const *ids, int n,
                  struct progress *outer, struct lane_seen *ret, struct err *e);
 void lane_seen_release(struct lane_seen *s);

@@ -11,6 +11,7 @@
 
 #include "common/io.h"
 #include "supervisor/case.h"
+#include "supervisor/commands/lane_run.h"
 #include "supervisor/commands/proof_run.h"
 #include "supervisor/stages.h"
 
@@ -122,14 +123,7 @@ static int write_case(int to, const char *id, cJSON *doc, const char *mode, cons
     return rc;
 }
 
-void proof_cases(const struct proof *p, const char *id, char ret[PATH_MAX]) {
-    char at[CASE_ID_MAX + 16], shipped[PATH_MAX];
-    const bool own = case_find(p->home.cases, id, at, NULL) == 0;
-    if (own || home_default_cases(shipped, NULL) < 0 || case_find(shipped, id, at, NULL) < 0)
-        snprintf(ret, PATH_MAX, "%s", p->home.cases);
-    else
-        memcpy(ret, shipped, sizeof shipped);
-}
+void proof_cases(const struct proof *p, const char *id, char ret[PATH_MAX]) { lane_cases(p->home.cases, id, ret); }
 
 int proof_case(struct proof *p, const char *from, const char *folder, const char *id, const char *changes,
                struct err *e) {

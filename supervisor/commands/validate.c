@@ -268,12 +268,20 @@ static int failure_matrix(const struct global_options *g, int jobs) {
     struct batch b = {0};
     char **ids, before[DIGEST_HEX_SIZE];
     if (home_resolve(&h, &g->home, &e) < 0) return cli_error(&e);
+    struct global_options found = *g;
+    char own[PATH_MAX];
     int n = failure_ids(h.cases, &ids, &e), code;
+    if (n == 0 && home_default_cases(own, NULL) == 0) { /* a folder of the operator's tasks alone: the shipped ones */
+        case_ids_free(ids, n);
+        memcpy(h.cases, own, sizeof own);
+        n = failure_ids(h.cases, &ids, &e);
+    }
     if (n < 0) return cli_error(&e);
     if (n == 0) return cli_usage("validate", "no failure fixtures in %s/failures", h.cases);
+    found.home.cases = h.cases;
     struct batch_options o = {
         .engine = "fake", .jobs = jobs, .quiet = g->quiet || g->json, .no_color = g->no_color, .with_double = true};
-    if (tree_digest(h.cases, before, &e) < 0 || batch_load(&b, g, ids, n, &e) < 0 || batch_run(&b, &o, &e) < 0) {
+    if (tree_digest(h.cases, before, &e) < 0 || batch_load(&b, &found, ids, n, &e) < 0 || batch_run(&b, &o, &e) < 0) {
         code = cli_error(&e);
     } else if (b.interrupted) {
         code = EXIT_INTERRUPTED;

@@ -241,8 +241,10 @@ static int print(struct adapter_check *a) {
 int validate_adapter(const struct global_options *g) {
     struct adapter_check a = {.g = g, .name = ""};
     struct err e = ERR_INIT;
-    if (home_resolve(&a.home, &g->home, &e) < 0 || case_load(&a.subject, a.home.cases, LANE_SUBJECT, &e) < 0)
-        return cli_error(&e);
+    char cases[PATH_MAX];
+    if (home_resolve(&a.home, &g->home, &e) < 0) return cli_error(&e);
+    lane_cases(a.home.cases, LANE_SUBJECT, cases);
+    if (case_load(&a.subject, cases, LANE_SUBJECT, &e) < 0) return cli_error(&e);
     a.checked = cJSON_CreateArray();
     a.errors = cJSON_CreateArray();
     a.progress = progress_new(ADAPTER_CHECKS, g->quiet || g->json, g->no_color);

@@ -12,6 +12,7 @@
 
 #include "build_id.h"
 #include "common/io.h"
+#include "supervisor/commands/lane_run.h"
 #include "supervisor/standing.h"
 #include "supervisor/stages.h"
 
@@ -219,19 +220,15 @@ static bool cannot_run(struct proof *p) {
     return !is_ok(p);
 }
 
-static bool declared(const struct cto_case *c, const char *engine) {
-    for (int i = 0; i < c->backends.n; i++)
-        if (strcmp(c->backends.v[i], engine) == 0) return true;
-    return false;
-}
-
 /* Before anything is made: a mistake in the command changes nothing. */
 static int check_case(const struct home *h, const struct proof_wishes *w, struct err *e) {
     struct cto_case c;
-    if (case_load(&c, h->cases, w->case_id, e) < 0) return -1;
-    const char *lacks = !declared(&c, w->engine)            ? w->engine
-                        : !declared(&c, engine_at(0)->name) ? engine_at(0)->name
-                                                            : NULL;
+    char cases[PATH_MAX];
+    lane_cases(h->cases, w->case_id, cases);
+    if (case_load(&c, cases, w->case_id, e) < 0) return -1;
+    const char *lacks = !case_declares(&c, w->engine)            ? w->engine
+                        : !case_declares(&c, engine_at(0)->name) ? engine_at(0)->name
+                                                                 : NULL;
     int rc = 0;
     if (strcmp(c.kind, "task") != 0)
         rc = err_set(e, ERR_USAGE, "--case %s: a failure fixture; name a case that can pass", w->case_id);

@@ -12,6 +12,7 @@
 #include "build_id.h"
 #include "common/io.h"
 #include "common/log.h"
+#include "supervisor/commands/lane_run.h"
 #include "supervisor/commands/stage6.h"
 #include "supervisor/commands/validate_stage.h"
 #include "supervisor/double.h"
@@ -295,10 +296,12 @@ static int read_ladder(struct stage6 *x, struct err *e) {
 
 static int compare(struct stage6 *x, struct err *e) {
     char before[2][DIGEST_HEX_SIZE], after[2][DIGEST_HEX_SIZE];
+    char cases[PATH_MAX];
     struct cto_case c;
     const struct proof_wishes wishes = {.engine = x->engine->name, .case_id = x->case_id};
     x->below_code = validate_stages_below(x->g, STAGE_COUNT, &wishes, &x->below, &x->below_errors, e);
-    if (x->below_code == EXIT_USAGE || case_load(&c, x->home.cases, x->case_id, e) < 0) return -1;
+    lane_cases(x->home.cases, x->case_id, cases);
+    if (x->below_code == EXIT_USAGE || case_load(&c, cases, x->case_id, e) < 0) return -1;
     x->interrupted = x->below_code == EXIT_INTERRUPTED;
     if (x->interrupted) {
         case_release(&c);
