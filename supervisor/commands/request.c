@@ -62,6 +62,9 @@ static int say(const struct global_options *g, char *text) {
 /* What stands against an approval of this run that no word can change: then it is not asked for. */
 static int check_askable(const struct gate_facts *f, struct err *e) {
     if (!f->c->approval_required) return err_set(e, ERR_USAGE, "case %s needs no approval: run it", f->c->id);
+    if (!case_declares(f->c, f->engine->name))
+        return err_set(e, ERR_USAGE, "case %s is not declared for the %s backend: ask for another with --engine",
+                       f->c->id, f->engine->name);
     if (f->subject != SUBJECT_TARGET) return 0;
     if (f->target.state == FACT_ABSENT)
         return err_set(e, ERR_USAGE, "set %sSTAGE5_TARGET_ADMISSION_FILE: the request names the target",

@@ -34,6 +34,7 @@ events() { jq -r .type "$(jq -r .artifacts_dir report.json)/events.normalized.js
 refused '--actor is missing' 2 ha request new asks
 refused 'that is a backend' 2 ha request new asks --actor codex
 refused 'needs no approval' 2 ha request new free --actor alice
+refused 'asks is not declared for the exec backend.*--engine' 2 ha request new asks --actor alice --engine exec
 refused 'no-such-case' 2 ha request new no-such-case --actor alice
 check "a refused request made a home" [ ! -e home ]
 blocked gate_missing
