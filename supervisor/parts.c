@@ -112,7 +112,7 @@ static int count(const struct part *parts, int n, bool running) {
 }
 
 int parts_run(struct part *parts, int n, int parallel, const char *argv0, const char *const *globals,
-              void (*ended)(void *ctx, const struct part *p), void *ctx, struct err *e) {
+              const struct parts_watcher *w, struct err *e) {
     int rc = 0;
     BUG_UNLESS(n <= PARTS_MAX);
     bool told[PARTS_MAX] = {false};
@@ -120,11 +120,14 @@ int parts_run(struct part *parts, int n, int parallel, const char *argv0, const 
     while (rc == 0 && count(parts, n, false) < n) {
         for (int i = 0; rc == 0 && i < n && count(parts, n, true) < parallel; i++)
             if (may_start(parts, i)) rc = start(&parts[i], argv0, globals, e);
-        if (rc == 0) rc = await(parts, n, e);
+        if (rc == 0) {
+            w->waits(w->ctx, parts, n);
+            rc = await(parts, n, e);
+        }
         for (int i = 0; i < n; i++) {
             if (!parts[i].ended || told[i]) continue;
             told[i] = true;
-            ended(ctx, &parts[i]);
+            w->ended(w->ctx, &parts[i]);
         }
     }
     for (int i = 0; i < n; i++) { /* only after a failure of ours */

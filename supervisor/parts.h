@@ -33,10 +33,17 @@ struct part {
     uint64_t begun_us;
 };
 
-/* `argv0` and `globals` (NULL-terminated) go before each part's own arguments. `ended` is called as each ends. -1: the machinery
- * failed; parts that had been started are dead then. */
+/* Who wants to know: `ended` as each ends; `waits` before each wait, which is for a second at most. */
+struct parts_watcher {
+    void (*ended)(void *ctx, const struct part *p);
+    void (*waits)(void *ctx, const struct part *parts, int n);
+    void *ctx;
+};
+
+/* `argv0` and `globals` (NULL-terminated) go before each part's own arguments. -1: the machinery failed; parts that had been started
+ * are dead then. */
 int parts_run(struct part *parts, int n, int parallel, const char *argv0, const char *const *globals,
-              void (*ended)(void *ctx, const struct part *p), void *ctx, struct err *e);
+              const struct parts_watcher *w, struct err *e);
 void parts_release(struct part *parts, int n);
 
 #endif

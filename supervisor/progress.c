@@ -194,14 +194,30 @@ void progress_step(struct progress *p, const char *fmt, ...) {
     emit(p, 0);
 }
 
+void progress_now(struct progress *p, int done, const char *fmt, ...) {
+    if (!p->live_mode) return;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(p->step, sizeof p->step, fmt, ap);
+    va_end(ap);
+    p->step_us = p->start_us;
+    p->done = done;
+    redraw(p);
+}
+
 void progress_tick(struct progress *p) {
     if (p) redraw(p);
 }
 
-void progress_free(struct progress *p) {
+void progress_hide(struct progress *p) {
     if (!p) return;
     wipe(p);
     emit(p, 0);
+}
+
+void progress_free(struct progress *p) {
+    if (!p) return;
+    progress_hide(p);
     fclose(p->text);
     free(p->bytes);
     if (p->out >= 0) close(p->out);

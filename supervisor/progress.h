@@ -16,6 +16,10 @@ void progress_done(struct progress *p, int i, const char *id, const struct run_r
 /* Instead of those two, for work of one thing after the other: the next of `total` begins, and is called so. NULL is fine. */
 void progress_step(struct progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void progress_tick(struct progress *p); /* NULL is fine */
+/* For work of which several things go on at once and each that ends is said elsewhere: `done` of `total` are over, and this goes on.
+ * Seen on a terminal only. */
+void progress_now(struct progress *p, int done, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void progress_hide(struct progress *p); /* clears the live part until the next of these; NULL is fine */
 void progress_free(struct progress *p); /* clears the live part; NULL is fine */
 
 #endif

@@ -11,6 +11,7 @@
 #include "supervisor/batch.h"
 #include "supervisor/ladder.h"
 #include "supervisor/parts.h"
+#include "supervisor/progress.h"
 #include "supervisor/standing.h"
 #include "supervisor/store.h"
 #include "supervisor/table.h"
@@ -67,23 +68,46 @@ static const char *status_of(const struct part *p) {
 }
 
 static void why_of(const struct part *p, char *out, size_t size) {
-    const cJSON *first = cJSON_GetArrayItem(get(p->document, "errors"), 0);
+    const cJSON *first = cJSON_GetArrayItem(get(p->document, "errors"), 0), *totals = get(p->document, "totals");
     const char *text = cJSON_GetStringValue(first);
     out[0] = '\0';
     if (strcmp(status_of(p), "pass") == 0) return;
     if (p->late)
         snprintf(out, size, "not over after %d s", p->timeout_s);
+    else if (totals)
+        snprintf(out, size, "%.0f of %.0f cases did not end as expected; cto-harness %s",
+                 cJSON_GetNumberValue(get(totals, "unexpected")), cJSON_GetNumberValue(get(totals, "planned")),
+                 p->args[0]);
     else
         snprintf(out, size, "%.280s", text ? text : p->said[0] ? p->said : "it says nothing; run it alone");
 }
 
+/* What a person sees of it. */
+struct view {
+    const struct global_options *g;
+    struct progress *progress;
+};
+
+/* A line for each part that is over, and on a terminal one more of those that are at work: some take ten seconds and more. */
 static void on_ended(void *ctx, const struct part *p) {
-    const struct global_options *g = ctx;
+    const struct view *v = ctx;
     char why[300];
-    if (g->json || g->quiet) return;
+    if (v->g->json || v->g->quiet) return;
     why_of(p, why, sizeof why);
+    progress_hide(v->progress);
     printf("%-8s %-22s %6.1f s%s%s\n", status_of(p), p->name, (double)p->took_ms / 1000, why[0] ? "  " : "", why);
     fflush(stdout);
+}
+
+static void on_wait(void *ctx, const struct part *parts, int n) {
+    const struct view *v = ctx;
+    AUTO_BUF struct buf now = BUF_INIT(1024);
+    int over = 0;
+    for (int i = 0; i < n; i++) {
+        over += parts[i].ended;
+        if (parts[i].started && !parts[i].ended) buf_printf(&now, "%s%s", now.len > 0 ? ", " : "", parts[i].name);
+    }
+    progress_now(v->progress, over, "%s", buf_str(&now));
 }
 
 static const struct part *find(const struct part *parts, const char *name) {
@@ -192,6 +216,15 @@ static int read_ladder(const struct home *h, struct ladder *l, struct err *e) {
     return rc;
 }
 
+static int run_parts(const struct global_options *g, struct part parts[N_PARTS], int jobs, const char *const *globals,
+                     struct err *e) {
+    struct view v = {.g = g, .progress = progress_new(N_PARTS, g->json || g->quiet, g->no_color)};
+    const struct parts_watcher w = {.ended = on_ended, .waits = on_wait, .ctx = &v};
+    const int rc = parts_run(parts, N_PARTS, jobs, "/proc/self/exe", globals, &w, e);
+    progress_free(v.progress);
+    return rc;
+}
+
 static int run(const struct global_options *g, int jobs) {
     struct home h;
     struct err e = ERR_INIT;
@@ -208,7 +241,7 @@ static int run(const struct global_options *g, int jobs) {
     globals[n] = NULL;
     memcpy(parts, table, sizeof parts);
     int rc = home_resolve(&h, &g->home, &e);
-    if (rc == 0) rc = parts_run(parts, N_PARTS, jobs, "/proc/self/exe", globals, on_ended, (void *)(uintptr_t)g, &e);
+    if (rc == 0) rc = run_parts(g, parts, jobs, globals, &e);
     if (rc == 0) rc = read_ladder(&h, l, &e);
     code = rc == 0 ? print(g, parts, l, ((int64_t)clock_mono_us() - began) / 1000) : cli_error(&e);
     parts_release(parts, N_PARTS);
