@@ -143,15 +143,24 @@ static bool was_taken_back(const struct finishing *f) {
     return there;
 }
 
+/* What became of the operator's word where it is not "accepted": in the report, and in the commit that takes the landing back. */
+static void word_against(const struct finishing *f, char *out, size_t size) {
+    if (said(f, OUTCOME_REJECTED))
+        snprintf(out, size, "%.150s rejected the result", f->w.actor);
+    else
+        snprintf(out, size, "%s",
+                 f->nobodys ? "the word in the store is no person's" : "nobody said accepted or rejected in time");
+}
+
 /* Only a landing that somebody stands for, of evidence that nobody has touched, stays. Nothing is sealed while one stands that may
  * not: -1 then, and whoever comes next tries again, unless the operator has said to leave it. */
 static int judge(struct finishing *f, bool untouched, struct err *e) {
     struct run_record *r = &f->rec;
     struct err why = ERR_INIT;
-    if (said(f, OUTCOME_REJECTED)) record_block(r, BLOCKER_operator_rejected, "%.150s rejected the result", f->w.actor);
-    if (said(f, OUTCOME_MISSING))
-        record_block(r, BLOCKER_missing_operator_outcome, "%s",
-                     f->nobodys ? "the word in the store is no person's" : "nobody said accepted or rejected in time");
+    char why_not[200];
+    word_against(f, why_not, sizeof why_not);
+    if (said(f, OUTCOME_REJECTED)) record_block(r, BLOCKER_operator_rejected, "%s", why_not);
+    if (said(f, OUTCOME_MISSING)) record_block(r, BLOCKER_missing_operator_outcome, "%s", why_not);
     if (!untouched || (r->n_blockers == 0 && was_taken_back(f)))
         record_block(r, BLOCKER_artifact_write_failure, "the evidence was not as it was when the run began to wait");
     if (r->n_blockers == 0) return 0;
@@ -255,14 +264,15 @@ static int journal_fits(struct finishing *f, const char *run_id, struct err *e) 
 
 static int settle(struct finishing *f, const char *run_id, struct err *e) {
     AUTO_FD int lock = -1;
-    char commit[OID_SIZE];
+    char commit[OID_SIZE], why_not[200];
     struct err why = ERR_INIT;
     /* This needs the journal alone, so it is done whatever became of record and run directory; but not when a record that is the run's
      * own speaks of another repository. */
     if (read_waiting(f, run_id, e) < 0) return -1;
     if (journal_fits(f, run_id, e) < 0) return -1;
+    word_against(f, why_not, sizeof why_not);
     if (said(f, OUTCOME_REJECTED) || said(f, OUTCOME_MISSING))
-        (void)subject_take_back(f->p->store, run_id, "nobody stands for it", commit, NULL);
+        (void)subject_take_back(f->p->store, run_id, why_not, commit, NULL);
     free(f->w.record);
     f->w.record = NULL;
     if (claim(f, run_id, &lock, e) < 0) return -1;

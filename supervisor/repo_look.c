@@ -232,8 +232,8 @@ static void say_dirt(struct repo_facts *f, const struct dirt *d) {
                 "git is told not to look at %zu files of the target (assume-unchanged, skip-worktree, intent-to-add)",
                 d->flagged);
     if (!f->clean)
-        against(f, "the target is not clean: %zu files changed, %zu staged, %zu untracked", d->changed, d->staged,
-                d->untracked);
+        against(f, "of the target's files %zu changed, %zu staged, %zu untracked: commit them or put them away",
+                d->changed, d->staged, d->untracked);
 }
 
 static int look_content(const struct repo *r, const git_oid *head, struct repo_facts *f, struct err *e) {

@@ -105,6 +105,7 @@ run
 id=$(jq -r .run_id out.json)
 he outcome "$id" rejected --actor bob --json >outcome.json
 check "rejected: exit $?" [ "$(jq -r '.status + " " + .operator_outcome' outcome.json)" = "fail rejected" ]
+check "the revert does not say whose word it is: $(g log -1 --format=%B)" grep -qx 'bob rejected the result' <(g log -1 --format=%B)
 check "two commits more" [ "$(g rev-list --count "$before"..HEAD)" = 2 ]
 check "the tree is another one" [ "$(g rev-parse 'HEAD^{tree}')" = "$(g rev-parse "$before^{tree}")" ]
 check "the tree is not clean: $(g status --porcelain)" [ -z "$(g status --porcelain)" ]
@@ -159,6 +160,7 @@ he run-case docs-typo >/dev/null 2>&1 || true
 h run-case docs-typo --quiet >/dev/null || fail "another run"
 he report show "$id" --json >report.json
 check "nobody: $(reasons)" [ "$(jq -r .status report.json) $(reasons)" = "blocked missing_operator_outcome" ]
+check "the revert does not say why: $(g log -1 --format=%B)" grep -qx 'nobody said accepted or rejected in time' <(g log -1 --format=%B)
 check "it was not reverted" [ "$(g log -1 --format=%s | cut -c1-6)" = Revert ]
 he verify "$id" >/dev/null || fail "the evidence of a forgotten run does not verify"
 

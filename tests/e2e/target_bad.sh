@@ -41,7 +41,7 @@ mv "$target" "$W/elsewhere"; ln -s "$W/elsewhere" "$target"; closed "a link" tar
 rm -rf "$W/elsewhere"
 rm -rf "${target:?}"; git -C "$good" worktree add -q "$target" -b linked; closed_as_it_is "a linked worktree" target_not_admitted 'linked'
 git -C "$good" worktree remove --force "$target" 2>/dev/null; git -C "$good" worktree prune; git -C "$good" branch -qD linked; fresh
-echo x >>"$target/history.txt"; closed "a changed file" dirty_starting_tree 'clean|changed|differ'
+echo x >>"$target/history.txt"; closed "a changed file" dirty_starting_tree 'not clean: of the target.s files 1 changed, 0 staged, 0 untracked: commit them or put them away'
 echo x >"$target/new.txt"; g add new.txt; closed "a staged file" dirty_starting_tree 'clean|index|differ'
 chmod +x "$target/history.txt"; closed "a mode" dirty_starting_tree 'clean|mode|differ'
 echo x >>"$target/history.txt"; g update-index --assume-unchanged history.txt; closed "a hidden change" dirty_starting_tree 'clean|changed|differ'
