@@ -63,6 +63,15 @@ static int make_run(struct proof *p, const struct run_of *what, struct seen *ret
     return rc;
 }
 
+/* What was granted for a run that needed no grant after all must not lie about: it would be good for an hour. */
+static void take_back(struct proof *p) {
+    struct store *s = NULL;
+    if (!p->granted[0]) return;
+    if (store_open(p->home.store, true, &s, NULL) == 0) (void)store_approval_revoke(s, p->granted, PROOF_ACTOR, NULL);
+    store_close(s);
+    p->granted[0] = '\0';
+}
+
 void proof_do(struct proof *p, const struct run_of *what, struct seen *ret) {
     struct err e = ERR_INIT;
     *ret = (struct seen){0};
@@ -73,6 +82,7 @@ void proof_do(struct proof *p, const struct run_of *what, struct seen *ret) {
         holdf(p, "a_run", false, "%s: %s", what->id, e.text);
     else if (!ret->report && !ret->waiting && !p->interrupted)
         holdf(p, "a_run", false, "%s: there is no report", what->id);
+    take_back(p);
 }
 
 void seen_release(struct seen *s) {
@@ -82,7 +92,8 @@ void seen_release(struct seen *s) {
 
 /* --- approvals ---------------------------------------------------------------------------------------------------------- */
 
-static int ask_and_say(const struct gate_facts *f, struct store *s, const char *word, struct err *e) {
+static int ask_and_say(struct proof *p, const struct gate_facts *f, struct store *s, const char *word, struct err *e) {
+    const bool denied = strcmp(word, "denied") == 0;
     struct store_request asked;
     char *text = NULL, id[96];
     cJSON *scope = gate_facts_scope(f, e);
@@ -90,9 +101,9 @@ static int ask_and_say(const struct gate_facts *f, struct store *s, const char *
     int rc = approval_ask(s, f, scope, PROOF_ACTOR, &asked, &text, e);
     cJSON_Delete(scope);
     if (rc == 0)
-        rc = store_approval_add(s, &asked, word, PROOF_ACTOR,
-                                strcmp(word, "denied") == 0 ? "a validator shows what a denial does" : "",
+        rc = store_approval_add(s, &asked, word, PROOF_ACTOR, denied ? "a validator shows what a denial does" : "",
                                 clock_real_ms() + GRANT_MS, id, e);
+    if (rc == 0 && !denied) snprintf(p->granted, sizeof p->granted, "%s", id);
     cJSON_free(text);
     return rc;
 }
@@ -116,7 +127,7 @@ int proof_ask(struct proof *p, const struct run_of *what, const char *word, stru
         } else {
             approval_facts(f, &c, what->lane.engine, s);
         }
-        rc = ask_and_say(f, s, word, e);
+        rc = ask_and_say(p, f, s, word, e);
         gate_facts_release(f);
     }
     free(f);

@@ -62,6 +62,7 @@ struct proof {
     char last_report[PATH_MAX], last_sha256[DIGEST_HEX_SIZE]; /* what the store names as the proof */
     struct owned owned;        /* of the run that is being made, at the stages that have one */
     struct progress *progress; /* one step for each run; NULL: nobody is shown anything */
+    char granted[96];          /* the approval of the run that comes next; "" */
     bool interrupted;
     bool unstarted; /* while the run that must pass is looked at: it was blocked, so it shows nothing either way */
     struct {

@@ -55,6 +55,7 @@ q '[.failure_reports[] | select(.backend == "case" and .proof_kind == "double") 
 check "a place is named in the proof that none is" [ -z "$(grep -F "$W/protected" "$two/stage2-no-target-inspection.json")" ]
 check "admissions in force" [ "$(h admit target --json --list 2>/dev/null | jq '[.admissions[] | select(.in_force)] | length')" = 0 ]
 check "no actor but the validator" [ "$(python3 -c 'import sqlite3; d = sqlite3.connect("home/cto.db"); print(d.execute("SELECT group_concat(DISTINCT actor) FROM approvals").fetchone()[0])')" = validator ]
+check "a grant of it lies about" [ "$(python3 -c 'import sqlite3; d = sqlite3.connect("home/cto.db"); print(d.execute("SELECT count(*) FROM approvals WHERE state IN (\"granted\", \"claimed\")").fetchone()[0], d.execute("SELECT count(*) > 0 FROM approvals WHERE state = \"revoked\"").fetchone()[0])')" = "0 1" ]
 check "rows: $(python3 -c 'import sqlite3; print(sqlite3.connect("home/cto.db").execute("SELECT stage, proof_kind FROM stage_proofs ORDER BY stage").fetchall())')" \
     [ "$(python3 -c 'import sqlite3; print(sqlite3.connect("home/cto.db").execute("SELECT stage, proof_kind FROM stage_proofs ORDER BY stage").fetchall())')" = \
     "[(1, 'real'), (2, 'double'), (3, 'double'), (4, 'double'), (5, 'double')]" ]
