@@ -19,7 +19,7 @@ static const cJSON *member(const cJSON *o, const char *name) { return cJSON_GetO
 static void put_value(struct buf *b, const cJSON *v, int depth) {
     if (cJSON_IsString(v)) {
         report_put_text(b, v->valuestring, true);
-    } else if (depth < 2 && (cJSON_IsArray(v) || cJSON_IsObject(v))) {
+    } else if ((depth < 3 && cJSON_IsArray(v)) || (depth < 2 && cJSON_IsObject(v))) {
         const char *sep = "";
         for (const cJSON *c = v->child; c; c = c->next) {
             if (depth == 0 && cJSON_IsObject(v) && cJSON_IsObject(c) && strcmp(c->string, LIMITS) == 0)
@@ -77,6 +77,17 @@ static void put_cgroup(struct buf *b, const cJSON *v) {
     report_put_text(b, why->valuestring, true);
 }
 
+/* What this kernel's Landlock cannot refuse, each with what does in its place. */
+static void put_missing(struct buf *b, const cJSON *v) {
+    if (!v->child) buf_puts(b, "none");
+    for (const cJSON *c = v->child; c; c = c->next) {
+        report_put_text(b, c->string, true);
+        buf_puts(b, " (instead: ");
+        put_value(b, c, 1);
+        buf_puts(b, c->next ? "), " : ")");
+    }
+}
+
 void report_put_sandbox(struct buf *b, const struct run_record *r) {
     cJSON *o = r->sandbox_json ? cJSON_Parse(r->sandbox_json) : NULL;
     if (!cJSON_IsObject(o)) buf_puts(b, "No sandbox was started.\n");
@@ -86,6 +97,8 @@ void report_put_sandbox(struct buf *b, const struct run_record *r) {
         buf_puts(b, ": ");
         if (cJSON_IsObject(c) && strcmp(c->string, "cgroup") == 0)
             put_cgroup(b, c);
+        else if (cJSON_IsObject(c) && strcmp(c->string, "landlock_missing") == 0)
+            put_missing(b, c);
         else
             put_value(b, c, 0);
         buf_puts(b, "\n");

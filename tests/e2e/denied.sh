@@ -27,6 +27,10 @@ engine, verifier = sandbox["engine"]["seccomp"], sandbox["verifier"]["seccomp"]
 assert (engine["table"], engine["withheld"], engine["narrowed"]) == ("engine", [], []), engine
 assert verifier["table"] == "verifier" and "syncfs" in verifier["withheld"], verifier
 assert sorted(verifier["narrowed"]) == ["ioctl", "prctl"], verifier
+md = open(d + "/report.md").read()  # for a person: no list as JSON, and what is missing beside what is in its place
+assert '\\["' not in md and "narrowed ioctl, prctl" in md, md
+for name in sandbox["landlock_missing"]:
+    assert name.replace("_", "\\_") + " (instead: " in md, md
 denied = sandbox["denied"]
 assert denied["observed"] is True and not denied["truncated"], denied
 calls = {(c["profile"], c.get("command"), c["syscall"]): c["count"] for c in denied["calls"]}
