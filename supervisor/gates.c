@@ -94,9 +94,13 @@ static void ask_contract(const struct gate_facts *f, struct gate_result *g) {
     if (wide && !(f->engine->needs & NEED_STAGE))
         closed(g, "failed", BLOCKER_eligibility_denied, "mutation mode %.40s needs a proven stage, and %s has none",
                c->mutation_mode, f->engine->name);
-    if ((wide || f->stage >= 4) && !c->approval_required)
+    if (wide && !c->approval_required)
         closed(g, "failed", BLOCKER_eligibility_denied, "mutation mode %.40s needs approval_required",
                c->mutation_mode);
+    else if (f->stage >= 4 && !c->approval_required)
+        closed(g, "failed", BLOCKER_eligibility_denied,
+               "%sSTAGE is %d, and from stage 4 on a case needs approval_required; a lower stage may do for this one",
+               f->engine->variables, f->stage);
 }
 
 static void ask_interface(const struct gate_facts *f, struct gate_result *g) {

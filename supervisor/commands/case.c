@@ -317,7 +317,7 @@ int cmd_case(const struct global_options *g, int argc, char **argv) {
         if (c != 'f') return cli_bad_option("case", c, argv);
         if (cli_once("case", "--from", &from, optarg) != 0) return EXIT_USAGE;
     }
-    if (optind >= argc) return cli_usage("case", "which one: list, lint or new?");
+    if (optind >= argc) return cli_usage("case", "say list, lint or new");
     const char *word = argv[optind];
     int n = argc - optind - 1;
     char **rest = argv + optind + 1;

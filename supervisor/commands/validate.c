@@ -363,6 +363,23 @@ static int run_stage(const struct global_options *g, int stage, const struct wor
     return code;
 }
 
+/* Of a validator that there is: what does not go with it. */
+static int wrong_options(const char *what, const struct words *w) {
+    static const char *const there[] = {"provider-adapter", "stage6", "stage6-real-refresh"};
+    bool known = validate_stage_number(what) > 0;
+    for (size_t i = 0; i < sizeof there / sizeof there[0]; i++) known = known || strcmp(what, there[i]) == 0;
+    if (!known)
+        return cli_usage("validate",
+                         "one validator is expected: failure-matrix, provider-adapter, stage1 to stage6, or "
+                         "stage6-real-refresh");
+    const char *option = w->jobs_text   ? "-j"
+                         : w->table     ? "--table"
+                         : w->n_protect ? "--protect"
+                         : w->case_id   ? "--case"
+                                        : "--engine";
+    return cli_usage("validate", "%s takes no %s", what, option);
+}
+
 int cmd_validate(const struct global_options *g, int argc, char **argv) {
     struct words w = {0};
     int rc = read_words(argc, argv, &w);
@@ -377,10 +394,7 @@ int cmd_validate(const struct global_options *g, int argc, char **argv) {
         return validate_refresh(g, w.engine);
     const bool bare = !w.engine && !w.case_id && !w.n_protect;
     if (strcmp(what, "provider-adapter") == 0 && bare && alone) return validate_adapter(g);
-    if (strcmp(what, "failure-matrix") != 0)
-        return cli_usage("validate",
-                         "one validator is expected: failure-matrix, provider-adapter, stage1 to stage6, or "
-                         "stage6-real-refresh");
+    if (strcmp(what, "failure-matrix") != 0) return wrong_options(what, &w);
     if (!bare) return cli_usage("validate", "--engine, --case and --protect go with a stage");
     return w.table ? print_reasons() : failure_matrix(g, w.jobs);
 }

@@ -37,6 +37,10 @@ refused 'no-such-run' 2 h report show no-such-run
 refused 'no-such-schema' 2 h schema no-such-schema
 refused 'info.*check' 2 h store nonsense
 refused 'failure-matrix' 2 h validate nonsense
+refused 'stage6 takes no --protect' 2 h validate stage6 --protect /tmp
+refused 'stage5 takes no -j' 2 h validate stage5 -j 2
+refused 'provider-adapter takes no --engine' 2 h validate provider-adapter --engine exec
+refused 'say list, lint or new;' 2 h case
 [ ! -e "$W/fresh" ] || fail "a refused command made a home: $(find "$W/fresh")"
 
 # --- cases
