@@ -159,7 +159,8 @@ static void of_stages(const char *engine) {
     f.stage = 4;
     CHECK(closed("contract", "failed", BLOCKER_eligibility_denied, "needs approval_required"));
     c.mutation_mode = "copied-fixture"; /* from stage 4 on whatever the mode */
-    CHECK(closed("contract", "failed", BLOCKER_eligibility_denied, "STAGE is 4, and from stage 4 on a case needs approval_required"));
+    CHECK(closed("contract", "failed", BLOCKER_eligibility_denied,
+                 "STAGE is 4, and from stage 4 on a case needs approval_required"));
     c.mutation_mode = "sandbox-repo";
     approved();
     CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
