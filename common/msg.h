@@ -224,11 +224,12 @@ enum gw_path {
 };
 const char *gw_path_name(unsigned k); /* "invalid" when it is none */
 
-/* How a request ended. `infrastructure`: counts for the endpoint's circuit breaker and against no agent; recorded in the store, append
- * only. */
 /* What costs an agent nothing (refusals, the list of models, leaving before anything was sent on) has a GW_REQUEST so many times for each
  * outcome; GW_DONE counts all. An agent may not fill the evidence with it, nor hide one kind behind many of another. */
 #define GW_FREE_MAX 1000
+
+/* How a request ended. `infrastructure`: counts for the endpoint's circuit breaker and against no agent; recorded in the store, append
+ * only. */
 #define GW_OUTCOMES(X) /* name, number, text, infrastructure */                                              \
     X(OK, 1, "ok", 0)                                                                                        \
     X(REFUSED_PATH, 2, "refused_path", 0)                                                                    \

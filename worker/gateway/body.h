@@ -1,8 +1,9 @@
 /* body.h - what an agent's request asks for, read while it arrives: model, stream, stream_options. Pure.
  *
- * A server's parser may take the first of two equal keys or the last, some compare keys without case (a long s is an s to them), and some
- * take a key to end at a NUL. So exactly one top-level key that is "model" in any case may be there, it must be written in lower case, and its value must be the admitted model to the
- * byte. The same for "stream" and "stream_options", by which the gateway itself decides.
+ * A server's parser may take the first of two equal keys or the last, some compare keys without case (a long s is an s to them), and
+ * some take a key to end at a NUL. So exactly one top-level key that is "model" in any case may be there, it must be written in lower
+ * case, and its value must be the admitted model to the byte. The same for "stream" and "stream_options", by which the gateway itself
+ * decides.
  */
 #ifndef CTO_WORKER_GATEWAY_BODY_H
 #define CTO_WORKER_GATEWAY_BODY_H
