@@ -32,6 +32,8 @@ struct finishing {
     struct cto_case c, effective;
     struct engine_file file;
     bool case_loaded, file_loaded;
+    bool sealed; /* its directory is; `word` is the one in it */
+    struct store_outcome word;
     bool nobodys; /* the word in the store was said by nobody who may */
     struct run_record rec;
     char work[PATH_MAX], cases[PATH_MAX];
@@ -234,7 +236,7 @@ static int claim(struct finishing *f, const char *run_id, int *ret_lock, struct 
     if (flock(*ret_lock, LOCK_EX | LOCK_NB) < 0) return err_set(e, ERR_CONFLICT, "another command is finishing it");
     if (store_run_get(f->p->store, run_id, &f->row, e) < 0 || read_waiting(f, run_id, e) < 0) return -1;
     if (f->row.state != RUN_OUTCOME) return err_set(e, ERR_CONFLICT, "it does not wait for an outcome");
-    if (!f->w.outcome[0]) return err_set(e, ERR_USAGE, "nobody has said accepted or rejected");
+    if (!f->sealed && !f->w.outcome[0]) return err_set(e, ERR_USAGE, "nobody has said accepted or rejected");
     memcpy(f->rec.run_id, f->row.run_id, sizeof f->rec.run_id);
     f->rec.generation = f->row.generation;
     record_set_dirs(&f->rec, run, work);
@@ -262,13 +264,40 @@ static int journal_fits(struct finishing *f, const char *run_id, struct err *e) 
     return err_set(e, ERR_UNSUPPORTED, "%s", why.text);
 }
 
+/* Only the store is to learn of it. */
+static int adopt(struct finishing *f, const char *run_id, struct err *e) {
+    AUTO_FD int lock = -1;
+    struct seal_summary sum = {0};
+    struct run_record *r = &f->rec;
+    free(f->w.record);
+    f->w.record = NULL;
+    if (claim(f, run_id, &lock, e) < 0) return -1;
+    f->c.id = f->row.case_id;
+    r->c = &f->c;
+    r->engine = f->row.backend;
+    r->started_ms = f->row.started_ms;
+    r->subject = calloc(1, sizeof *r->subject);
+    BUG_UNLESS(r->subject != NULL);
+    r->subject->blobs_fd = -1;
+    snprintf(r->subject->outcome, sizeof r->subject->outcome, "%s", f->word.outcome);
+    snprintf(r->subject->outcome_actor, sizeof r->subject->outcome_actor, "%s", f->word.actor);
+    r->subject->outcome_ms = f->word.said_ms;
+    int rc = evidence_read_verdict(r->run_dir, r, &sum, e);
+    if (rc == 0) rc = store_run_sealed(f->p->store, r, &sum, e);
+    seal_summary_release(&sum);
+    return rc;
+}
+
 static int settle(struct finishing *f, const char *run_id, struct err *e) {
     AUTO_FD int lock = -1;
-    char commit[OID_SIZE], why_not[200];
+    char commit[OID_SIZE], run[PATH_MAX], why_not[200];
     struct err why = ERR_INIT;
     /* This needs the journal alone, so it is done whatever became of record and run directory; but not when a record that is the run's
      * own speaks of another repository. */
     if (read_waiting(f, run_id, e) < 0) return -1;
+    snprintf(run, sizeof run, "%.3900s/%s", f->p->home->runs, run_id);
+    f->sealed = outcome_is_sealed(run, run_id, &f->word);
+    if (f->sealed) return adopt(f, run_id, e);
     if (journal_fits(f, run_id, e) < 0) return -1;
     word_against(f, why_not, sizeof why_not);
     if (said(f, OUTCOME_REJECTED) || said(f, OUTCOME_MISSING))
@@ -382,7 +411,10 @@ static int recover_one(const struct outcome_place *p, const char *run_id, struct
     if (store_waiting_get(p->store, run_id, &w, e) < 0) return is_over(p->store, run_id) ? 1 : -1;
     snprintf(run, sizeof run, "%.3900s/%s", p->home->runs, run_id);
     const bool whole = outcome_hold(run, &w, true, &why) == 0; /* its times are the events' now */
+    struct store_outcome word;
+    const bool sealed = outcome_is_sealed(run, run_id, &word);
     free(w.record);
+    if (sealed) return outcome_settle(p, run_id, NULL, e) == 0 ? 0 : is_over(p->store, run_id) ? 1 : -1;
     if (!w.outcome[0] && now < w.due_ms)
         return whole ? 1 : err_set(e, ERR_UNSUPPORTED, "run %s waits for an outcome, but %s", run_id, why.text);
     if (!w.outcome[0] && store_waiting_say(p->store, run_id, OUTCOME_MISSING, "", now, e) < 0) return -1;

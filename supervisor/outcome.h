@@ -46,6 +46,10 @@ int outcome_park(struct store *s, const struct run_record *r, const struct outco
  * cannot be read now, which says nothing. */
 int outcome_hold(const char *run_dir, struct store_waiting *w, bool strict, struct err *e);
 
+/* Is the run's directory sealed, although its row waits? So it is when somebody was killed between the two, or has put a copy of the
+ * store from before in its place. What is sealed stands, whatever is said now. `ret`: the word in it; outcome "" when none was said. */
+bool outcome_is_sealed(const char *run_dir, const char *run_id, struct store_outcome *ret);
+
 /* Before "accepted" is said: is the record the run's own, and what was landed still on its branch, under the admission of the run?
  * ERR_UNSUPPORTED when it is not; nothing has been said then. */
 int outcome_may_accept(const struct home *h, struct store *s, const char *run_id, struct err *e);

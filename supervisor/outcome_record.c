@@ -54,7 +54,8 @@ static const cJSON *get(const cJSON *o, const char *key) { return cJSON_GetObjec
 static const char *text(const cJSON *o, const char *key) { return cJSON_GetStringValue(get(o, key)); }
 
 /* One line: is it the event, and does it say all of it? */
-static bool read_promise(const char *line, size_t n, struct promise *ret) {
+static bool read_promise(const char *line, size_t n, void *ctx) {
+    struct promise *ret = ctx;
     static const char type_word[] = "\"result.landing\"";
     if (!memmem(line, n, type_word, sizeof type_word - 1)) return false;
     cJSON *o = verify_json(line, n);
@@ -68,8 +69,9 @@ static bool read_promise(const char *line, size_t n, struct promise *ret) {
     return is;
 }
 
-/* 1: found, 0: they do not say it, -1: they cannot be read now, which says nothing. */
-static int find_promise(const char *run_dir, struct promise *ret, struct err *e) {
+/* Calls `is` for each line until one is it. 1: found, 0: they do not say it, -1: they cannot be read now, which says nothing. */
+static int find_event(const char *run_dir, bool (*is)(const char *line, size_t n, void *ret), void *ret,
+                      struct err *e) {
     AUTO_BUF struct buf events = BUF_INIT(0);
     struct err why = ERR_INIT;
     AUTO_FD int at = open(run_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -81,7 +83,7 @@ static int find_promise(const char *run_dir, struct promise *ret, struct err *e)
     }
     const char *p = buf_str(&events), *end = p + events.len;
     for (const char *nl; p < end && (nl = memchr(p, '\n', (size_t)(end - p))) != NULL; p = nl + 1)
-        if (read_promise(p, (size_t)(nl - p), ret)) return 1;
+        if (is(p, (size_t)(nl - p), ret)) return 1;
     return 0;
 }
 
@@ -89,7 +91,7 @@ int outcome_hold(const char *run_dir, struct store_waiting *w, bool strict, stru
     struct promise said = {.sha256 = ""};
     char is[DIGEST_HEX_SIZE];
     digest_bytes(w->record, strlen(w->record), is);
-    const int found = find_promise(run_dir, &said, e);
+    const int found = find_event(run_dir, read_promise, &said, e);
     if (found < 0) return -1;
     const bool there = found == 1;
     const bool record = there && strcmp(is, said.sha256) == 0;
@@ -102,4 +104,31 @@ int outcome_hold(const char *run_dir, struct store_waiting *w, bool strict, stru
     return err_set(
         e, ERR_PARSE,
         "its record in the store is not the one that its events name: somebody has changed the store, or them");
+}
+
+/* --- sealed already ------------------------------------------------------------------------------------------------------- */
+
+static bool read_outcome(const char *line, size_t n, void *ctx) {
+    static const char type_word[] = "\"operator.outcome.recorded\"";
+    struct store_outcome *ret = ctx;
+    if (!memmem(line, n, type_word, sizeof type_word - 1)) return false;
+    cJSON *o = verify_json(line, n);
+    const cJSON *data = get(o, "data");
+    const char *type = text(o, "type"), *outcome = text(data, "outcome"), *actor = text(data, "actor"),
+               *ts = text(data, "ts");
+    const bool is = type && strcmp(type, "operator.outcome.recorded") == 0 && outcome && actor && ts &&
+                    clock_parse_stamp(ts, &ret->said_ms) == 0;
+    if (is) snprintf(ret->outcome, sizeof ret->outcome, "%s", outcome);
+    if (is) snprintf(ret->actor, sizeof ret->actor, "%s", actor);
+    cJSON_Delete(o);
+    return is;
+}
+
+bool outcome_is_sealed(const char *run_dir, const char *run_id, struct store_outcome *ret) {
+    char sums[PATH_MAX];
+    *ret = (struct store_outcome){0};
+    snprintf(sums, sizeof sums, "%.4000s/" EVIDENCE_SUMS, run_dir);
+    if (access(sums, F_OK) < 0 || !evidence_is_sealed(run_dir, run_id)) return false;
+    if (find_event(run_dir, read_outcome, ret, NULL) != 1) *ret = (struct store_outcome){0};
+    return true;
 }

@@ -316,7 +316,8 @@ static const char *const checks[] = {
     "EXISTS (SELECT 1 FROM waiting w WHERE w.run = runs.id) LIMIT 20",
     "SELECT 'approval ' || a.id || ': its scope is not that of its request' FROM approvals a JOIN requests r ON r.id = "
     "a.request_id WHERE a.scope <> r.scope LIMIT 20",
-    "SELECT 'request ' || id || ': its scope is not that of its document' FROM requests WHERE CASE WHEN "
+    "SELECT 'request ' || id || ': its scope is not that of its document' FROM requests WHERE document <> '{}' AND "
+    "CASE WHEN "
     "json_valid(document) THEN coalesce(json_extract(document, '$.scope_digest'), '') ELSE '' END <> scope LIMIT 20",
     "SELECT 'matrix ' || id || ': counts do not fit' FROM matrices WHERE finished_at IS NOT NULL AND passed + failed + "
     "blocked > "

@@ -157,8 +157,19 @@ static bool is_comparison(const struct home *h, const char *id) {
 static int keep_word(const struct home *h, const char *run_id, const char *word, const char *actor, bool leave,
                      struct err *e) {
     struct store *s = NULL;
+    char run[PATH_MAX];
+    struct store_outcome sealed;
+    snprintf(run, sizeof run, "%.3900s/%s", h->runs, run_id);
     int rc = store_open(h->store, false, &s, e);
     if (rc == 0) rc = check_waiting(s, run_id, e);
+    if (rc == 0 && outcome_is_sealed(run, run_id, &sealed)) {
+        store_close(s);
+        if (strcmp(sealed.outcome, word) == 0) return 0; /* the store is told of it */
+        return err_set(e, ERR_USAGE,
+                       "run %s is over: its evidence is sealed (%s), and only the store has not heard of it; the next "
+                       "command that writes tells it",
+                       run_id, sealed.outcome[0] ? sealed.outcome : "nobody had said anything");
+    }
     if (rc == 0 && strcmp(word, OUTCOME_ACCEPTED) == 0) rc = outcome_may_accept(h, s, run_id, e);
     store_close(s);
     s = NULL;

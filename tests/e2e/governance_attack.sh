@@ -132,6 +132,28 @@ store "UPDATE waiting SET events_bytes = 9000000000000000000"
 he outcome "$id" accepted --actor bob --quiet >say 2>&1
 check "longer events: $(cat say)" [ "$(verdict "$id")" = "pass " ]
 
+# --- a copy of the store from before is put back: what was sealed since stands as it is
+copy() { python3 -c 'import sqlite3, sys; a, b = (sqlite3.connect(x) for x in sys.argv[1:]); a.backup(b)' "$W/home/cto.db" "$W/$1.db"; }
+put_back() { rm -f "$W/home/cto.db" "$W/home/cto.db-wal" "$W/home/cto.db-shm" && cp "$W/$1.db" "$W/home/cto.db" && chmod 600 "$W/home/cto.db"; }
+for word in accepted rejected; do
+    wait_for_word "copied while it waits for $word"
+    copy waiting
+    he outcome "$id" $word --actor bob --quiet >/dev/null 2>&1
+    sealed=$(fingerprint "$W/home/harness-runs/$id") landed=$(g rev-parse HEAD) was=$(verdict "$id")
+    put_back waiting
+    [ $word = accepted ] && against=rejected || against=accepted
+    refused 'is over' 2 he outcome "$id" $against --actor bob
+    other
+    check "copied, $word: $(cat other.err)" [ ! -s other.err ]
+    check "copied, $word: the evidence is another" [ "$(fingerprint "$W/home/harness-runs/$id")" = "$sealed" ]
+    check "copied, $word: the repository is another" [ "$(g rev-parse HEAD)" = "$landed" ]
+    check "copied, $word: the store" [ "$(store 'SELECT r.state, r.verdict, o.outcome, o.actor FROM runs r JOIN outcomes o ON o.subject = r.run_id WHERE r.run_id = ?' "$id")" = "done ${was%% *} $word bob" ]
+    he verify "$id" >out || fail "copied, $word: $(cat out)"
+    put_back waiting
+    he outcome "$id" $word --actor bob --quiet >say 2>&1
+    check "copied, the same word: $(cat say)" grep -q "^${was%% *}" say
+done
+
 # --- of two who speak at once one is heard, and who is heard is not told otherwise
 for i in 1 2 3 4 5 6; do
     wait_for_word "both at once, $i"
