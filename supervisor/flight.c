@@ -13,6 +13,7 @@
 
 #include "build_id.h"
 #include "common/io.h"
+#include "supervisor/approval_used.h"
 #include "supervisor/denials.h"
 #include "supervisor/double.h"
 #include "supervisor/gates.h"
@@ -504,16 +505,28 @@ static void bound_time(struct flight *f, int timeout_s) {
     f->rec.c = &f->effective;
 }
 
-/* All gates have passed: what the run takes with it. */
-static bool take(struct flight *f, struct gate_facts *facts) {
-    bool passed = true;
+/* Of two runs that want the same approval now, one gets it; and none when the evidence of a run says that it had it. */
+static bool take_approval(struct flight *f) {
+    const struct approval_seen *a = f->rec.approval;
+    char by[RUN_ID_MAX], why[RUN_ID_MAX + 200];
     struct err e = ERR_INIT;
-    /* Of two runs that want the same approval now, one gets it. */
-    if (f->rec.approval &&
-        store_approval_claim(f->x->store, f->rec.approval->id, f->rec.run_id, clock_real_ms(), &e) < 0) {
+    if (!a) return true;
+    if (store_approval_claim(f->x->store, a->id, f->rec.run_id, clock_real_ms(), &e) < 0) {
         gates_close(&f->rec, "approval", BLOCKER_approval_consumed, e.text);
         return false;
     }
+    if (!approval_was_used(f->x->home.runs, a, f->rec.c->id, f->rec.run_id, by)) return true;
+    snprintf(why, sizeof why,
+             "approval %.90s was for one run, and %s had it; the store, which does not know, is not of today", a->id,
+             by[0] ? by : "nobody can say whether one");
+    gates_close(&f->rec, "approval", BLOCKER_approval_consumed, why);
+    return false;
+}
+
+/* All gates have passed: what the run takes with it. */
+static bool take(struct flight *f, struct gate_facts *facts) {
+    bool passed = true;
+    if (!take_approval(f)) return false;
     f->has_gateway = (gate_facts_needs(facts) & NEED_MODEL) && !facts->no_model;
     if (f->has_gateway) {
         f->route = facts->route;

@@ -154,6 +154,23 @@ for word in accepted rejected; do
     check "copied, the same word: $(cat say)" grep -q "^${was%% *}" say
 done
 
+# --- nor is an approval that was used up one again
+wait_for_word "copied while it is granted" # makes the approval; what is copied is what was before
+he outcome "$id" rejected --actor bob --quiet >/dev/null 2>&1
+fresh
+ask || fail "ask"
+copy granted
+again
+first=$(jq -r .run_id out.json)
+he outcome "$first" accepted --actor bob --quiet || fail "copied while it is granted: accepted"
+put_back granted
+fresh
+check "it is granted again, says the store" [ "$(he approve list --json | jq -r '.approvals[0].state')" = granted ]
+blocked "used up before the copy was put back" approval_consumed
+check "used up: $(details)" grep -q "$first" <(details)
+check "used up: it says where" hides "$(jq -r .artifacts_dir report.json)"
+he approve revoke "$(newest)" --actor bob --quiet || fail "used up: revoke"
+
 # --- of two who speak at once one is heard, and who is heard is not told otherwise
 for i in 1 2 3 4 5 6; do
     wait_for_word "both at once, $i"
