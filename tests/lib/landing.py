@@ -177,7 +177,7 @@ def test_refused_targets(w):
     fill(r, {"build": None, "build/x": "1"})
     rc, _, err = w.land(store, order)
     assert rc == 0, err
-    for change, word in ((lambda: fill(r, {"a.txt": "dirty"}), "not clean"), (lambda: fill(r, {"u": "untracked"}), "not clean"),
+    for change, word in ((lambda: fill(r, {"a.txt": "dirty"}), "put them away"), (lambda: fill(r, {"u": "untracked"}), "put them away"),
                          (lambda: fill(r, {".git/MERGE_HEAD": w.head(r) + "\n"}), "not finished")):
         r = w.repo()
         order = w.result(r, lambda c: fill(c, {"a.txt": "x\n"}))
