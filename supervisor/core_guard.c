@@ -77,6 +77,8 @@ static void look_at_main(struct core_guard *g) {
         guard_doubt(g, GUARD_MAIN_STATUS, "no repository: %.250s", f.why);
     else if (f.busy)
         guard_doubt(g, GUARD_MAIN_STATUS, "a merge, rebase, cherry-pick, revert or bisect is not finished");
+    else if (f.only_dirty) /* nobody is told to put away what others work on */
+        guard_doubt(g, GUARD_MAIN_STATUS, "it is not clean: somebody may be at work in it");
     else if (f.why[0])
         guard_doubt(g, GUARD_MAIN_STATUS, "%.300s", f.why);
     else if (!f.clean || f.bare || f.linked_worktree || f.unborn)
