@@ -60,10 +60,13 @@ static void on_refused(uv_timer_t *t) {
     answer(f, &r);
 }
 
-/* Who gives a whole task a minute does not wait for three to hear "ok". */
+/* Who gives a whole task a minute, in its case or by the engine's setting, does not wait for three to hear "ok". */
 static int64_t probe_limit_ms(const struct flight *f) {
-    const int64_t all = f->rec.c->backend_timeout_ms;
-    return all > 0 && all < PROBE_LIMIT_MS ? all : PROBE_LIMIT_MS;
+    const int64_t limits[] = {f->rec.c->backend_timeout_ms, (int64_t)f->facts->timeout_s * 1000};
+    int64_t least = PROBE_LIMIT_MS;
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
+        if (limits[i] > 0 && limits[i] < least) least = limits[i];
+    return least;
 }
 
 void flight_ask_model(struct flight *f) {
@@ -128,10 +131,13 @@ static int open_slots(const struct flight *f, struct gateway_fds *fds, struct er
     return 0;
 }
 
+/* It was looked at when the command began; what stands there now may be a pipe, and nobody waits for who writes to it. */
 static int open_cassettes(const struct job *job, struct gateway_fds *fds, struct err *e) {
+    struct stat st;
     if (job->replay) {
-        fds->replay = open(job->replay, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        if (fds->replay < 0) return err_sys(e, "open the recording %s", job->replay);
+        fds->replay = open(job->replay, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fds->replay < 0 || fstat(fds->replay, &st) < 0) return err_sys(e, "open the recording %s", job->replay);
+        if (!S_ISREG(st.st_mode)) return err_set(e, ERR_USAGE, "the recording %s: not a regular file", job->replay);
     }
     if (job->record) {
         fds->record = open(job->record, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);

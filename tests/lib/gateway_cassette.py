@@ -184,4 +184,17 @@ g = Gateway(None, "--replay", path)
 a = g.post(first[0])
 check("and played as cut", a.status == 200 and not a.whole and b"only this" in a.body, a)
 g.stop()
+
+# --- a file that is changed while it is played: never another answer than the one that was looked for
+swapped = f"{WORK}/swapped.jsonl"
+with open(swapped, "wb") as f:
+    f.write(data)
+g = Gateway(None, "--replay", swapped, redact=REDACT)
+check("it was read", g.post(ask("something else entirely")).status == 409)
+one, two = lines[1]["request_sha256"].encode(), lines[4]["request_sha256"].encode()
+with open(swapped, "r+b") as f:
+    f.write(data.replace(one, b"-" * 64).replace(two, one).replace(b"-" * 64, two))
+changed = [g.post(first[0]), g.post(ask("again"))]
+check("a cassette that is changed while it is played", [a.status for a in changed] == [409, 409], changed)
+g.stop()
 end()

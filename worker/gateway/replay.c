@@ -180,6 +180,8 @@ static int load(struct play *p, const struct pair *q) {
         line[q->len] = 0;
         rc = cassette_read_pair(line, q->len, &p->pair, add_chunk, p, NULL);
     }
+    /* The file may have been changed: another answer must not be given for this one. */
+    if (rc == 0 && (p->pair.n != q->n || p->pair.path != q->path || strcmp(p->pair.sha256, q->sha256) != 0)) rc = -1;
     free(line);
     return rc;
 }
