@@ -174,4 +174,51 @@ for clients in (1, 20):
         t.join()
     a.stop()
     b.stop()
+
+# --- the key, spelled over several events
+def joined(body):
+    text = ""
+    for line in body.split(b"\n"):
+        try:
+            text += "".join(c["delta"].get("content") or "" for c in json.loads(line[6:]).get("choices", ()))
+        except ValueError:
+            text += line.decode() if line.startswith(b"data: {") else ""  # it was cut there
+    return text
+
+
+def spells(text):
+    return any(KEY[i:i + 5] in text for i in range(len(KEY) - 4))
+
+
+END = event({"model": MODEL, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}) + event(b"[DONE]")
+tape = f"{WORK}/spelled.jsonl"
+g = Gateway(URL, "--record", tape)
+b64 = __import__("base64").b64encode(b"x" + KEY.encode()).decode()
+for what, pieces in (("letter by letter", KEY), ("in two", (KEY[:9], KEY[9:])), ("in hexadecimal", KEY.encode().hex()), ("in base64", [b64[i:i + 5] for i in range(0, len(b64), 5)]),
+                     ("in two, with text around it", ("text " * 100 + KEY[:12], KEY[12:] + " text" * 100)), ("in large pieces", ("t" * 90000 + KEY[:12], KEY[12:] + "t" * 90000))):
+    for together in (True, False):
+        events = [chat_event(p) for p in pieces] + [END]
+        up.answer = lambda c, h, b: send_stream(c, *([b"".join(events)] if together else events))
+        a = g.post(ask(what, stream=True))
+        check(f"the key {what}, {together}: it does not come to the agent", not spells(joined(a.body)), a.status, joined(a.body)[-200:])
+        check(f"the key {what}, {together}: the answer is not whole", a.status == 502 or not a.whole, a)
+up.answer = lambda c, h, b: send_stream(c, *[event({"type": "response.output_text.delta", "delta": k, "item_id": "x"}) for k in KEY], event({"type": "response.completed", "response": {"model": MODEL}}))
+a = g.post({"model": MODEL, "input": "x", "stream": True}, "/v1/responses")
+check("the key by the other API", a.body.count(b"delta") < 2 * 5, a)
+check("told as garbage", wait_for(lambda: len([r for r in g.of("GW_REQUEST") if r["outcome"] == "garbage" and "spells" in r["detail"]]) == 13), g.of("GW_REQUEST")[-1])
+for what, pieces in (("what begins like the key", ("sk-", "re", "al-", "0123", "4x", "67", "sk-real-")), ("half of it at the end", (KEY[:20],)), ("twice the beginning", ("sk-real", "sk-real")),
+                     ("the endpoint", list(URL)), ("the whole of it in one event, redacted", ("a" + KEY + "b",))):
+    up.answer = lambda c, h, b: send_stream(c, *[chat_event(p) for p in pieces], END)
+    a = g.post(ask(what, stream=True))
+    check(f"{what}: passes", a.whole and joined(a.body) == "".join(pieces).replace(KEY, "[redacted:key]"), a)
+pieces_seen = []
+up.answer = lambda c, h, b: send_stream(c, chat_event("one"), chat_event("sk-r"), chat_event("two"), END, gap=0.1)
+with g.connect() as s:
+    s.sendall(request("/v1/chat/completions", json.dumps(ask("pieces", stream=True)).encode()))
+    a = read_answer(s, lambda p: pieces_seen.append(p))
+check("the others come piece by piece", a.whole and joined(a.body) == "onesk-rtwo" and len(pieces_seen) >= 3, pieces_seen)
+g.stop()
+kept = open(tape).read().split("\n")
+kept = ["".join(json.loads(line)["chunks"]).encode() for line in kept[1:] if line]
+check("the recording has no more of it than the agent", len(kept) > 12 and not any(spells(joined(k)) for k in kept[:-6]), len(kept))
 end()

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "worker/gateway/spell.h"
+
 #define PATH(...) (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *)
 
 static uint64_t number(const struct jscan_value *v) {
@@ -71,9 +73,20 @@ void answer_init(struct answer *a, enum gw_api api, bool stream, const char *adm
     jscan_init(&a->scan, on_value, a);
 }
 
+static void on_part(void *ctx, const struct jscan *s, const void *p, size_t n) {
+    struct answer *a = ctx;
+    spell_put(a->spell, s->depth, s->depth <= JSCAN_KEYS ? s->key[s->depth] : "", p, n);
+}
+
+void answer_watch(struct answer *a, struct spell *s) {
+    a->spell = s;
+    a->scan.part = s ? on_part : NULL;
+}
+
 /* --- Server-Sent Events ------------------------------------------------------------------------------------------- */
 static void begin_event(struct answer *a) {
     jscan_init(&a->scan, on_value, a);
+    answer_watch(a, a->spell);
     a->is_object = a->has_data = a->not_done = false;
     a->done_len = 0;
 }
@@ -86,6 +99,7 @@ static void end_event(struct answer *a) {
         else if (!jscan_end(&a->scan) || !a->is_object)
             a->bad = true;
     }
+    if (a->has_data && a->spell) spell_event(a->spell);
     begin_event(a);
 }
 

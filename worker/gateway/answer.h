@@ -29,6 +29,7 @@ struct answer {
     bool finished, wrong;
     bool named, failed; /* a model was named; it says that it is an error */
     /* the rest is answer.c's */
+    struct spell *spell; /* borrowed; NULL: none */
     struct jscan scan;
     bool is_object, bad;
     uint8_t line[8]; /* the beginning of the line, as far as it says which field it is */
@@ -37,7 +38,10 @@ struct answer {
     uint64_t events;
 };
 
+struct spell;
 void answer_init(struct answer *a, enum gw_api api, bool stream, const char *admitted);
+/* The strings of its events go there too. */
+void answer_watch(struct answer *a, struct spell *s);
 /* FINE, WRONG_MODEL or GARBAGE; what is not FINE sticks. */
 enum answer_verdict answer_feed(struct answer *a, const void *p, size_t n);
 /* A stream that has said its last word, to the empty line behind it, and is fine. */

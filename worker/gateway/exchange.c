@@ -15,9 +15,11 @@
 #include "worker/gateway/reply.h"
 #include "worker/gateway/report.h"
 #include "worker/gateway/slots.h"
+#include "worker/gateway/spell.h"
 
-#define OUT_MAX (64u << 10)   /* of a stream, held for an agent that reads slowly */
-#define ERROR_MAX (64u << 10) /* of the server's own error text */
+#define OUT_MAX (64u << 10)       /* of a stream, held for an agent that reads slowly */
+#define HELD_BACK_MAX (32u << 10) /* of a stream that may be spelling a secret */
+#define ERROR_MAX (64u << 10)     /* of the server's own error text */
 
 enum phase { HEAD, BODY, ASKING, ANSWERING, ANSWERED };
 enum kind { KIND_ERROR, KIND_JSON, KIND_STREAM };
@@ -44,8 +46,9 @@ struct exchange {
     struct up_head head;
     struct answer answer;
     struct redact_stream redact;
+    struct spell *spell;
     struct buf out;
-    size_t out_at;
+    size_t out_at, out_free; /* read so far; of a stream, what may be read */
     uint64_t streamed;
     bool have_head, paused, source_ended, cut, truncated;
     /* what the agent gets */
@@ -327,6 +330,11 @@ static int on_head(void *ctx, const struct up_head *h) {
     answer_init(&x->answer, api, x->kind == KIND_STREAM, x->gw->config.model);
     if (x->kind == KIND_STREAM) {
         redact_begin(&x->redact, x->gw->redact);
+        if (!redact_is_empty(x->gw->secrets)) {
+            x->spell = spell_new(x->gw->secrets);
+            if (!x->spell) return -1;
+            answer_watch(&x->answer, x->spell);
+        }
         x->out.max = 4 * OUT_MAX; /* a carry may come on top, and labels are longer than what they replace */
     }
     return 0;
@@ -353,6 +361,16 @@ static enum up_taken take_json(struct exchange *x, const void *p, size_t n) {
     return x->out.bad ? UP_ABORT : UP_TAKEN;
 }
 
+/* What is held back goes to the agent, and into the recording. */
+static void let_out(struct exchange *x) {
+    const size_t n = x->out.len - x->out_free;
+    if (n == 0) return;
+    if (x->pair) record_chunk(x->pair, x->out.p + x->out_free, n);
+    x->out_free = x->out.len;
+    if (!x->replied) set_reply(x, 200, "text/event-stream");
+    wake(x);
+}
+
 static enum up_taken take_stream(struct exchange *x, const void *p, size_t n) {
     const size_t waiting = x->out.len - x->out_at;
     if (waiting > 0 && waiting + n > OUT_MAX) {
@@ -366,13 +384,17 @@ static enum up_taken take_stream(struct exchange *x, const void *p, size_t n) {
     }
     if (!is_fine(x, answer_feed(&x->answer, p, n))) return UP_ABORT;
     buf_consume(&x->out, x->out_at);
+    x->out_free -= x->out_at;
     x->out_at = 0;
-    const size_t before = x->out.len;
     redact_feed(&x->redact, p, n, &x->out);
     if (x->out.bad) return UP_ABORT;
-    if (x->pair) record_chunk(x->pair, x->out.p + before, x->out.len - before);
-    if (x->out.len > 0 && !x->replied) set_reply(x, 200, "text/event-stream");
-    if (x->out.len > 0) wake(x);
+    const enum spelled spelled = x->spell ? spell_look(x->spell) : SPELL_NOTHING;
+    if (spelled == SPELL_NOTHING) {
+        let_out(x);
+    } else if (spelled == SPELL_VALUE || x->out.len - x->out_free > HELD_BACK_MAX) {
+        settle(x, GW_GARBAGE, "the stream spells a known value over several events");
+        return UP_ABORT;
+    }
     return UP_TAKEN;
 }
 
@@ -425,15 +447,14 @@ static void redact_reply(struct exchange *x) {
 }
 
 static void end_stream(struct exchange *x) {
-    const size_t before = x->out.len;
     if (!x->settled && is_fine(x, answer_end(&x->answer))) {
         redact_end(&x->redact, &x->out);
-        if (x->pair) record_chunk(x->pair, x->out.p + before, x->out.len - before);
-        if (x->out.len > x->out_at && !x->replied) set_reply(x, 200, "text/event-stream");
+        let_out(x);
         settle(x, GW_OK, "");
         x->phase = ANSWERED;
         return;
     }
+    x->out.len = x->out_free;
     x->cut = x->replied;
     if (!x->replied) say_failure(x);
 }
@@ -498,7 +519,7 @@ static void go_on(struct exchange *x) {
 }
 
 long exchange_read(struct exchange *x, char *p, size_t n) {
-    const size_t have = x->out.len - x->out_at;
+    const size_t have = (x->kind == KIND_STREAM ? x->out_free : x->out.len) - x->out_at;
     if (have == 0) return !x->source_ended ? 0 : x->cut ? -2 : -1;
     if (n > have) n = have;
     memcpy(p, x->out.p + x->out_at, n);
@@ -544,6 +565,7 @@ static void free_all(struct exchange *x) {
     buf_release(&x->text);
     buf_release(&x->out);
     redact_release(&x->redact);
+    spell_free(x->spell);
     free(x);
 }
 

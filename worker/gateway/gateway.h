@@ -4,7 +4,7 @@
  *   control.c   frames to and from the supervisor          listener.c  the engine's listening socket, looked at before it is used
  *   server.c    the agent's side: libmicrohttpd            upstream.c  the server's side: libcurl; trust.c its certificates
  *   exchange.c  one request from its first byte to its GW_REQUEST; reply.c what the gateway itself says to an agent
- *   head.c, body.c, jscan.c, answer.c, redact.c, budget.c, normal.c     pure: what may pass, and what was said
+ *   head.c, body.c, jscan.c, answer.c, redact.c, spell.c, budget.c, normal.c     pure: what may pass, and what was said
  *   slots.c     requests under way at an endpoint, across runs        tcp.c     what the kernel knows of a connection
  *   cassette.c, record.c, replay.c      recording and playing        probe.c  --probe
  *
@@ -33,7 +33,7 @@ struct gw {
     struct gw_config config;
     uv_loop_t loop;
     struct control *control;
-    struct redact *redact;
+    struct redact *redact, *secrets; /* all known values; those of them that no event may spell */
     struct upstream *upstream; /* NULL in replay */
     struct slots *slots;
     struct server *server; /* NULL until the listener has come */

@@ -39,12 +39,14 @@ static bool in_object(const struct jscan *s) {
 }
 
 static void text_clear(struct jscan_text *t) {
+    t->teller = NULL;
     t->len = 0;
     t->cut = false;
 }
 
 static void text_put(struct jscan_text *t, const uint8_t *p, size_t n) {
     const size_t room = sizeof t->p - 1 - t->len;
+    if (t->teller) t->teller->part(t->teller->ctx, t->teller, p, n);
     if (n > room) {
         n = room;
         t->cut = true;
@@ -130,6 +132,7 @@ static void close_container(struct jscan *s) {
 
 static void begin_string(struct jscan *s, bool key) {
     text_clear(&s->text);
+    if (!key && s->part) s->text.teller = s;
     s->in_key = key;
     s->high = 0;
     s->value_start = s->at;

@@ -32,14 +32,18 @@ struct jscan_value {
 };
 typedef void (*jscan_fn)(void *ctx, const struct jscan *s, const struct jscan_value *v);
 
+typedef void (*jscan_part_fn)(void *ctx, const struct jscan *s, const void *p, size_t n);
+
 struct jscan_text {
     char p[JSCAN_TEXT_SIZE];
     size_t len;
     bool cut;
+    const struct jscan *teller; /* of its parts; NULL: they are not told */
 };
 
 struct jscan {
     jscan_fn on;
+    jscan_part_fn part; /* NULL, or set after jscan_init: all of each string that is a value, decoded, in pieces */
     void *ctx;
     size_t at;      /* bytes fed */
     unsigned depth; /* containers that are open: a member of the outermost one has depth 1 */

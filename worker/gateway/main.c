@@ -60,6 +60,9 @@ static int prepare(struct gw *g, struct err *e) {
     digest_bytes("", 0, hex);
     tzset();
     g->redact = redact_new(&g->config);
+    struct gw_config secrets = g->config;
+    secrets.endpoint_url = NULL;
+    g->secrets = redact_new(&secrets);
     budget_init(&g->budget, &g->config.budgets);
     return g->config.mode == GW_SERVE ? upstream_prepare(g, e) : 0;
 }
@@ -117,6 +120,7 @@ static void free_all(struct gw *g) {
     server_free(g->server);
     control_free(g->control);
     redact_free(g->redact);
+    redact_free(g->secrets);
     gw_config_release(&g->config);
     uv_loop_close(&g->loop);
 }

@@ -313,6 +313,25 @@ static size_t decide(const struct redact *r, const uint8_t *p, size_t n, bool wh
     return n;
 }
 
+size_t redact_find(const struct redact *r, const void *p, size_t n, size_t from, size_t *ret_n) {
+    const uint8_t *bytes = p;
+    size_t i = from;
+    *ret_n = 0;
+    while (i < n && (i = next_place(r, bytes, i, n)) < n) {
+        const char *label = NULL;
+        const long m = at_place(r, bytes + i, n - i, &label);
+        if (m == NO) {
+            i++;
+            continue;
+        }
+        if (m > 0) *ret_n = (size_t)m;
+        return i;
+    }
+    return n;
+}
+
+bool redact_is_empty(const struct redact *r) { return r->n == 0; }
+
 void redact_begin(struct redact_stream *s, const struct redact *r) {
     *s = (struct redact_stream){.r = r, .carry = BUF_INIT(6 * r->longest + (64u << 10))};
 }

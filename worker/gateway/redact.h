@@ -3,7 +3,7 @@
  * A value is found as it is, with any of its characters escaped as JSON may (\/ and \u002f), URL-encoded, in hexadecimal digits and
  * in base64 at each of its three alignments and in both alphabets; the endpoint in any case, also without its port when it was written so. Found over the borders of pieces: what may be the beginning of a value is held back
  * until more comes, and nothing else ever is. What is found becomes [redacted:NAME]. A value that a model's server spreads over
- * several events of a stream is several texts to every reader of bytes: that is not found.
+ * several events of a stream is several texts to every reader of bytes: see spell.h.
  */
 #ifndef CTO_WORKER_GATEWAY_REDACT_H
 #define CTO_WORKER_GATEWAY_REDACT_H
@@ -30,5 +30,8 @@ void redact_feed(struct redact_stream *s, const void *p, size_t n, struct buf *o
 void redact_end(struct redact_stream *s, struct buf *out);
 /* A whole text. Returns how many values were found; `out` is only written (replaced) when there is one. */
 uint64_t redact_whole(const struct redact *r, const void *p, size_t n, struct buf *out);
+/* The first place from `from` on where a value stands, of *ret_n bytes, or may begin (0: the text ends before that is decided); n: none. */
+size_t redact_find(const struct redact *r, const void *p, size_t n, size_t from, size_t *ret_n);
+bool redact_is_empty(const struct redact *r); /* nothing is known */
 
 #endif
