@@ -330,7 +330,7 @@ static int on_head(void *ctx, const struct up_head *h) {
     answer_init(&x->answer, api, x->kind == KIND_STREAM, x->gw->config.model);
     if (x->kind == KIND_STREAM) {
         redact_begin(&x->redact, x->gw->redact);
-        if (!redact_is_empty(x->gw->secrets)) {
+        if (redact_longest(x->gw->secrets) > 0) {
             x->spell = spell_new(x->gw->secrets);
             if (!x->spell) return -1;
             answer_watch(&x->answer, x->spell);

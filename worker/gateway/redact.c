@@ -330,7 +330,7 @@ size_t redact_find(const struct redact *r, const void *p, size_t n, size_t from,
     return n;
 }
 
-bool redact_is_empty(const struct redact *r) { return r->n == 0; }
+size_t redact_longest(const struct redact *r) { return r->longest; }
 
 void redact_begin(struct redact_stream *s, const struct redact *r) {
     *s = (struct redact_stream){.r = r, .carry = BUF_INIT(6 * r->longest + (64u << 10))};

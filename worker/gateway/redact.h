@@ -32,6 +32,6 @@ void redact_end(struct redact_stream *s, struct buf *out);
 uint64_t redact_whole(const struct redact *r, const void *p, size_t n, struct buf *out);
 /* The first place from `from` on where a value stands, of *ret_n bytes, or may begin (0: the text ends before that is decided); n: none. */
 size_t redact_find(const struct redact *r, const void *p, size_t n, size_t from, size_t *ret_n);
-bool redact_is_empty(const struct redact *r); /* nothing is known */
+size_t redact_longest(const struct redact *r); /* value, in bytes; 0: none is known */
 
 #endif

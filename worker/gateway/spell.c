@@ -7,7 +7,7 @@
 
 #define ROWS 12
 #define ROW_MAX (256u << 10)
-#define ROW_LOOK (64u << 10) /* of an event: then it is looked at before the event ends */
+#define ROW_LOOK (32u << 10) /* of an event: then it is looked at before the event ends */
 
 struct row {
     unsigned depth;
@@ -18,7 +18,7 @@ struct row {
 
 struct spell {
     const struct redact *r;
-    struct row rows[ROWS];
+    struct row rows[ROWS], *last;
     int n;
     bool found;
 };
@@ -36,8 +36,9 @@ void spell_free(struct spell *s) {
 }
 
 static struct row *row_of(struct spell *s, unsigned depth, const char *key) {
+    if (s->last && s->last->depth == depth && strcmp(s->last->key, key) == 0) return s->last;
     for (int i = 0; i < s->n; i++)
-        if (s->rows[i].depth == depth && strcmp(s->rows[i].key, key) == 0) return &s->rows[i];
+        if (s->rows[i].depth == depth && strcmp(s->rows[i].key, key) == 0) return s->last = &s->rows[i];
     if (s->n == ROWS || strlen(key) >= sizeof s->rows[0].key) return NULL;
     struct row *row = &s->rows[s->n++];
     *row = (struct row){.depth = depth, .text = BUF_INIT(ROW_MAX)};
@@ -57,9 +58,24 @@ static enum spelled look(struct spell *s, struct row *row) {
     return row->text.len >= SPELL_LEAST ? SPELL_BEGINNING : SPELL_NOTHING;
 }
 
-void spell_put(struct spell *s, unsigned depth, const char *key, const void *p, size_t n) {
+/* Of a long piece only its beginning can end what earlier events began, and only its end can begin what later ones go on with. */
+void spell_put(struct spell *s, unsigned depth, const char *key, const void *piece, size_t n) {
+    const size_t most = redact_longest(s->r);
+    const uint8_t *p = piece;
     struct row *row = row_of(s, depth, key);
     if (!row) return;
+    if (row->text.len > 0 && n > most) {
+        buf_put(&row->text, p, most);
+        look(s, row);
+        p += most;
+        n -= most;
+    }
+    if (n > most) {
+        buf_reset(&row->text);
+        row->old = 0;
+        p += n - most;
+        n = most;
+    }
     buf_put(&row->text, p, n);
     if (row->text.len > ROW_LOOK) look(s, row);
     if (row->text.bad) s->found = true; /* what cannot be looked at does not pass */
