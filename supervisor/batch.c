@@ -200,7 +200,10 @@ static void run_jobs(struct batch *b, const struct batch_options *o, struct mode
                                .keep = o->keep,
                                .record = o->record,
                                .replay = o->replay};
-    struct batch_view v = {.b = b, .p = progress_new(b->n, o->quiet, o->no_color), .outer = o->outer};
+    struct batch_view v = {.b = b,
+                           .p = o->alone ? progress_new_alone(o->quiet, o->no_color)
+                                         : progress_new(b->n, o->quiet, o->no_color),
+                           .outer = o->outer};
     if (executor_run(b->x, jobs, b->n, o->jobs, &events, &v, &failure) < 0 && b->failure.code == ERR_NONE)
         b->failure = failure;
     progress_free(v.p);

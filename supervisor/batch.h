@@ -28,6 +28,7 @@ struct batch_options {
     bool keep;
     const char *matrix_kind; /* NULL: no matrix */
     bool quiet, no_color;
+    bool alone;             /* one run, which the caller tells of: progress_new_alone() */
     struct progress *outer; /* of whoever runs this batch as a step, to be kept moving; NULL */
     bool with_double;       /* a validator: cases with a "double" run on our test double of ca, whatever `engine` is */
     /* A validator of a stage: > 0: `engine` is "case", and all run on the double at this stage. */

@@ -89,6 +89,7 @@ void flight_ask_model(struct flight *f) {
         return;
     }
     gateway_path(f, f->gateway_path, sizeof f->gateway_path);
+    if (f->x->ev->state) f->x->ev->state(f->x->ctx, f->index, &f->rec, RUN_PLANNED); /* it may take minutes */
     model_probe_start(&f->x->loop, f->gateway_path, route, f->facts->model, by_responses(f),
                       geteuid() == 0 ? (int64_t)SLOT_PROBE_UID : -1, probe_limit_ms(f), on_probed, f, &f->probe);
 }

@@ -30,7 +30,7 @@ struct live {
 };
 
 struct progress {
-    bool quiet, live_mode, color, socket;
+    bool quiet, live_mode, color, socket, alone;
     int out;    /* never waits */
     FILE *text; /* of one update, in memory: bytes, size */
     char *bytes;
@@ -80,6 +80,13 @@ struct progress *progress_new(int total, bool quiet, bool no_color) {
     return p;
 }
 
+struct progress *progress_new_alone(bool quiet, bool no_color) {
+    struct progress *p = progress_new(1, quiet, no_color);
+    p->alone = true;
+    p->quiet |= !p->live_mode;
+    return p;
+}
+
 static void wipe(struct progress *p) {
     for (int i = 0; i < p->shown; i++) fputs("\033[1A\033[2K", p->text);
 }
@@ -98,6 +105,9 @@ static int draw_step(struct progress *p, int width) {
     return 1;
 }
 
+/* Before a run has a worker, there is one thing to wait for: whether its model answers. */
+static const char *what(enum run_state s) { return s == RUN_PLANNED ? "asking" : run_state_name(s); }
+
 /* The live lines; returns how many. */
 static int draw(struct progress *p) {
     if (!p->live_mode) return 0;
@@ -110,10 +120,11 @@ static int draw(struct progress *p) {
     for (int i = 0; i < LIVE_MAX; i++) {
         if (p->live[i].index < 0) continue;
         running++;
-        snprintf(line, sizeof line, "  %-28s %-11s %5.1f s", p->live[i].id, run_state_name(p->live[i].state),
+        snprintf(line, sizeof line, "  %-28s %-11s %5.1f s", p->live[i].id, what(p->live[i].state),
                  (double)(now - p->live[i].since_us) / 1e6);
         table_line(p->text, width, line);
     }
+    if (p->alone) return running;
     double eta = p->done > 0 ? elapsed / p->done * (p->total - p->done) : 0;
     snprintf(line, sizeof line, "  %d/%d done, %d running, %d unexpected, %.1f s, about %.0f s left", p->done, p->total,
              running, p->done - p->good, elapsed, eta);
@@ -155,7 +166,7 @@ void progress_done(struct progress *p, int i, const char *id, const struct run_r
     p->done++;
     p->good += as_expected;
     /* on a terminal the closing table says it again: only news scrolls by */
-    if (p->quiet || (p->live_mode && as_expected && isatty(STDOUT_FILENO))) {
+    if (p->quiet || p->alone || (p->live_mode && as_expected && isatty(STDOUT_FILENO))) {
         redraw(p);
         return;
     }

@@ -9,6 +9,8 @@
 
 struct progress;
 struct progress *progress_new(int total, bool quiet, bool no_color); /* on stderr */
+/* Of one run, whose caller tells what came of it: a live line on a terminal, and elsewhere nothing. */
+struct progress *progress_new_alone(bool quiet, bool no_color);
 void progress_state(struct progress *p, int i, const struct run_record *rec, enum run_state s);
 /* as_expected colours the line: a failure fixture that fails as it should is good news. */
 void progress_done(struct progress *p, int i, const char *id, const struct run_record *rec, bool as_expected,

@@ -117,7 +117,8 @@ int cmd_run_case(const struct global_options *g, int argc, char **argv) {
                                             {"record", required_argument, NULL, 'r'},
                                             {"replay", required_argument, NULL, 'p'},
                                             {0}};
-    struct batch_options o = {.engine = engine_at(0)->name, .jobs = 1, .quiet = true, .no_color = g->no_color};
+    struct batch_options o = {
+        .engine = engine_at(0)->name, .jobs = 1, .quiet = g->quiet || g->json, .no_color = g->no_color, .alone = true};
     const char *engine = NULL;
     optind = 0;
     for (int c; (c = getopt_long(argc, argv, ":", options, NULL)) != -1;) {

@@ -187,7 +187,19 @@ plan <<<'say(chat()[0]); say(chat()[0])'
 lane model-task --replay "$W/cassette.jsonl"
 ended blocked provider_unavailable
 check "$(jq -c .blockers report.json)" grep -q 'no answer to 1 of the requests of this run' report.json
+
+# --- on a terminal a run is seen while it goes on, from the question to its model on; elsewhere it says nothing until it is over -----
+plan <<<'time.sleep(1); say(chat()[0]); commit()'
+mode m slow
+SCREEN_SENTENCES="report: " python3 "$SRC/tests/lib/screen.py" 80 "$HARNESS" --home "$W/home" --cases "$W/cases" run-case model-task --engine exec >screen || fail "on a terminal: $(tail -5 screen)"
+check "asking: $(cat screen)" grep -qE '^  model-task +asking +[1-9][0-9.]* s$' screen
+check "at work: $(cat screen)" grep -qE '^  model-task +engine +[1-9][0-9.]* s$' screen
+check "its end: $(tail -3 screen)" grep -q '^pass  ' screen
+mode m fix
 plan <<<'say(chat()[0]); commit()'
+lane
+ended pass -
+check "without a terminal: $(cat err)" [ ! -s err ]
 
 # --- the breaker: three failures open it, and it lets one through when its time has come ------------------------------------------
 mode m 500
