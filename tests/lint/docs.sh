@@ -29,6 +29,12 @@ done
 for c in $listed; do grep -qxF "$c" <<<"$commands" || bad "tools/man/cto-harness.1 describes $c, which does not exist"; done
 for c in $completed; do grep -qxF "$c" <<<"$commands" || bad "the completion offers $c, which does not exist"; done
 
+# Every setting of a backend that is read stands in the man page.
+while IFS= read -r name; do
+    seen
+    grep -qE "_$name([^A-Z0-9_]|\$)" "$man" || bad "the setting CTO_HARNESS_<BACKEND>_$name is not in tools/man/cto-harness.1"
+done < <(cat "$srcdir"/supervisor/*.c | sed -nE 's/.*\bsetting\((f->engine|en|variables), "([A-Z0-9_]+)".*/\2/p' | sort -u)
+
 if [ -x "$bindir/cto-harness-sandbox" ]; then
     seen
     while IFS= read -r option; do

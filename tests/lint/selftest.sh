@@ -160,6 +160,7 @@ breaks standing 'is no constant' 'mkdir supervisor/schemas; printf "\"core_promo
 
 breaks docs 'no section' 'sed -i /verify/d tools/man/cto-harness.1'
 breaks docs 'does not exist' 'printf ".SS fly\n" >>tools/man/cto-harness.1'
+breaks docs 'setting CTO_HARNESS_<BACKEND>_FLY' 'echo "x = setting(en, \"FLY\", variable);" >>supervisor/a.c'
 breaks docs 'not completed' 'sed -i s/verify// tools/completion/cto-harness.bash'
 breaks docs 'option --help' 'sed -i /help/d tools/man/cto-harness.1'
 breaks docs 'harness-sandbox.1' 'sed -i /help/d tools/man/cto-harness-sandbox.1'
