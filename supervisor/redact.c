@@ -278,6 +278,19 @@ int redactor_add_name(struct redactor *r, const char *name) {
     return r->n_names < REDACT_VALUES_MAX && is_name(name) ? name_index(r, name) : -1;
 }
 
+/* A value may not be shown, and what is wrong with it must be: most often it is the end of the line that it was read from. */
+static const char *called(char c) {
+    switch (c) {
+    case '\n': return "a line feed";
+    case '\r': return "a carriage return";
+    case '\t': return "a tab";
+    case ' ': return "a space";
+    case '"': return "a quotation mark";
+    case '\\': return "a backslash";
+    default: return (unsigned char)c < 0x80 ? "a control character" : "no ASCII";
+    }
+}
+
 int redact_value_check(const char *name, const char *value, struct err *e) {
     const size_t n = strlen(value);
     if (!is_name(name)) return err_set(e, ERR_USAGE, "\"%.40s\" is no name for a known value", name);
@@ -295,7 +308,8 @@ int redact_value_check(const char *name, const char *value, struct err *e) {
         return err_set(e, ERR_USAGE, "%s is made of small letters alone, so it cannot be told from a word", name);
     for (size_t i = 0; i < n; i++)
         if (value[i] <= 0x20 || value[i] >= 0x7f || value[i] == '\\' || value[i] == '"')
-            return err_set(e, ERR_USAGE, "%s: byte %zu is none that an address or a key has", name, i + 1);
+            return err_set(e, ERR_USAGE, "%s: byte %zu of %zu is %s, which no address and no key has", name, i + 1, n,
+                           called(value[i]));
     return 0;
 }
 

@@ -270,6 +270,23 @@ static void refused(void) {
         CHECK(i < 2 || !strstr(e.text, bad[i]));
         CHECK(redactor_new(&(struct redact_value){"NAME", bad[i]}, 1, &none, NULL) < 0 && !none);
     }
+    static const struct {
+        const char *value, *want;
+    } told[] = {{"sk-0123456\n", "byte 11 of 11 is a line feed"},
+                {"sk-0123456\r", "byte 11 of 11 is a carriage return"},
+                {" sk-012345", "byte 1 of 10 is a space"},
+                {"sk-\t0123456", "byte 4 of 11 is a tab"},
+                {"sk-\x7f"
+                 "0123456",
+                 "a control character"},
+                {"sk-\xc3\xa4"
+                 "0123456",
+                 "no ASCII"},
+                {"\"sk-01234\"", "byte 1 of 10 is a quotation mark"}};
+    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
+        e = ERR_INIT;
+        CHECK(redact_value_check("NAME", told[i].value, &e) < 0 && strstr(e.text, told[i].want));
+    }
     CHECK(redact_value_check("NA]ME", "12345678", &e) < 0 && redact_value_check("", "12345678", &e) < 0);
     CHECK(redact_value_check("NAME", "12345678", &e) == 0);
     char *huge = calloc(1, REDACT_VALUE_MAX + 2);
