@@ -162,6 +162,8 @@ static char *gateway_config(const struct flight *f, const struct gateway_fds *fd
                                     .replay = fds->replay >= 0,
                                     .slots = fds->n_slots,
                                     .uid = f->slot.verifier_uid,
+                                    .idle_ms =
+                                        f->file && f->file->output == OUTPUT_CODEX_JSONL ? ROUTE_IDLE_CODEX_MS : 0,
                                     .budgets = {.requests = c->model_requests ? c->model_requests : MODEL_REQUESTS,
                                                 .tokens_in = c->model_tokens_in,
                                                 .tokens_out = c->model_tokens_out,

@@ -126,6 +126,7 @@ char *model_route_config(const struct model_route *r, const struct route_config 
     json_put_int(b, "wall_ms", c->budgets.wall_ms);
     json_put(o, "budgets", b);
     if (c->total_ms > 0) json_put_int(l, "total_ms", c->total_ms);
+    if (c->idle_ms > 0) json_put_int(l, "idle_ms", c->idle_ms);
     json_put(o, "limits", l);
     json_put_int(o, "slots", c->slots);
     json_put_bool(o, "record", c->record);

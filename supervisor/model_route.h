@@ -60,8 +60,11 @@ struct route_config {
     int slots;
     int64_t uid; /* -1: ordinary user */
     struct route_budgets budgets;
-    int64_t total_ms; /* 0: the gateway's default */
+    int64_t total_ms, idle_ms; /* 0: the gateway's default */
 };
+/* Codex gives up on a stream that stands still for the 60 s of worker/adapters/codex.json. The gateway has to come first: else a box that
+ * stalls is an agent that left and a backend that failed, and not a provider that is unavailable. */
+#define ROUTE_IDLE_CODEX_MS 50000
 char *model_route_config(const struct model_route *r, const struct route_config *c);
 void free_wiped(char *text); /* NULL is fine */
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "embedded.h"
 #include "common/json.h"
 #include "supervisor/model_route.h"
 
@@ -77,7 +78,12 @@ static void config(void) {
     struct route_config c = {.run_id = "x", .model = "m", .uid = -1, .budgets = {.requests = 3}};
     char *text = model_route_config(&r, &c);
     CHECK(strstr(text, "https://box.example:8443/v1") && strstr(text, "192.0.2.7") && strstr(text, "a-real-key") &&
-          strstr(text, "\"mode\":\"serve\"") && strstr(text, "\"requests\":3") && !strstr(text, "probe_api"));
+          strstr(text, "\"mode\":\"serve\"") && strstr(text, "\"requests\":3") && !strstr(text, "probe_api") &&
+          !strstr(text, "idle_ms"));
+    free_wiped(text);
+    c.idle_ms = ROUTE_IDLE_CODEX_MS;
+    text = model_route_config(&r, &c);
+    CHECK(strstr(text, "\"limits\":{\"idle_ms\":50000}"));
     free_wiped(text);
     c.replay = true;
     text = model_route_config(&r, &c);
@@ -93,9 +99,20 @@ static void config(void) {
     CHECK(r.key == NULL && r.url[0] == '\0');
 }
 
+/* Codex's own patience with a stream, from what it is told, is longer than the gateway's. */
+static void codex_waits_longer(void) {
+    static const char key[] = "stream_idle_timeout_ms=";
+    const struct embedded_file *codex = engine_shipped("codex");
+    NEED(codex != NULL);
+    const char *at = strstr(codex->text, key);
+    NEED(at != NULL);
+    CHECK(atol(at + strlen(key)) >= ROUTE_IDLE_CODEX_MS + 10000);
+}
+
 int main(void) {
     good();
     refused();
     config();
+    codex_waits_longer();
     return check_done();
 }
