@@ -18,6 +18,8 @@
 #include "supervisor/secret_shape.h"
 #include "supervisor/store.h"
 
+#define WHY_SIZE 300
+
 /* A setting of this engine: CTO_HARNESS_CASE_STAGE and so on. "" when it is not set. */
 static const char *setting(const struct engine *en, const char *name) {
     char variable[96];
@@ -49,26 +51,35 @@ static void bad(struct fact_record *r, const char *why) {
     snprintf(r->why, sizeof r->why, "%.290s", harmless(why));
 }
 
-/* The message of a reader without the path in front of it: it ends in reports. */
-static const char *without_path(const struct err *e, const char *file) {
-    size_t n = strlen(file);
-    return strncmp(e->text, file, n) == 0 && e->text[n] == ':' ? e->text + n + 1 : "it cannot be read";
+/* The message of a reader ("PATH:LINE: what", "PATH: what", "open PATH: what") without the path: it ends in reports. */
+static const char *without_path(const struct err *e, const char *file, char out[WHY_SIZE]) {
+    const size_t n = strlen(file);
+    const bool open = strncmp(e->text, "open ", 5) == 0;
+    const char *at = e->text + (open ? 5 : 0);
+    if (strncmp(at, file, n) != 0 || at[n] != ':') return "it cannot be read";
+    const char *rest = at + n + 1 + strspn(at + n + 1, " ");
+    const char *before = open ? "it cannot be read: " : rest[0] >= '0' && rest[0] <= '9' ? "line " : "";
+    snprintf(out, WHY_SIZE, "%s%.270s", before, rest);
+    return out;
 }
 
 static void read_text(struct fact_record *r, enum admission_kind k, const char *file, const char *text, size_t len) {
     struct err e = ERR_INIT;
+    char why[WHY_SIZE];
     if (admission_read(k, file, text, len, &r->admission, &e) < 0)
-        bad(r, without_path(&e, file));
+        bad(r, without_path(&e, file, why));
     else
         r->state = FACT_THERE;
 }
 
 static void read_file(struct fact_record *r, enum admission_kind k, const char *file) {
     AUTO_BUF struct buf text = BUF_INIT(0);
+    struct err e = ERR_INIT;
+    char why[WHY_SIZE];
     if (!file[0]) return;
     snprintf(r->file, sizeof r->file, "%s", file);
-    if (io_read_file_at(AT_FDCWD, file, ADMISSION_BYTES_MAX, &text, NULL) < 0)
-        bad(r, "it cannot be read");
+    if (io_read_file_at(AT_FDCWD, file, ADMISSION_BYTES_MAX, &text, &e) < 0)
+        bad(r, without_path(&e, file, why));
     else
         read_text(r, k, file, buf_str(&text), text.len);
 }
@@ -249,11 +260,12 @@ static void read_approval(struct gate_facts *f, struct store *s) {
 static void read_engine_file(struct gate_facts *f) {
     const char *path = setting(f->engine, "ENGINE_FILE");
     struct err e = ERR_INIT;
+    char why[WHY_SIZE];
     if (!path[0]) return;
     struct engine_file *file = calloc(1, sizeof *file);
     BUG_UNLESS(file != NULL);
     if (engine_file_read(file, path, &e) < 0) {
-        snprintf(f->file_why, sizeof f->file_why, "%.290s", harmless(without_path(&e, path)));
+        snprintf(f->file_why, sizeof f->file_why, "%.290s", harmless(without_path(&e, path, why)));
         free(file);
     } else if (engine_file_find(file, f->engine->variables, true, &e) < 0 ||
                engine_file_there(file, f->engine->variables, &e) < 0) {

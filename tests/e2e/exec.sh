@@ -47,6 +47,17 @@ jq -e '.ok and .stage_status == "validated" and .proof_kind == "real" and (.chec
 h validate stage1 --quiet >/dev/null || fail "validate stage1 of case"
 for e in codex pi; do h validate stage1 --engine $e >/dev/null || fail "validate stage1 of $e"; done
 
+# --- a file that is not there, is none, or lacks something: why, and not where
+file_of() { # FILE WHY
+    CTO_HARNESS_EXEC_ENGINE_FILE=$1 run
+    check "$1: $(jq -c .blockers report.json)" [ "$(jq -r '.blockers[0].detail' report.json)" = "gate engine_file: the engine file cannot be used: $2" ]
+    check "$1: it says where" [ "$(grep -c "$W/" <(jq -r '.blockers[].detail' report.json))" = 0 ]
+}
+file_of "$W/nowhere.json" 'it cannot be read: No such file or directory'
+file_of "$W" 'not a regular file'
+jq 'del(.name)' good.json >unnamed.json
+file_of "$W/unnamed.json" 'line 1: name: is missing'
+
 # --- it works
 OTHER=1 AGENT_MOOD=good run || fail "the script did not pass: $(jq -c .blockers report.json; out)"
 check "what it saw: $(out)" grep -q 'task: # ' <(out)
