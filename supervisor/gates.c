@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/path.h"
 #include "supervisor/flip.h"
 #include "supervisor/stages.h"
 
@@ -228,6 +229,13 @@ static bool covered(const char *rule, const cJSON *by) {
     return false;
 }
 
+/* Its forbidden paths win in the run too: what an agent would do there would be for nothing. */
+static bool forbidden_by(const cJSON *list, const char *rule) {
+    const cJSON *x;
+    cJSON_ArrayForEach(x, list) if (path_rule_match(PATH_FORBIDDEN, x->valuestring, rule, strlen(rule))) return true;
+    return false;
+}
+
 static void ask_target(const struct gate_facts *f, struct gate_result *g) {
     const struct fact_record *r = &f->target;
     if (r->state == FACT_ABSENT)
@@ -237,11 +245,17 @@ static void ask_target(const struct gate_facts *f, struct gate_result *g) {
         closed(g, "failed", BLOCKER_target_not_admitted, "the target admission does not count: %.140s", r->why);
     if (r->state != FACT_THERE) return;
     refused(g, r, BLOCKER_target_not_admitted);
-    const cJSON *allowed = cJSON_GetObjectItemCaseSensitive(r->admission.doc, "allowed_paths");
-    for (int i = 0; i < f->c->allowed_writes.n; i++)
-        if (!covered(f->c->allowed_writes.v[i], allowed))
+    const cJSON *allowed = cJSON_GetObjectItemCaseSensitive(r->admission.doc, "allowed_paths"),
+                *forbidden = cJSON_GetObjectItemCaseSensitive(r->admission.doc, "forbidden_paths");
+    for (int i = 0; i < f->c->allowed_writes.n; i++) {
+        const char *rule = f->c->allowed_writes.v[i];
+        if (!covered(rule, allowed))
             closed(g, "failed", BLOCKER_target_not_admitted,
-                   "the case may write %.80s, the target's admission does not allow that", f->c->allowed_writes.v[i]);
+                   "the case may write %.80s, the target's admission does not allow that", rule);
+        if (forbidden_by(forbidden, rule))
+            closed(g, "failed", BLOCKER_target_not_admitted,
+                   "the case may write %.80s, the target's admission forbids that", rule);
+    }
 }
 
 static void ask_source_repository(const struct gate_facts *f, struct gate_result *g) {
@@ -268,9 +282,9 @@ static void ask_repository(const struct gate_facts *f, struct gate_result *g) {
     if (r->detached) closed(g, "failed", b, "HEAD of the repository is detached");
     if (r->shallow) closed(g, "failed", b, "the repository is a shallow clone");
     if (r->submodules) closed(g, "failed", b, "the repository has submodules");
-    if (r->commits == 0) closed(g, "failed", b, "the repository has no commit that can be read");
     if (r->alternates) closed(g, "failed", b, "the repository borrows objects of another");
     if (r->why[0] && !r->only_dirty) closed(g, "failed", b, "the repository: %.150s", r->why);
+    if (r->commits == 0) closed(g, "failed", b, "the repository has no commit that can be read");
     if (!r->local_filesystem) closed(g, "failed", b, "the repository is on a network file system");
     if (f->subject == SUBJECT_SOURCE && r->remotes)
         closed(g, "failed", BLOCKER_unowned_repository,

@@ -324,6 +324,11 @@ static void of_auth(void) {
     "classification\":"                                                                                  \
     "\"low_risk_noncritical\",\"noncritical_rationale\":\"r\",\"allowed_paths\":[\"src/"                 \
     "\",\"README\"],\"approval_source\":\"s\"}"
+#define TARGET_FORBIDS                                                                                   \
+    "{\"admission_status\":\"admitted\",\"repository_owner\":\"o\",\"ownership_evidence\":\"e\",\"risk_" \
+    "classification\":"                                                                                  \
+    "\"low_risk_noncritical\",\"noncritical_rationale\":\"r\",\"allowed_paths\":[\"src/"                 \
+    "\",\"README\"],\"forbidden_paths\":[\"deploy/\",\"SRC/A\"],\"approval_source\":\"s\"}"
 
 /* A run of exec on an admitted target, all open. */
 static void targeted(void) {
@@ -373,6 +378,8 @@ static void of_repositories(void) {
     CHECK(closed("target", "failed", BLOCKER_target_not_admitted, "lib/"));
     c.allowed_writes = (struct case_list){below, 2};
     CHECK(closed(NULL, "", BLOCKER_COUNT, ""));
+    put_record(&f.target, ADMIT_TARGET, TARGET_FORBIDS);
+    CHECK(closed("target", "failed", BLOCKER_target_not_admitted, "may write src/a, the target's admission forbids"));
     REPO(is_repository, false, target_not_admitted, "there is none");
     REPO(owner_uid, (uint32_t)geteuid() + 1, unowned_repository, "belongs to user");
     REPO(bare, true, target_not_admitted, "bare");
@@ -387,7 +394,9 @@ static void of_repositories(void) {
     targeted();
     snprintf(f.repo.why, sizeof f.repo.why, "its index has an extension that nobody knows");
     f.repo.clean = false;
+    f.repo.commits = 0; /* they were not counted: that is not why */
     CHECK(!gates_evaluate(&r, &f) && gate("repository")->blocker == BLOCKER_target_not_admitted);
+    CHECK(strstr(gate("repository")->reason, "extension that nobody knows"));
     REPO(local_filesystem, false, target_not_admitted, "network file system");
     targeted();
     f.repo.clean = false;
