@@ -29,6 +29,9 @@ static int absolute(char out[PATH_MAX], const char *p, const char *what, struct 
     } else if (p[0] == '/') {
         if (join(out, e, p, "") < 0) return -1;
     } else {
+        while (p[0] == '.' && p[1] == '/') /* "./x" is x: the path is shown, and ends in evidence */
+            for (p += 2; p[0] == '/';) p++;
+        if (strcmp(p, ".") == 0) p = "";
         if (!getcwd(cwd, sizeof cwd)) return err_sys(e, "current directory");
         if (join(out, e, cwd, p) < 0) return -1;
     }

@@ -180,6 +180,10 @@ sound "$strange"
 cp -r "$SRC/cases/answer-only" "$strange/"
 works 'cases in a strange place' "$HARNESS" --home "$strange" --cases "$strange" run-case answer-only --json
 mkdir rel && (cd rel && works 'a relative home' "$HARNESS" --home here --cases "$SRC/cases" run-case answer-only --json) && [ -s rel/here/cto.db ] || fail "relative home"
+for rel in ./here .//./here here . ./; do
+    (cd rel && { [ "${rel#*here}" != "$rel" ] || cd here; } && works "a home $rel" "$HARNESS" --home "$rel" --cases "$SRC/cases" run-case answer-only --json &&
+        [ "$(jq -r .artifacts_dir works.out | sed 's#/harness-runs/.*##')" = "$W/rel/here" ]) || fail "a home $rel is shown as $(jq -r .artifacts_dir rel/works.out rel/here/works.out)"
+done
 works 'trailing slashes' "$HARNESS" --home "$W/home///" --cases "$SRC/cases/" run-case answer-only --json
 works 'no PATH' env -u PATH "$HARNESS" --home "$W/home" --cases "$SRC/cases" run-case r1-string-slugify --json
 works 'an empty PATH' env PATH= "$HARNESS" --home "$W/home" --cases "$SRC/cases" run-case answer-only --json
