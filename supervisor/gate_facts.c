@@ -218,7 +218,11 @@ void gate_facts_look(struct gate_facts *f, struct store *s) {
     struct err e = ERR_INIT;
     f->looked = true;
     if (repo_look(f->repository, &f->repo, &e) < 0)
-        snprintf(f->repo_why, sizeof f->repo_why, "%s", e.sys ? strerror(e.sys) : "it cannot be looked at");
+        snprintf(f->repo_why, sizeof f->repo_why, "%s",
+                 e.sys ? strerror(e.sys)
+                 : e.code == ERR_USAGE
+                     ? "its path must be absolute and in its shortest form, without a slash at its end"
+                     : "it cannot be looked at");
     look_pristine(f);
     if (f->c->approval_required) read_approval(f, s);
 }

@@ -292,9 +292,13 @@ static void ask_repository(const struct gate_facts *f, struct gate_result *g) {
 }
 
 static void ask_clean_start(const struct gate_facts *f, struct gate_result *g) {
-    if (!f->repo.clean)
-        closed(g, "failed", BLOCKER_dirty_starting_tree, "the repository is not clean: %.140s",
-               f->repo.why[0] ? f->repo.why : "commit or put away what is there");
+    if (f->repo.clean) return;
+    const bool dirty = f->repo.only_dirty || (!f->repo_why[0] && !f->repo.why[0]); /* else nobody could look that far */
+    closed(g, "failed", BLOCKER_dirty_starting_tree, "%s: %.140s",
+           dirty ? "the repository is not clean" : "the repository cannot be called clean",
+           f->repo_why[0]   ? f->repo_why
+           : f->repo.why[0] ? f->repo.why
+                            : "commit or put away what is there");
 }
 
 static void ask_pristine(const struct gate_facts *f, struct gate_result *g) {

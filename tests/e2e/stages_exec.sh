@@ -46,6 +46,13 @@ check "rows" [ "$(python3 -c 'import sqlite3; print(sqlite3.connect("home/cto.db
 check "rows of case" [ "$(python3 -c 'import sqlite3; print(sqlite3.connect("home/cto.db").execute("SELECT count(*) FROM stage_proofs WHERE backend = \"case\"").fetchone()[0])')" = 0 ]
 CTO_HARNESS_EXEC_STAGE=3 h run-case r1-string-slugify --engine exec --json >report.json 2>/dev/null
 check "stage 3 is not open: $(jq -c .blocker_reasons report.json)" q '.blockers[0].detail | test("STAGE3_SOURCE_REPOSITORY")' report.json
+# a place of it that is not as it must be: that, and nothing untrue beside it
+git init -q -b main source
+for place in "$W/source/" "$W/./source" source; do
+    CTO_HARNESS_EXEC_STAGE=3 CTO_HARNESS_EXEC_STAGE3_SOURCE_REPOSITORY=$place h run-case r1-string-slugify --engine exec --json >report.json 2>/dev/null
+    check "$place: $(jq -c .blockers report.json)" q '[.blockers[].detail] | (.[0] | test("^gate repository: the repository: its path must be absolute and in its shortest form, without a slash"))
+        and (map(test("commit")) | any | not)' report.json
+done
 
 # --- something changes meanwhile that must not
 mkdir protected && echo mine >protected/file
