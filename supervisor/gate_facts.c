@@ -147,7 +147,7 @@ static int consider(void *ctx, const struct store_approval *a) {
     bool denied = strcmp(a->state, "denied") == 0, revoked = strcmp(a->state, "revoked") == 0;
     const bool whole = strcmp(a->scope, f->scope) == 0 && strcmp(a->request_scope, f->scope) == 0;
     if (!whole && !denied && !revoked) return 0; /* no grant of what its request did not ask for */
-    bool good = strcmp(a->state, "granted") == 0 && a->expires_ms > f->now_ms && a->decided_ms <= f->now_ms;
+    bool good = strcmp(a->state, "granted") == 0 && a->expires_ms > f->seen_ms && a->decided_ms <= f->now_ms;
     if (f->approval.id[0] && revoked)
         return 1; /* what is older counts no more, and the newest says why there is none */
     if (f->approval.id[0] && !good && !denied) return 0;
@@ -258,7 +258,9 @@ static void read_approval(struct gate_facts *f, struct store *s) {
     }
     approval_scope_digest(scope, f->scope);
     cJSON_Delete(scope);
-    if (s && store_approvals(s, f->scope, NULL, NULL, consider, f, NULL) < 0) f->approval.id[0] = '\0';
+    if (s && (store_seen_ms(s, f->now_ms, &f->seen_ms, NULL) < 0 ||
+              store_approvals(s, f->scope, NULL, NULL, consider, f, NULL) < 0))
+        f->approval.id[0] = '\0';
 }
 
 static void read_engine_file(struct gate_facts *f) {
@@ -320,7 +322,7 @@ static void begin(struct gate_facts *f, const struct cto_case *c, const char *en
     *f = (struct gate_facts){
         .c = c, .engine = engine_find(engine), .provider = "", .model = "", .executable = "", .repository = ""};
     BUG_UNLESS(f->engine != NULL);
-    f->now_ms = clock_real_ms();
+    f->now_ms = f->seen_ms = clock_real_ms();
 }
 
 void gate_facts_read_double(struct gate_facts *f, const struct cto_case *c, const char *engine, struct store *s,

@@ -332,7 +332,7 @@ static void ask_approval(const struct gate_facts *f, struct gate_result *g) {
     else if (a->decided_ms > f->now_ms)
         closed(g, "failed", BLOCKER_approval_expired, "approval %.90s was granted later than now by this host's clock",
                a->id);
-    else if (a->expires_ms <= f->now_ms)
+    else if (a->expires_ms <= f->seen_ms)
         closed(g, "failed", BLOCKER_approval_expired, "approval %.90s has expired", a->id);
     else if (!admission_actor_ok(a->actor, NULL))
         closed(g, "failed", BLOCKER_gate_missing, "approval %.90s is no person's word", a->id);

@@ -171,6 +171,8 @@ int store_approval_revoke(struct store *s, const char *id, const char *actor, st
  * run, or all (NULL). */
 int store_approvals(struct store *s, const char *scope, const char *id, const char *run_id, store_approval_fn each,
                     void *ctx, struct err *e);
+/* Now, or the start of the last run when that is later: a clock that went back brings nothing back that had expired. */
+int store_seen_ms(struct store *s, int64_t now_ms, int64_t *ret_ms, struct err *e);
 /* granted -> claimed, for this run and no other, at one stroke, while it has not expired and nobody has said no since. ERR_CONFLICT:
  * somebody was faster.
  * store_run_sealed() settles it: consumed, or granted again when the run ended blocked and its backend was never started. */

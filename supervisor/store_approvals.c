@@ -191,6 +191,16 @@ int store_approvals(struct store *s, const char *scope, const char *id, const ch
     return stop;
 }
 
+int store_seen_ms(struct store *s, int64_t now_ms, int64_t *ret_ms, struct err *e) {
+    AUTO_RESET sqlite3_stmt *st =
+        store_prepare(s, "SELECT max(?1, coalesce((SELECT max(started_at) FROM runs), 0))", e);
+    if (!st) return -1;
+    sqlite3_bind_int64(st, 1, now_ms);
+    if (sqlite3_step(st) != SQLITE_ROW) return store_fail(s, e, "runs");
+    *ret_ms = sqlite3_column_int64(st, 0);
+    return 0;
+}
+
 int store_approval_claim(struct store *s, const char *id, const char *run_id, int64_t now_ms, struct err *e) {
     bool own;
     if (store_enter(s, true, &own, e) < 0) return -1;
@@ -198,7 +208,8 @@ int store_approval_claim(struct store *s, const char *id, const char *run_id, in
     sqlite3_stmt *st =
         store_prepare(s,
                       "UPDATE approvals SET state = 'claimed', run_id = ?2 WHERE id = ?1 AND state = 'granted' AND "
-                      "expires_at > ?3 AND decided_at <= ?3 AND NOT EXISTS (SELECT 1 FROM approvals no WHERE no.scope "
+                      "expires_at > max(?3, coalesce((SELECT max(started_at) FROM runs), 0)) AND decided_at <= ?3 AND "
+                      "NOT EXISTS (SELECT 1 FROM approvals no WHERE no.scope "
                       "= approvals.scope AND no.n > approvals.n AND no.state IN ('denied', 'revoked'))",
                       e);
     if (st) {

@@ -100,6 +100,16 @@ python3 -c 'import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute("UP
 blocked approval_expired # the clock went back
 ha approve revoke "$a" --actor bob --quiet
 
+# --- a clock that goes back brings nothing back that had expired: the store has seen a later run
+r=$(ask) && a=$(grant "$r" --expires "$(date -u -d '+1 hour' +%FT%TZ)")
+ha run-case other --json >report.json 2>/dev/null
+late=$(jq -r .run_id report.json)
+python3 -c 'import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute("UPDATE runs SET started_at = started_at + ? WHERE run_id = ?", (int(sys.argv[2]), sys.argv[3])); d.commit()' home/cto.db 3700000 "$late"
+blocked approval_expired
+python3 -c 'import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute("UPDATE runs SET started_at = started_at - ? WHERE run_id = ?", (int(sys.argv[2]), sys.argv[3])); d.commit()' home/cto.db 3700000 "$late"
+check "it is still there" [ "$(state "$a")" = granted ]
+ha approve revoke "$a" --actor bob --quiet
+
 # --- blocked before the start: given back
 cp cases/asks/case.json good.json
 edit cases/asks/case.json '.dirty_start = [{"do": "write", "path": "dirt", "text": "x"}]'

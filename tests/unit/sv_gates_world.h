@@ -155,7 +155,7 @@ static inline bool closed(const char *name, const char *status, enum blocker b, 
 
 static inline void approved(void) {
     c.approval_required = true;
-    f.now_ms = 1000;
+    f.now_ms = f.seen_ms = 1000;
     f.approval =
         (struct approval_seen){.id = "a", .state = "granted", .actor = "carol", .decided_ms = 900, .expires_ms = 2000};
 }

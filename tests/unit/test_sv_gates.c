@@ -107,6 +107,8 @@ static void of_approvals(void) {
     } rows[] = {{"granted", 900, 2000, BLOCKER_COUNT, ""},
                 {"granted", 1000, 1001, BLOCKER_COUNT, ""},
                 {"granted", 900, 1000, BLOCKER_approval_expired, "has expired"},
+                {"granted", 400, 1000, BLOCKER_approval_expired, "has expired"},
+                {"granted", 400, 1001, BLOCKER_COUNT, ""},
                 {"granted", 1001, 2000, BLOCKER_approval_expired, "later than now"},
                 {"denied", 900, 0, BLOCKER_approval_denied, "denied by carol: no"},
                 {"revoked", 900, 2000, BLOCKER_approval_expired, "was revoked"},
@@ -116,7 +118,8 @@ static void of_approvals(void) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         good("fake");
         c.approval_required = true;
-        f.now_ms = 1000;
+        f.now_ms = rows[i].decided < 900 ? 500 : 1000; /* and the clock went back */
+        f.seen_ms = 1000;
         f.approval = (struct approval_seen){
             .id = "a", .actor = "carol", .why = "no", .decided_ms = rows[i].decided, .expires_ms = rows[i].expires};
         snprintf(f.approval.state, sizeof f.approval.state, "%.15s", rows[i].state);
