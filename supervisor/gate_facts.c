@@ -263,6 +263,24 @@ static void read_approval(struct gate_facts *f, struct store *s) {
         f->approval.id[0] = '\0';
 }
 
+/* The endpoint or the key is one by another name, too. */
+static int check_environment(const struct engine *en, const struct engine_file *file, struct err *e) {
+    struct redactor *known = NULL;
+    int rc = 0;
+    (void)known_values(en, &known, NULL); /* what is wrong with them is said by their own gate */
+    for (int i = 0; known && i < file->n_environment && rc == 0; i++) {
+        uint64_t found[REDACT_VALUES_MAX] = {0};
+        const char *value = getenv(file->environment[i]);
+        char *clean = value ? redact_text(known, value, strlen(value), NULL, found) : NULL;
+        if (clean)
+            rc = err_set(e, ERR_USAGE, "environment: the endpoint or its key is in %.60s; no backend is handed one",
+                         file->environment[i]);
+        free(clean);
+    }
+    redactor_free(known);
+    return rc;
+}
+
 static void read_engine_file(struct gate_facts *f) {
     const char *path = setting(f->engine, "ENGINE_FILE");
     struct err e = ERR_INIT;
@@ -273,7 +291,8 @@ static void read_engine_file(struct gate_facts *f) {
     if (engine_file_read(file, path, &e) < 0) {
         snprintf(f->file_why, sizeof f->file_why, "%.290s", harmless(without_path(&e, path, why)));
         free(file);
-    } else if (engine_file_find(file, f->engine->variables, true, &e) < 0 ||
+    } else if (check_environment(f->engine, file, &e) < 0 ||
+               engine_file_find(file, f->engine->variables, true, &e) < 0 ||
                engine_file_there(file, f->engine->variables, &e) < 0) {
         snprintf(f->file_why, sizeof f->file_why, "%.290s", harmless(e.text));
         engine_file_release(file);

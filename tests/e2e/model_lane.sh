@@ -325,6 +325,30 @@ ended blocked provider_local_config_unavailable
 export CTO_HARNESS_EXEC_LOCAL_BASE_URL=$good
 forget_endpoints
 
+# --- endpoint and key by another name are no more a backend's ----------------------------------------------------------------------------
+for value in "$MODEL_KEY" "with $good in it" "$(printf %s "$MODEL_KEY" | base64 -w0)"; do
+    jq '.environment = ["A_NAME_OF_OURS"]' engine.json >named.json
+    A_NAME_OF_OURS=$value CTO_HARNESS_EXEC_ENGINE_FILE=$W/named.json lane
+    check "handed to a backend: $(jq -c '[.status, .blockers]' report.json)" [ "$(jq -r .status report.json)" = blocked ]
+    check "its name is not said: $(jq -c .blockers report.json)" grep -q 'A_NAME_OF_OURS.*; no backend' report.json
+done
+A_NAME_OF_OURS=harmless CTO_HARNESS_EXEC_ENGINE_FILE=$W/named.json lane || fail "a harmless value: $(jq -c .blockers report.json)"
+
+# --- who asks for a name that is no name -------------------------------------------------------------------------------------------
+plan <<<'say(chat("a b")[0]); commit()'
+lane
+ended blocked model_mismatch
+plan <<<'say([http("POST", "/responses", [])[0] for _ in range(1100)][-1]); say(chat("gpt-5")[0]); commit()'
+lane
+ended blocked model_mismatch
+mode plain hang
+SECONDS=0
+CTO_HARNESS_EXEC_TIMEOUT_SECONDS=2 lane
+ended blocked provider_unavailable
+check "the probe took $SECONDS s, with 2 s for all" [ $SECONDS -le 20 ]
+mode plain fix
+forget_endpoints
+
 # --- who is killed -----------------------------------------------------------------------------------------------------------------
 plan <<<'say(chat()[0]); say("waiting"); time.sleep(300)'
 started() { # in the background as a terminal's foreground job: $pid, at work in the engine ("waiting") or asking ("asking")
