@@ -204,7 +204,10 @@ static void judge_endpoint(struct run_record *rec, const struct model_use *u) {
     if (u->last_outcome == GW_UNAUTHORIZED)
         record_block(rec, BLOCKER_provider_auth_unavailable, "the model's server did not accept the credentials");
     else
-        record_block(rec, BLOCKER_provider_unavailable, "the last request to the model ended as %s", how);
+        record_block(
+            rec, BLOCKER_provider_unavailable,
+            "the last request to the model ended as %s; what each was answered is in backend/gateway-requests.jsonl",
+            how);
 }
 
 static bool without_model(const struct run_record *rec) {

@@ -127,6 +127,9 @@ static void leaving(void) {
     first_byte_us = 0;
     request(w, 2, GW_AGENT_LEFT, "m1", "");
     CHECK(w->rec.model_use->last_outcome == GW_UNREACHABLE);
+    model_use_judge(&w->rec); /* and says where its status stands */
+    CHECK(strstr(w->rec.blockers[w->rec.n_blockers - 1].detail,
+                 "ended as unreachable; what each was answered is in backend/gateway-requests.jsonl"));
     first_byte_us = 1000;
     request(w, 3, GW_AGENT_LEFT, "m1", "m1");
     CHECK(w->rec.model_use->last_outcome == GW_AGENT_LEFT);
