@@ -170,7 +170,10 @@ static void judge_engine(struct run_record *rec) {
     if (rec->engine_kind == END_OUT_OF_MEMORY || rec->engine_kind == END_LIMIT)
         record_block(rec, BLOCKER_resource_limit_exceeded, "the backend hit a limit: %s", rec->engine_detail);
     if (rec->engine_kind == END_EXITED && rec->engine_code != 0 && !model_use_explains(rec))
-        record_block(rec, BLOCKER_backend_failed, "the backend exited with code %d", rec->engine_code);
+        record_block(rec, BLOCKER_backend_failed, "the backend exited with code %d%s", rec->engine_code,
+                     rec->engine_code == 127   ? ", which shells and env say of a command that the jail does not show"
+                     : rec->engine_code == 126 ? ", which shells and env say of a command that cannot be executed"
+                                               : "");
     if (rec->engine_kind == END_SIGNALLED)
         record_block(rec, BLOCKER_backend_failed, "the backend was ended by signal %d", rec->engine_code);
     /* Only two ends are good: an exit with 0, and ours after its commit. What is neither, and has no reason yet, gets one. */

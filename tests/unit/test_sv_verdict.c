@@ -201,6 +201,9 @@ static void the_engine(void) {
     r.engine_code = 3;
     FAIL(backend_failed, "code 3"); /* also when diff and tests are good */
     good();
+    r.engine_code = 127;
+    FAIL(backend_failed, "code 127, which shells and env say of a command that the jail does not show");
+    good();
     r.engine_kind = END_SIGNALLED, r.engine_code = 11;
     FAIL(backend_failed, "signal 11");
     good();
