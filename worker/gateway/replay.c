@@ -22,6 +22,7 @@ struct replay {
     int fd;
     struct pair *v;
     size_t n, cap;
+    uint8_t seen[CASSETTE_PAIRS_MAX / 8 + 1]; /* bit per n */
     char model[GW_MODEL_MAX + 1];
 };
 
@@ -41,8 +42,8 @@ struct play {
 static int add_pair(struct replay *r, const char *line, size_t len, uint64_t at, struct err *e) {
     struct cassette_pair p;
     if (cassette_read_pair(line, len, &p, NULL, NULL, e) < 0) return -1;
-    for (size_t i = 0; i < r->n; i++)
-        if (r->v[i].n == p.n) return err_set(e, ERR_USAGE, "n is there twice");
+    if (r->seen[p.n / 8] >> p.n % 8 & 1u) return err_set(e, ERR_USAGE, "n is there twice");
+    r->seen[p.n / 8] |= (uint8_t)(1u << p.n % 8);
     if (r->n == CASSETTE_PAIRS_MAX) return err_set(e, ERR_LIMIT, "more than %d answers", CASSETTE_PAIRS_MAX);
     if (r->n == r->cap) {
         const size_t cap = r->cap ? 2 * r->cap : 64;
