@@ -2,16 +2,19 @@
 #include "worker/gateway/conns.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#define LOOKS 32 /* at once */
+
 struct conn {
     struct conn *next;
     const void *user;
-    int fd;
+    int fd, port; /* its end here; 0: not known yet */
+    char ip[INET6_ADDRSTRLEN];
     bool idle;
 };
 
@@ -33,22 +36,27 @@ void conns_closed(struct conns *c, int fd) {
     }
 }
 
-static bool is_at(int fd, const char *ip, int port) {
+/* Once it is connected that never changes. */
+static void learn_end(struct conn *c) {
     struct sockaddr_storage a = {0};
     socklen_t n = sizeof a;
-    char text[INET6_ADDRSTRLEN] = "";
-    if (getsockname(fd, (struct sockaddr *)&a, &n) < 0) return false;
+    if (getsockname(c->fd, (struct sockaddr *)&a, &n) < 0) return;
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a;
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a;
     const bool six = a.ss_family == AF_INET6;
-    if (ntohs(six ? v6->sin6_port : v4->sin_port) != port) return false;
-    inet_ntop(a.ss_family, six ? (const void *)&v6->sin6_addr : (const void *)&v4->sin_addr, text, sizeof text);
-    return strcmp(text, ip) == 0;
+    if (!inet_ntop(a.ss_family, six ? (const void *)&v6->sin6_addr : (const void *)&v4->sin_addr, c->ip, sizeof c->ip))
+        return;
+    c->port = ntohs(six ? v6->sin6_port : v4->sin_port);
+}
+
+static bool is_at(struct conn *c, const char *ip, int port) {
+    if (c->port == 0) learn_end(c);
+    return c->port == port && strcmp(c->ip, ip) == 0;
 }
 
 void conns_take(struct conns *c, const void *user, const char *local_ip, int local_port) {
     for (struct conn *n = c->first; n; n = n->next) {
-        if (!is_at(n->fd, local_ip, local_port)) continue;
+        if (!is_at(n, local_ip, local_port)) continue;
         n->user = user;
         n->idle = false;
         return;
@@ -63,15 +71,28 @@ void conns_leave(struct conns *c, const void *user) {
     }
 }
 
-void conns_end_stale(struct conns *c) {
-    for (struct conn *n = c->first; n; n = n->next) {
-        char byte;
-        if (!n->idle) continue;
-        const ssize_t got = recv(n->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-        if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-        shutdown(n->fd, SHUT_RDWR);
-        n->idle = false;
+static void end_those(struct conn *const *at, struct pollfd *fds, nfds_t n) {
+    if (n == 0 || poll(fds, n, 0) == 0) return; /* a failure counts against all of them */
+    for (nfds_t i = 0; i < n; i++) {
+        if (fds[i].revents == 0) continue;
+        shutdown(fds[i].fd, SHUT_RDWR);
+        at[i]->idle = false;
     }
+}
+
+void conns_end_stale(struct conns *c) {
+    struct conn *at[LOOKS];
+    struct pollfd fds[LOOKS];
+    nfds_t n = 0;
+    for (struct conn *x = c->first; x; x = x->next) {
+        if (!x->idle) continue;
+        at[n] = x;
+        fds[n++] = (struct pollfd){.fd = x->fd, .events = POLLIN | POLLRDHUP, .revents = POLLERR};
+        if (n < LOOKS) continue;
+        end_those(at, fds, n);
+        n = 0;
+    }
+    end_those(at, fds, n);
 }
 
 void conns_release(struct conns *c) {

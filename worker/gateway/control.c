@@ -18,6 +18,7 @@ struct control {
     struct gw *gw;
     int fd;
     uv_poll_t poll;
+    uv_prepare_t before_wait; /* what one turn of the loop has to say goes at once: each message wakes the supervisor */
     struct buf queue;
     int watched; /* events */
     bool ended, closed;
@@ -119,15 +120,25 @@ static void on_poll(uv_poll_t *h, int status, int events) {
     watch(c);
 }
 
+static void on_before_wait(uv_prepare_t *h) {
+    struct control *c = h->data;
+    if (c->queue.len == 0) return;
+    if (flush(c) < 0) give_up(c);
+    watch(c);
+}
+
 int control_start(struct gw *g, int fd, void (*on_end)(struct gw *g), struct err *e) {
     struct control *c = calloc(1, sizeof *c);
     if (!c) return err_set(e, ERR_SYS, "out of memory");
     *c = (struct control){.gw = g, .fd = fd, .queue = BUF_INIT(QUEUE_MAX), .on_end = on_end};
-    c->poll.data = c;
+    c->poll.data = c->before_wait.data = c;
     if (uv_poll_init(&g->loop, &c->poll, fd) < 0) {
         free(c);
         return err_set(e, ERR_SYS, "the control socket cannot be polled");
     }
+    /* The first that is started is called last: after the server's, which makes most of what is said. */
+    uv_prepare_init(&g->loop, &c->before_wait);
+    uv_prepare_start(&c->before_wait, on_before_wait);
     g->control = c;
     watch(c);
     return 0;
@@ -137,8 +148,7 @@ void control_send(struct gw *g, enum msg_type type, const void *p, size_t n) {
     struct control *c = g->control;
     if (c->closed) return;
     frame_put(&c->queue, type, p, n);
-    if (c->queue.bad || flush(c) < 0) give_up(c);
-    watch(c);
+    if (c->queue.bad) give_up(c);
 }
 
 void control_stop(struct gw *g) {
@@ -146,7 +156,10 @@ void control_stop(struct gw *g) {
     const uint64_t deadline = clock_mono_us() + FLUSH_MS * 1000;
     while (c->queue.len > 0 && flush(c) == 0 && c->queue.len > 0)
         if (io_wait(c->fd, POLLOUT, clock_left_ms(deadline), NULL) <= 0) break;
-    if (!c->closed) uv_close((uv_handle_t *)&c->poll, NULL);
+    if (!c->closed) {
+        uv_close((uv_handle_t *)&c->poll, NULL);
+        uv_close((uv_handle_t *)&c->before_wait, NULL);
+    }
     c->closed = true;
 }
 

@@ -15,7 +15,7 @@ int control_say_failed(int fd, const struct err *e);
 
 /* On the loop. `on_end`: end of file, an error, or a byte that may not come any more. Not called twice. */
 int control_start(struct gw *g, int fd, void (*on_end)(struct gw *g), struct err *e);
-/* Queued when the socket is full. A supervisor that does not read a MiB of reports is gone: on_end then. */
+/* Queued, and sent before the loop waits. A supervisor that leaves 4 MiB of reports unread is gone: on_end then. */
 void control_send(struct gw *g, enum msg_type type, const void *p, size_t n);
 /* Waits until all is written, 2 s at most. Stops the handle. */
 void control_stop(struct gw *g);
