@@ -17,7 +17,7 @@
 #include "worker/gateway/slots.h"
 #include "worker/gateway/spell.h"
 
-#define OUT_MAX (64u << 10)       /* of a stream, held for an agent that reads slowly */
+#define OUT_MAX (192u << 10)      /* of a stream, held for an agent that reads slowly */
 #define HELD_BACK_MAX (32u << 10) /* of a stream that may be spelling a secret */
 #define ERROR_MAX (64u << 10)     /* of the server's own error text */
 

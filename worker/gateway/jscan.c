@@ -1,6 +1,9 @@
 /* jscan.c - a state per byte. The long runs, which are the insides of strings, are skipped by one tight loop. */
 #include "worker/gateway/jscan.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include <string.h>
 
 enum state {
@@ -301,21 +304,23 @@ static int between(struct jscan *s, uint8_t c) {
     }
 }
 
-/* Eight bytes at a time: is one of them zero, below 0x20, a quote or a backslash? */
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
-static bool has_zero(uint64_t v) { return ((v - EACH(1)) & ~v & EACH(0x80)) != 0; }
-static bool is_plain(uint64_t v) {
-    const bool low = ((v - EACH(0x20)) & ~v & EACH(0x80)) != 0;
-    return !low && !has_zero(v ^ EACH('"')) && !has_zero(v ^ EACH('\\'));
+#ifdef __SSE2__
+/* Of sixteen bytes, a bit for each that is below 0x20, a quote or a backslash. */
+static unsigned odd_ones(const uint8_t *p) {
+    const __m128i v = _mm_loadu_si128((const void *)p), low = _mm_min_epu8(v, _mm_set1_epi8(0x1f));
+    const __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"')), escape = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(low, v), _mm_or_si128(quote, escape)));
 }
+#endif
 
 static size_t plain_run(const uint8_t *p, size_t n) {
     size_t i = 0;
-    uint64_t eight;
-    for (; i + sizeof eight <= n; i += sizeof eight) {
-        memcpy(&eight, p + i, sizeof eight);
-        if (!is_plain(eight)) break;
+#ifdef __SSE2__
+    for (; i + 16 <= n; i += 16) {
+        const unsigned odd = odd_ones(p + i);
+        if (odd != 0) return i + (size_t)__builtin_ctz(odd);
     }
+#endif
     while (i < n && p[i] >= 0x20 && p[i] != '"' && p[i] != '\\') i++;
     return i;
 }

@@ -1,7 +1,7 @@
 /* redact.c - a table of needles by their first byte; at each place that could begin one, the needles are tried. Which places those are
  * is the hot path, since every byte of every answer passes here. A window is as long as the shortest needle, so one look at its last
- * two bytes says how many places cannot begin any (Wu and Manber's shift); where a backslash is in it, which may be an escape and so
- * move everything, each place is looked at by its own two bytes. A needle is compared character by character with what a JSON escape at that
+ * four bytes says whether any of its first places may begin one; where a backslash is in it, which may be an escape and so move
+ * everything, each place is looked at by its own two bytes. A needle is compared character by character with what a JSON escape at that
  * place stands for, so one needle covers all of its escaped forms. */
 #include "worker/gateway/redact.h"
 
@@ -12,7 +12,9 @@
 
 #define WINDOW_MAX 32
 #define BLOCK 1024 /* that far a backslash is looked for at once */
-#define FORMS 9    /* as it is, URL-encoded, hexadecimal, base64 three times in two alphabets */
+#define GRAM 4
+#define GRAM_BITS 16
+#define FORMS 9 /* as it is, URL-encoded, hexadecimal, base64 three times in two alphabets */
 #define NEEDLES_MAX ((GW_REDACT_MAX + 4) * FORMS)
 
 struct needle {
@@ -26,10 +28,10 @@ struct needle {
 struct redact {
     struct needle v[NEEDLES_MAX];
     int n;
-    int first[256];               /* head of the chain; -1 */
-    bool starts[256];             /* may this byte begin a value, in any form */
-    uint8_t pairs[256 * 256 / 8]; /* may these two */
-    uint8_t shift[256 * 256];     /* of the last two bytes of a window without a backslash */
+    int first[256];                      /* head of the chain; -1 */
+    bool starts[256];                    /* may this byte begin a value, in any form */
+    uint8_t pairs[256 * 256 / 8];        /* may these two */
+    uint8_t grams[1 << (GRAM_BITS - 3)]; /* may these four stand in the window that one begins */
     size_t longest, window;
 };
 
@@ -144,16 +146,23 @@ static void set_pairs(struct redact *r, const struct needle *n) {
     set_pair(r, '\\', 'u');
 }
 
-/* A window whose last two bytes are characters j and j+1 of a needle may begin it window - 2 - j places on. */
-static void set_shift(struct redact *r, const struct needle *n) {
-    for (size_t j = 0; j + 2 <= r->window; j++) {
-        const unsigned a = (unsigned char)n->text[j], b = (unsigned char)n->text[j + 1];
-        const unsigned one[] = {a, n->any_case ? lower(a) : a, n->any_case ? upper(a) : a};
-        const unsigned two[] = {b, n->any_case ? lower(b) : b, n->any_case ? upper(b) : b};
-        const uint8_t d = (uint8_t)(r->window - 2 - j);
-        for (size_t x = 0; x < 3; x++)
-            for (size_t y = 0; y < 3; y++)
-                if (d < r->shift[one[x] << 8 | two[y]]) r->shift[one[x] << 8 | two[y]] = d;
+/* Four bytes as they are in any case; two sets of them may share a bit. */
+static uint32_t gram_at(const void *p) {
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return (v | 0x20202020u) * 0x9e3779b1u >> (32 - GRAM_BITS);
+}
+
+static bool has_gram(const struct redact *r, const void *p) {
+    const uint32_t g = gram_at(p);
+    return r->grams[g / 8] >> g % 8 & 1u;
+}
+
+/* Those that a look can meet: within the first bytes of a needle, as many as a window has. */
+static void set_grams(struct redact *r, const struct needle *n) {
+    for (size_t j = 0; j + GRAM <= r->window; j++) {
+        const uint32_t g = gram_at(n->text + j);
+        r->grams[g / 8] |= (uint8_t)(1u << g % 8);
     }
 }
 
@@ -174,13 +183,12 @@ struct redact *redact_new(const struct gw_config *c) {
     r->window = WINDOW_MAX;
     for (int i = 0; i < r->n; i++)
         if (r->v[i].len < r->window) r->window = r->v[i].len;
-    memset(r->shift, (int)r->window - 1, sizeof r->shift);
     for (int i = r->n; i-- > 0;) {
         const unsigned char c0 = (unsigned char)r->v[i].text[0];
         r->v[i].next = r->first[c0];
         r->first[c0] = i;
         set_pairs(r, &r->v[i]);
-        set_shift(r, &r->v[i]);
+        set_grams(r, &r->v[i]);
     }
     return r;
 }
@@ -273,17 +281,18 @@ static size_t careful(const struct redact *r, const uint8_t *p, size_t i, size_t
     return i;
 }
 
-/* The first place from p[i] on that may begin a value; n: there is none. */
+/* The first place from p[i] on that may begin a value; n: there is none. Whatever begins at one of the `step` places of a window has the
+ * window's last four bytes among its first ones. The looks do not wait for each other, as those of a table of shifts would. */
 static size_t next_place(const struct redact *r, const uint8_t *p, size_t i, size_t n) {
-    const size_t w = r->window;
+    const size_t w = r->window, step = w - GRAM + 1;
     while (n - i >= w) {
         const size_t limit = n - i < BLOCK ? n : i + BLOCK;
         const uint8_t *backslash = memchr(p + i, '\\', limit - i);
         const size_t clear = backslash ? (size_t)(backslash - p) : limit;
-        while (i + w <= clear) {
-            const unsigned d = r->shift[p[i + w - 2] << 8 | p[i + w - 1]];
-            if (d == 0 && may_begin(r, p + i, n - i)) return i;
-            i += d > 0 ? d : 1;
+        for (; i + w <= clear; i += step) {
+            if (!has_gram(r, p + i + step - 1)) continue;
+            const size_t at = careful(r, p, i, i + step, n);
+            if (at < i + step) return at;
         }
         if (!backslash) continue;
         i = careful(r, p, i, clear + 1, n);

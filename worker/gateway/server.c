@@ -24,7 +24,7 @@
 #define RUNS_MAX 16 /* of MHD_run in one turn of the loop */
 #define STREAM_BLOCK 4096
 #define NOTHING_MORE UINT64_MAX
-#define POOL_EXTRA (20u << 10) /* beside a request's headers: the body's and the answer's pieces */
+#define POOL_EXTRA (84u << 10) /* beside a request's headers: the body's and the answer's pieces */
 
 struct server {
     struct gw *gw;

@@ -22,7 +22,8 @@
 #define LOOK_MS 20
 #define HEADERS_MAX (64u << 10) /* of an answer, all interim ones included */
 #define SPARE_MAX 4
-#define BUFFER_BYTES (16L << 10)
+#define BUFFER_BYTES (64L << 10) /* of what comes down: the fewer wakings, the less each byte costs */
+#define UPLOAD_BYTES (16L << 10)
 
 struct upstream {
     struct gw *gw;
@@ -263,7 +264,7 @@ static bool set_what(struct up_transfer *t, CURL *c, const struct up_request *r)
     SET(CURLOPT_USERAGENT, "cto-harness");
     SET(CURLOPT_TIMEOUT_MS, (long)(r->total_ms > 0 ? r->total_ms : 1));
     SET(CURLOPT_BUFFERSIZE, BUFFER_BYTES);
-    SET(CURLOPT_UPLOAD_BUFFERSIZE, BUFFER_BYTES);
+    SET(CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BYTES);
     SET(CURLOPT_HEADERFUNCTION, on_header);
     SET(CURLOPT_HEADERDATA, t);
     SET(CURLOPT_WRITEFUNCTION, on_body);
