@@ -38,15 +38,17 @@ void conns_closed(struct conns *c, int fd) {
 
 /* Once it is connected that never changes. */
 static void learn_end(struct conn *c) {
-    struct sockaddr_storage a = {0};
+    union {
+        struct sockaddr_in6 v6;
+        struct sockaddr_in v4;
+        struct sockaddr any;
+    } a = {.v6 = {0}};
     socklen_t n = sizeof a;
-    if (getsockname(c->fd, (struct sockaddr *)&a, &n) < 0) return;
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a;
-    const bool six = a.ss_family == AF_INET6;
-    if (!inet_ntop(a.ss_family, six ? (const void *)&v6->sin6_addr : (const void *)&v4->sin_addr, c->ip, sizeof c->ip))
+    if (getsockname(c->fd, &a.any, &n) < 0) return;
+    const bool six = a.any.sa_family == AF_INET6;
+    if (!inet_ntop(a.any.sa_family, six ? (void *)&a.v6.sin6_addr : (void *)&a.v4.sin_addr, c->ip, sizeof c->ip))
         return;
-    c->port = ntohs(six ? v6->sin6_port : v4->sin_port);
+    c->port = ntohs(six ? a.v6.sin6_port : a.v4.sin_port);
 }
 
 static bool is_at(struct conn *c, const char *ip, int port) {

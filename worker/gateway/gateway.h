@@ -34,7 +34,7 @@ struct gw {
     uv_loop_t loop;
     struct control *control;
     struct redact *redact, *secrets; /* all known values; those of them that no event may spell */
-    struct upstream *upstream; /* NULL in replay */
+    struct upstream *upstream;       /* NULL in replay */
     struct slots *slots;
     struct server *server; /* NULL until the listener has come */
     struct recorder *recorder;
