@@ -123,6 +123,6 @@ CTO_HARNESS_EXEC_LOCAL_API_KEY=EMPTY bad 'placeholder EMPTY'
 CTO_HARNESS_EXEC_LOCAL_API_KEY=abc1234 bad 'has 7 bytes'
 grep -rq abc1234 report.json decision.json && fail "a refused value is repeated"
 CTO_HARNESS_EXEC_LOCAL_BASE_URL=http://q:1/v1 bad 'host and port'
-CTO_HARNESS_EXEC_LOCAL_API_KEY='two words and more' bad 'none that an address'
+CTO_HARNESS_EXEC_LOCAL_API_KEY='two words and more' bad 'byte 4 of 18 is a space, which no address and no key has'
 sound
 e2e_end
