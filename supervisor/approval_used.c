@@ -54,7 +54,7 @@ bool approval_was_used(const char *runs, const struct approval_seen *a, const ch
             !may_have_had(de->d_name, since, case_id))
             continue;
         used = tells(dirfd(d), de->d_name, a->id);
-        if (used) snprintf(ret_run, RUN_ID_MAX, "%s", de->d_name);
+        if (used) snprintf(ret_run, RUN_ID_MAX, "%.*s", RUN_ID_MAX - 1, de->d_name);
     }
     closedir(d);
     return used;

@@ -57,10 +57,10 @@ struct gate_facts {
     bool source_is_target;     /* somebody has recorded an admission of SUBJECT_SOURCE's repository as a target */
     bool looked;               /* the next four are filled: gate_facts_look() */
     struct repo_facts repo;
-    char repo_why[300];         /* why it could not be looked at; names no path; "" */
-    bool pristine_known;        /* HEAD was searched for what the case brings back before its verification */
-    const char *pristine_lacks; /* the first of it that HEAD has not; NULL */
-    int64_t now_ms, seen_ms; /* by this host's clock; as late as the store has seen it, see store_seen_ms() */
+    char repo_why[300];          /* why it could not be looked at; names no path; "" */
+    bool pristine_known;         /* HEAD was searched for what the case brings back before its verification */
+    const char *pristine_lacks;  /* the first of it that HEAD has not; NULL */
+    int64_t now_ms, seen_ms;     /* by this host's clock; as late as the store has seen it, see store_seen_ms() */
     char scope[DIGEST_HEX_SIZE]; /* of this run, see approval.h; "" when no approval is required */
     char scope_why[300]; /* why an approval is required and there is no scope to grant; names no path of the host; "" */
     struct approval_seen approval; /* what counts for the scope; id "" when nobody said anything */

@@ -42,7 +42,7 @@ struct play {
 static int add_pair(struct replay *r, const char *line, size_t len, uint64_t at, struct err *e) {
     struct cassette_pair p;
     if (cassette_read_pair(line, len, &p, NULL, NULL, e) < 0) return -1;
-    if (r->seen[p.n / 8] >> p.n % 8 & 1u) return err_set(e, ERR_USAGE, "n is there twice");
+    if ((unsigned)r->seen[p.n / 8] >> p.n % 8 & 1u) return err_set(e, ERR_USAGE, "n is there twice");
     r->seen[p.n / 8] |= (uint8_t)(1u << p.n % 8);
     if (r->n == CASSETTE_PAIRS_MAX) return err_set(e, ERR_LIMIT, "more than %d answers", CASSETTE_PAIRS_MAX);
     if (r->n == r->cap) {
