@@ -5,13 +5,7 @@
 # person, or a backup that was put back.
 . "$2/tests/lib/e2e.bash"
 . "$2/tests/lib/target.bash"
-target_setup '.allowed_writes = ["GUIDE.md", "docs/"]'
-he run-case words --engine exec --quiet >/dev/null 2>&1 # makes the home
-prove_by_hand
-target_admit
-good=$W/good
-cp -a "$target" "$good"
-fresh() { rm -rf "${target:?}" && cp -a "$good" "$target"; }
+target_ready '.allowed_writes = ["GUIDE.md", "docs/"]'
 # store SQL [ARG...]: on the store of this home
 store() {
     python3 - "$W/home/cto.db" "$@" <<'PY'

@@ -4,10 +4,7 @@
 # that is not there. Beside each: what is there afterwards.
 . "$2/tests/lib/e2e.bash"
 . "$2/tests/lib/target.bash"
-target_setup '.allowed_writes = ["GUIDE.md", "docs/"]'
-he run-case words --engine exec --quiet >/dev/null 2>&1 # makes the home
-prove_by_hand
-target_admit
+target_ready '.allowed_writes = ["GUIDE.md", "docs/"]'
 subject() { g log -1 --format=%s; }
 other() { h run-case answer-only --quiet >/dev/null 2>other.err; }
 # A run that waits, with what is in $tools/work. Sets $id and $before.

@@ -4,13 +4,7 @@
 # happens to a good one while the agent works: it is replaced, two runs want the same approval, the clock goes back.
 . "$2/tests/lib/e2e.bash"
 . "$2/tests/lib/target.bash"
-target_setup
-he run-case words --engine exec --quiet >/dev/null 2>&1 # makes the home
-prove_by_hand
-target_admit
-good=$W/good
-cp -a "$target" "$good"
-fresh() { rm -rf "${target:?}" && cp -a "$good" "$target"; }
+target_ready
 # NAME REASON WORD: what is there now closes the run, and stays as it is.
 closed_as_it_is() {
     local before now

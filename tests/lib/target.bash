@@ -4,6 +4,7 @@
 #
 #   target_setup [jq edit of the case]   $target, $tools/work (the agent), engine.json, target.json, the settings, stages 1 to 4
 #                                        proven by hand
+#   target_ready [jq edit of the case]   and further: the home is there, the repository admitted; `fresh` puts it back as it was
 #   he ARGS...     cto-harness with the home and these cases        g ARGS...   git in the repository
 #   run            run-case, --json to out.json and err; a sealed run's report is report.json then
 #   ask            a request and its grant                          reasons     of report.json
@@ -75,3 +76,12 @@ target_admit() {
     export CTO_HARNESS_EXEC_STAGE5_TARGET_ADMISSION_FILE=$W/target.json
     he admit target --record target.json --actor alice >/dev/null || fail "admit target"
 }
+target_ready() {
+    target_setup "$@"
+    he run-case words --engine exec --quiet >/dev/null 2>&1 # makes the home
+    prove_by_hand
+    target_admit
+    good=$W/good
+    cp -a "$target" "$good"
+}
+fresh() { rm -rf "${target:?}" && cp -a "$good" "$target"; }
