@@ -72,19 +72,21 @@ static struct store *open_rw(void) {
     return s;
 }
 
-static void insert(struct store *s, int n) {
+static void insert_at(struct store *s, int n, int64_t started_ms) {
     struct err e = ERR_INIT;
     snprintf(f.r.run_id, sizeof f.r.run_id, "run-%04d", n);
     char run_dir[40], work_dir[40];
     snprintf(run_dir, sizeof run_dir, "/runs/%.20s", f.r.run_id);
     snprintf(work_dir, sizeof work_dir, "/srv/%.20s", f.r.run_id);
     record_set_dirs(&f.r, run_dir, work_dir);
-    f.r.started_ms = 1000 + n / 3; /* ties on purpose */
+    f.r.started_ms = started_ms;
     f.r.generation = 1;
     int rc = store_run_insert(s, &f.r, "sup", &e);
     if (rc < 0) fprintf(stderr, "%s\n", e.text);
     NEED(rc == 0);
 }
+
+static void insert(struct store *s, int n) { insert_at(s, n, 1000 + n / 3); /* ties on purpose */ }
 
 static void test_runs(void) {
     struct store *s = open_rw();
@@ -300,6 +302,12 @@ static void test_claim(void) {
     say(s, 5, "granted");
     NEED(store_approval_revoke(s, said, "bob", &e) == 0);
     CHECK(store_approval_claim(s, first, "run-4", now, NULL) == -1);
+    say(s, 6, "granted");
+    NEED(store_supervisor_add(s, "sup", 42, &e) == 0);
+    insert_at(s, 9000, now + 120000); /* it has expired since, and then the clock went back */
+    int64_t seen = 0;
+    CHECK(store_seen_ms(s, now, &seen, &e) == 0 && seen == now + 120000);
+    CHECK(store_approval_claim(s, said, "run-5", now, NULL) == -1);
     store_close(s);
 }
 
